@@ -1,0 +1,1 @@
+//! The daemon: agents, processes, sessions, projects, the command executor.

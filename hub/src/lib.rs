@@ -1,0 +1,1 @@
+//! The server: accounts, devices, rights, commands, API, WebSocket, web UI.

@@ -1,0 +1,77 @@
+//! Every limit, with its unit and its reason. A limit that is not here does not exist.
+
+/// Longest path of a stream, in bytes. Keeps keys and log lines short.
+pub const MAX_STREAM_PATH_BYTES: usize = 512;
+/// Largest body of one append over HTTP, in bytes (N-24 allows 8–25 MiB).
+pub const MAX_APPEND_BYTES: usize = 8 * 1024 * 1024;
+/// Most bytes in one page of a stream, in bytes. One page is held in memory per reader.
+pub const MAX_PAGE_BYTES: usize = 1024 * 1024;
+/// Most messages in one page of a stream.
+pub const MAX_PAGE_MESSAGES: usize = 4096;
+/// Largest frame a client may send before it has authenticated, in bytes (N-24).
+pub const MAX_PREAUTH_FRAME_BYTES: usize = 64 * 1024;
+/// Largest frame a client may send on its socket, in bytes: a prompt of the largest size, escaped, fits.
+pub const MAX_SOCKET_FRAME_BYTES: usize = 1024 * 1024;
+/// Most bytes of messages in one `batch` frame that the hub sends, in bytes (N-21: a few frames fill a 4 MiB mailbox).
+pub const MAX_BATCH_BYTES: usize = 256 * 1024;
+/// Most frames waiting for one slow client (N-21).
+pub const MAX_QUEUED_FRAMES: usize = 256;
+/// Most subscriptions on one socket: a list, and every session and turn that a person could have open.
+pub const MAX_SUBSCRIPTIONS: usize = 256;
+/// Longest a hub waits for `hello` on a new socket, in milliseconds (N-25).
+pub const HELLO_TIMEOUT_MS: u64 = 10_000;
+/// How often the hub says something on a quiet socket, in milliseconds (N-14); both sides take three missed ones for a dead path.
+pub const HEARTBEAT_MS: u64 = 15_000;
+/// Longest a socket may be silent before either side closes it, in milliseconds (W-048: both sides detect within 45 s).
+pub const SILENCE_MS: u64 = 45_000;
+/// Longest a hub waits for a client to take a frame before it closes the socket with `resync_required`, in milliseconds.
+pub const SEND_TIMEOUT_MS: u64 = 10_000;
+/// Longest pause between two attempts to reconnect, in milliseconds, before jitter (N-25).
+pub const MAX_RECONNECT_MS: u64 = 30_000;
+/// Longest a client waits for the ack of a command, in milliseconds (N-08); the ack does not wait for the turn.
+pub const ACK_TIMEOUT_MS: u64 = 30_000;
+
+/// Longest prompt, in bytes of UTF-8.
+pub const MAX_PROMPT_BYTES: usize = 256 * 1024;
+/// Longest name of a device or title of a session, in characters.
+pub const MAX_NAME_CHARS: usize = 120;
+/// Default life of a command that waits, in milliseconds (N-17).
+pub const COMMAND_TTL_MS: u64 = 5 * 60 * 1000;
+/// Longest life that a client may ask for a command, in milliseconds: "keep for 24 h", and a day to spare.
+pub const MAX_COMMAND_TTL_MS: u64 = 48 * 60 * 60 * 1000;
+/// How long a command id is remembered after its end, in milliseconds (N-26: at least 24 h).
+pub const COMMAND_MEMORY_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Most commands that wait for one host (W-092).
+pub const MAX_QUEUED_COMMANDS: usize = 100;
+/// Turns that run at once on one host, unless configured (N-15).
+pub const DEFAULT_TURNS_AT_ONCE: usize = 5;
+
+/// Random bits of a typed pairing code: eight characters of 32 letters (W-070: at least 40).
+pub const PAIRING_CODE_BITS: u32 = 40;
+/// Life of a pairing code, in milliseconds (W-070: at most ten minutes).
+pub const PAIRING_TTL_MS: u64 = 10 * 60 * 1000;
+/// Wrong tries after which every open code is void (W-070).
+pub const PAIRING_MAX_TRIES: u32 = 5;
+/// Wrong tries of one source in ten minutes after which it is answered 429, whatever code it tries.
+pub const PAIRING_MAX_TRIES_PER_SOURCE: u32 = 10;
+/// Devices that one account can have.
+pub const MAX_DEVICES: usize = 200;
+/// Sockets that one source may hold open at once.
+pub const MAX_SOCKETS_PER_SOURCE: usize = 64;
+
+/// Shortest time between two frames of deltas of one item, in milliseconds (60 a second; the first goes at once).
+pub const DELTA_FRAME_MS: u64 = 16;
+/// Longest line of an agent's stdout that is parsed, in bytes; a longer one becomes a notice.
+pub const MAX_AGENT_LINE_BYTES: usize = 16 * 1024 * 1024;
+/// Most text of one tool's output kept in its item, in bytes; the rest is named, never cut silently.
+pub const MAX_TOOL_OUTPUT_BYTES: usize = 512 * 1024;
+/// Pause after which an idle agent process is closed, in milliseconds.
+pub const AGENT_IDLE_MS: u64 = 10 * 60 * 1000;
+/// Longest a graceful interrupt may take before the process group is killed, in milliseconds (W-017: stopped within 2 s).
+pub const INTERRUPT_GRACE_MS: u64 = 1_500;
+/// Life of a turn stream after it was closed, in milliseconds (24 h).
+pub const TURN_STREAM_MS: u64 = 24 * 60 * 60 * 1000;
+/// Most settled items in one page of a transcript.
+pub const MAX_ITEMS_PAGE: usize = 500;
+/// Settled items in a page when the client does not say.
+pub const DEFAULT_ITEMS_PAGE: usize = 60;

@@ -1,0 +1,1 @@
+//! Deterministic worlds: real hubs and clients on a simulated network and disk.

@@ -1,0 +1,9 @@
+//! The durable log and map behind one narrow port.
+//!
+//! A store is one log and one map that commit together. Whatever is not durable has not happened: `commit` answers after the
+//! data is on disk, and readers see only what is on disk (rule 2). Everything above is written against [`Store`] and runs
+//! unchanged on the memory store in a simulated world.
+
+mod port;
+
+pub use port::*;

@@ -1,0 +1,1 @@
+//! The TypeScript UI and the table of its built files.
