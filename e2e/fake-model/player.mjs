@@ -1,0 +1,108 @@
+// Plays one round of a script in the voice of a dialect, at the script's speed.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Time between two deltas where the script does not say: fast for tests, slow enough that each is a packet of its own. */
+export const USUAL_RATE_MS = 5;
+
+/**
+ * What a dialect must be able to say. A voice either streams each call as it comes or collects them for one JSON body.
+ * @typedef {object} Voice
+ * @property {() => void} open begins the answer
+ * @property {(piece: string) => void} text one piece of the answer's text
+ * @property {(piece: string) => void} think one piece of its thinking
+ * @property {(call: {verb: string, argument: string}) => void} tool one whole tool call
+ * @property {(status: number) => void} fail an error after the answer has begun
+ * @property {() => void} close ends the answer
+ */
+
+/**
+ * How an answer ended.
+ * @typedef {"sent" | "error" | "cut" | "client_gone"} Outcome
+ */
+
+/**
+ * Plays the steps. Ends early, with `client_gone`, when `gone` fires; then nothing more is said.
+ * @param {import("./script.mjs").Round} round
+ * @param {object} on
+ * @param {Voice} on.voice
+ * @param {import("./script.mjs").Counters} on.counters
+ * @param {(status: number) => void} on.refuse answers with an HTTP error instead
+ * @param {() => void} on.cut drops the connection
+ * @param {() => void} on.firstPiece called once, when the first piece of content is written
+ * @param {AbortSignal} on.gone
+ * @returns {Promise<Outcome>}
+ */
+export async function play(round, { voice, counters, refuse, cut, firstPiece, gone }) {
+  let rate = USUAL_RATE_MS;
+  let opened = false;
+  let spoken = false;
+  const open = () => {
+    if (!opened) voice.open();
+    opened = true;
+  };
+  const speak = async (/** @type {() => void} */ say) => {
+    open();
+    if (spoken && rate > 0) await sleep(rate, undefined, { signal: gone });
+    if (gone.aborted) throw gone.reason;
+    say();
+    if (!spoken) firstPiece();
+    spoken = true;
+  };
+  try {
+    for (const step of round.steps) {
+      switch (step.do) {
+        case "rate":
+          rate = step.ms;
+          break;
+        case "delay":
+          await sleep(step.ms, undefined, { signal: gone });
+          break;
+        case "text":
+          for (const word of step.words) await speak(() => voice.text(word));
+          break;
+        case "think":
+          for (const word of step.words) await speak(() => voice.think(word));
+          break;
+        case "tool":
+          await speak(() => voice.tool(step));
+          break;
+        case "error":
+          if (!counters.take(round.key, step)) break;
+          if (opened) voice.fail(step.status);
+          else refuse(step.status);
+          return "error";
+        case "disconnect":
+          if (!counters.take(round.key, step)) break;
+          // What was written must reach the client first, or "cut in the middle" becomes "cut before the start".
+          await sleep(USUAL_RATE_MS);
+          cut();
+          return "cut";
+        case "hang":
+          open();
+          await leaving(gone);
+          break;
+        case "usage":
+        case "par":
+          break;
+      }
+    }
+    open();
+    voice.close();
+    return "sent";
+  } catch (error) {
+    if (gone.aborted) return "client_gone";
+    throw error;
+  }
+}
+
+/**
+ * Waits, however long, for the client to leave; then rejects.
+ * @param {AbortSignal} gone
+ */
+function leaving(gone) {
+  return new Promise((_, reject) => {
+    if (gone.aborted) reject(gone.reason);
+    else gone.addEventListener("abort", () => reject(gone.reason), { once: true });
+  });
+}
