@@ -1,1 +1,3 @@
 //! The daemon: agents, processes, sessions, projects, the command executor.
+
+pub mod agent;

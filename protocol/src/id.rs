@@ -22,28 +22,14 @@ pub struct ParseIdError {
 }
 
 fn parse(text: &str, prefix: &'static str, kind: &'static str) -> Result<Uuid, ParseIdError> {
-    let bad = || ParseIdError {
-        kind,
-        prefix,
-        text: text.chars().take(64).collect(),
-    };
-    let hex = text
-        .strip_prefix(prefix)
-        .and_then(|rest| rest.strip_prefix('_'))
-        .ok_or_else(bad)?;
-    let canonical = hex.len() == 32
-        && hex
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let bad = || ParseIdError { kind, prefix, text: text.chars().take(64).collect() };
+    let hex = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or_else(bad)?;
+    let canonical = hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if !canonical {
         return Err(bad());
     }
     let id = Uuid::try_parse(hex).map_err(|_| bad())?;
-    if id.get_version_num() == 7 {
-        Ok(id)
-    } else {
-        Err(bad())
-    }
+    if id.get_version_num() == 7 { Ok(id) } else { Err(bad()) }
 }
 
 macro_rules! ids {
@@ -139,9 +125,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_v7() -> impl Strategy<Value = Uuid> {
-        (0_u64..(1 << 48), any::<[u8; 10]>()).prop_map(|(ms, random)| {
-            uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid()
-        })
+        (0_u64..(1 << 48), any::<[u8; 10]>())
+            .prop_map(|(ms, random)| uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid())
     }
 
     proptest! {
@@ -171,16 +156,8 @@ mod tests {
         let text = SessionId::from_uuid(id).to_string();
         assert!(text.parse::<TurnId>().is_err());
         assert!(text.to_uppercase().parse::<SessionId>().is_err());
-        assert!(
-            format!("ses_{}", id.hyphenated())
-                .parse::<SessionId>()
-                .is_err()
-        );
-        assert!(
-            format!("ses_{}", Uuid::nil().simple())
-                .parse::<SessionId>()
-                .is_err()
-        );
+        assert!(format!("ses_{}", id.hyphenated()).parse::<SessionId>().is_err());
+        assert!(format!("ses_{}", Uuid::nil().simple()).parse::<SessionId>().is_err());
         assert!(text[..text.len() - 1].parse::<SessionId>().is_err());
     }
 }

@@ -1,8 +1,21 @@
 //! The words: ids, offsets, facts, commands, API bodies, error codes, limits, the hub port, and the pure state machines over
 //! them. No I/O, no clock.
 
+pub mod api;
+pub mod approval;
+pub mod command;
+pub mod device;
+pub mod error;
+pub mod fact;
+pub mod fold;
+pub mod host;
 pub mod id;
+pub mod item;
 pub mod limits;
 pub mod offset;
 pub mod path;
+pub mod port;
+pub mod session;
+pub mod socket;
 pub mod time;
+pub mod turn;

@@ -38,10 +38,7 @@ impl Offset {
     /// The position `bytes` further on, in the same epoch.
     #[must_use]
     pub const fn plus(self, bytes: u64) -> Self {
-        Self {
-            epoch: self.epoch,
-            byte: self.byte + bytes,
-        }
+        Self { epoch: self.epoch, byte: self.byte + bytes }
     }
 }
 
@@ -63,16 +60,9 @@ impl FromStr for Offset {
         let (epoch, byte) = text.split_once('_').ok_or(ParseOffsetError)?;
         let part = |digits: &str| {
             let plain = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_digit());
-            if plain {
-                digits.parse().map_err(|_| ParseOffsetError)
-            } else {
-                Err(ParseOffsetError)
-            }
+            if plain { digits.parse().map_err(|_| ParseOffsetError) } else { Err(ParseOffsetError) }
         };
-        Ok(Self {
-            epoch: part(epoch)?,
-            byte: part(byte)?,
-        })
+        Ok(Self { epoch: part(epoch)?, byte: part(byte)? })
     }
 }
 
@@ -112,14 +102,7 @@ mod tests {
 
     #[test]
     fn near_misses_are_refused() {
-        for text in [
-            "",
-            "-1",
-            "now",
-            "1_2",
-            "0000000000000000-0000000000000000",
-            "+000000000000000_0000000000000000",
-        ] {
+        for text in ["", "-1", "now", "1_2", "0000000000000000-0000000000000000", "+000000000000000_0000000000000000"] {
             assert!(text.parse::<Offset>().is_err(), "{text}");
         }
     }

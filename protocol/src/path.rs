@@ -69,14 +69,8 @@ impl FromStr for StreamPath {
     fn from_str(text: &str) -> Result<Self, ParsePathError> {
         let sized = !text.is_empty() && text.len() <= MAX_STREAM_PATH_BYTES;
         let plain = !text.chars().any(char::is_control);
-        let walkable = text
-            .split('/')
-            .all(|segment| !matches!(segment, "" | "." | ".."));
-        if sized && plain && walkable {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(ParsePathError)
-        }
+        let walkable = text.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+        if sized && plain && walkable { Ok(Self(text.to_owned())) } else { Err(ParsePathError) }
     }
 }
 
@@ -111,22 +105,13 @@ mod tests {
 
     #[test]
     fn owned_paths_are_exact() {
-        let id = SessionId::from_uuid(
-            uuid::Builder::from_unix_timestamp_millis(5, &[1; 10]).into_uuid(),
-        );
+        let id = SessionId::from_uuid(uuid::Builder::from_unix_timestamp_millis(5, &[1; 10]).into_uuid());
         let path = StreamPath::journal(id);
         assert_eq!(path.owned(), Some(Owned::Journal(id)));
-        for text in [
-            format!("{path}/x"),
-            format!("sessions/{id}"),
-            format!("turns/{id}/live"),
-            "sessions/a/journal".into(),
-        ] {
-            assert_eq!(
-                text.parse::<StreamPath>().expect("a path").owned(),
-                None,
-                "{text}"
-            );
+        for text in
+            [format!("{path}/x"), format!("sessions/{id}"), format!("turns/{id}/live"), "sessions/a/journal".into()]
+        {
+            assert_eq!(text.parse::<StreamPath>().expect("a path").owned(), None, "{text}");
         }
     }
 

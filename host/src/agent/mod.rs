@@ -1,0 +1,317 @@
+//! The seam between sessions and agents: one trait, one room per agent, one set of events.
+//!
+//! An adapter maps what its vendor speaks to items. It, not the session, closes items that never complete; unknown messages become
+//! notices; the settled content of an item always replaces its deltas.
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption};
+use protocol::host::AgentEntry;
+use protocol::item::{DeltaPart, ItemContent, ItemStatus, NoticeLevel, Role};
+use protocol::turn::{TurnErrorCode, Usage};
+use tokio::sync::mpsc;
+
+/// A future on the heap.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Most events of an agent that wait for its session; an adapter that finds the queue full waits, and so, through its pipe, does
+/// the agent.
+pub const EVENT_QUEUE: usize = 256;
+
+/// A kind of coding agent that this host can run.
+pub trait Agent: Send + Sync + fmt::Debug + 'static {
+    /// What commands name it by.
+    fn id(&self) -> &str;
+
+    /// Finds out whether it can be started, and what it offers. Bounded in time by the adapter (10 s); never an error: what is wrong
+    /// stands in the entry.
+    fn probe(&self) -> Later<'_, AgentEntry>;
+
+    /// Starts the agent for one session and waits until it can take a prompt.
+    ///
+    /// # Errors
+    /// [`OpenError`]; no process is left behind. Dropping the future also leaves none.
+    fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>>;
+}
+
+/// What an agent is started with.
+#[derive(Debug, Clone)]
+pub struct OpenSpec {
+    /// The project's directory, canonical.
+    pub cwd: PathBuf,
+    /// The agent's own session to go on with.
+    pub resume: Option<String>,
+    /// The model; `None` for the agent's default.
+    pub model: Option<String>,
+    /// The permission mode; `None` for the agent's default. Checked by the session beforehand.
+    pub mode: Option<String>,
+    /// Recorded with the process, so that it can be found and reaped after our own death.
+    pub tag: String,
+}
+
+/// A running agent.
+#[derive(Debug)]
+pub struct Opened {
+    /// How to speak to it. Dropping it ends the agent and everything that it started.
+    pub driver: Box<dyn Driver>,
+    /// What it says, in order; ends after [`AgentEvent::Exited`].
+    pub events: mpsc::Receiver<AgentEvent>,
+    /// The process to record, when there is one.
+    pub process: Option<ProcessMark>,
+    /// What the agent offers, when opening it has told more than the probe did.
+    pub entry: Option<AgentEntry>,
+}
+
+/// Enough to recognise a process after our own death, without taking another for it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ProcessMark {
+    /// The process id.
+    pub pid: u32,
+    /// When the system says that it started (clock ticks since boot on Linux), so that a reused id is not mistaken.
+    pub started: u64,
+    /// A random word in the environment of the process and of all its descendants.
+    pub tag: String,
+}
+
+/// How to speak to a running agent. Every call is bounded in time by the adapter.
+pub trait Driver: Send + fmt::Debug {
+    /// Hands over a prompt. Returns when it was written to the agent.
+    ///
+    /// # Errors
+    /// [`DriveError`]; whether the agent has seen it is unknown only for `Died`.
+    fn prompt<'a>(&'a mut self, text: &'a str) -> Later<'a, Result<(), DriveError>>;
+
+    /// Asks the agent to stop its turn. `TurnEnded` follows, unless the agent does not obey; then the session closes it.
+    ///
+    /// # Errors
+    /// [`DriveError`].
+    fn interrupt(&mut self) -> Later<'_, Result<(), DriveError>>;
+
+    /// Answers what the agent asked.
+    ///
+    /// # Errors
+    /// [`DriveError`].
+    fn answer<'a>(&'a mut self, request: &'a str, answer: Answer) -> Later<'a, Result<(), DriveError>>;
+
+    /// Changes the model or the permission mode for what follows; `None` leaves a thing as it is.
+    ///
+    /// # Errors
+    /// [`DriveError`].
+    fn set_options(&mut self, model: Option<String>, mode: Option<String>) -> Later<'_, Result<(), DriveError>>;
+
+    /// Ends the agent: asks, then insists (stdin closed, then SIGTERM after 2 s, then SIGKILL to everything it started).
+    /// Returns when nothing of it is left.
+    fn close(self: Box<Self>) -> Later<'static, ()>;
+}
+
+/// An answer to what an agent asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The option's id, one of those that the ask offered.
+    pub option: String,
+    /// What to tell the agent with a refusal.
+    pub message: Option<String>,
+    /// Answers by question, for questions.
+    pub answers: Vec<(String, String)>,
+}
+
+/// What a running agent says. `item` keys are the adapter's own, unique within the life of the agent's process.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "events are consumed one by one from a short queue")]
+pub enum AgentEvent {
+    /// The agent's own session id is known, or changed; with it the session can be resumed in another process.
+    Session {
+        /// The id.
+        agent_session: String,
+    },
+    /// The model or mode that the agent uses now, as it reports it.
+    Options {
+        /// The model.
+        model: Option<String>,
+        /// The permission mode.
+        mode: Option<String>,
+    },
+    /// The agent began a turn by itself, without a prompt.
+    TurnStarted,
+    /// An item began.
+    ItemStarted {
+        /// Its key.
+        item: String,
+        /// The key of the tool call of the sub-agent that it belongs to.
+        parent: Option<String>,
+        /// Who says it.
+        role: Role,
+        /// What is known of it.
+        content: ItemContent,
+    },
+    /// An unsettled item grew.
+    Delta {
+        /// Its key.
+        item: String,
+        /// Which part.
+        part: DeltaPart,
+        /// What was added.
+        text: String,
+    },
+    /// An unsettled item is known better: the content replaces what was known, deltas included.
+    ItemUpdated {
+        /// Its key.
+        item: String,
+        /// What is known of it.
+        content: ItemContent,
+    },
+    /// An item is settled. It may never have begun: then it begins and settles at once.
+    ItemSettled {
+        /// Its key.
+        item: String,
+        /// The key of the tool call of the sub-agent that it belongs to.
+        parent: Option<String>,
+        /// Who says it.
+        role: Role,
+        /// How it ended.
+        status: ItemStatus,
+        /// All of it.
+        content: ItemContent,
+    },
+    /// An item that began will never settle (the vendor dropped it): it disappears.
+    ItemAbandoned {
+        /// Its key.
+        item: String,
+    },
+    /// Something to tell the people who watch.
+    Notice {
+        /// How much it matters.
+        level: NoticeLevel,
+        /// A stable word for what it is.
+        code: String,
+        /// What to show.
+        text: String,
+    },
+    /// The agent asks.
+    Ask {
+        /// The agent's own id of what it asked.
+        request: String,
+        /// The key of the tool call that waits.
+        item: Option<String>,
+        /// What sort of decision it is.
+        kind: ApprovalKind,
+        /// What can be answered.
+        options: Vec<ApprovalOption>,
+        /// What is asked.
+        content: ApprovalContent,
+    },
+    /// The agent no longer asks.
+    AskWithdrawn {
+        /// The agent's own id of what it asked.
+        request: String,
+    },
+    /// The turn ended.
+    TurnEnded(TurnEnd),
+    /// The process is gone, with everything that it started.
+    Exited {
+        /// How it ended, in words, with the last lines of its stderr.
+        detail: String,
+    },
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnEnd {
+    /// Whether it was done, failed or was interrupted.
+    pub how: TurnOutcome,
+    /// What it used.
+    pub usage: Option<Usage>,
+    /// The model that ran, as the agent reports it.
+    pub model: Option<String>,
+}
+
+/// Whether a turn was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TurnOutcome {
+    /// The answer is complete.
+    Completed,
+    /// It was stopped because somebody asked.
+    Interrupted,
+    /// It failed.
+    Failed {
+        /// Why.
+        code: TurnErrorCode,
+        /// What the agent said.
+        detail: String,
+    },
+}
+
+/// An agent could not be started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The program is not there.
+    #[error("`{program}` was not found")]
+    NotFound {
+        /// What was looked for.
+        program: String,
+    },
+    /// The program did not start, ended at once, or did not speak its protocol in time.
+    #[error("`{program}` did not start: {detail}")]
+    Failed {
+        /// Which program.
+        program: String,
+        /// What it said.
+        detail: String,
+    },
+    /// The agent has no login.
+    #[error("`{program}` is not logged in: {detail}")]
+    LoggedOut {
+        /// Which program.
+        program: String,
+        /// What it said, and how to log in.
+        detail: String,
+    },
+    /// The agent has not saved the session that was to be resumed.
+    #[error("`{program}` has not saved session {session}")]
+    NotSaved {
+        /// Which program.
+        program: String,
+        /// The agent's own session id.
+        session: String,
+    },
+    /// The model or the mode is not to be had.
+    #[error("{what} is not available: {detail}")]
+    Option {
+        /// `model` or `mode`, and which.
+        what: String,
+        /// What the agent said.
+        detail: String,
+    },
+}
+
+/// A running agent did not take what it was told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DriveError {
+    /// The agent is gone.
+    #[error("the agent is gone: {detail}")]
+    Died {
+        /// How it ended.
+        detail: String,
+    },
+    /// The agent refused.
+    #[error("the agent refused: {detail}")]
+    Refused {
+        /// What it said.
+        detail: String,
+    },
+    /// The agent did not answer in time.
+    #[error("the agent did not answer within {waited_ms} ms")]
+    Timeout {
+        /// How long was waited, in milliseconds.
+        waited_ms: u64,
+    },
+    /// What was answered is not open.
+    #[error("the agent does not wait for {request}")]
+    NotAsked {
+        /// The agent's own id of what it asked.
+        request: String,
+    },
+}

@@ -1,0 +1,269 @@
+//! Bodies of the HTTP API. Everything below `/v1/` but streams and the socket.
+//!
+//! | method and path | right | body → answer |
+//! |---|---|---|
+//! | `POST /v1/pairings/claim` | none | [`ClaimRequest`] → [`ClaimResponse`] |
+//! | `POST /v1/pairings/status` | the claim's token | [`ClaimStatusRequest`] → [`ClaimStatus`], and the cookie for a browser |
+//! | `GET /v1/me` | read | → [`Me`] |
+//! | `GET /v1/lists` | read | → [`Lists`] |
+//! | `GET /v1/sessions/{session}/transcript?before=&limit=` | read | → [`TranscriptPage`] |
+//! | `POST /v1/commands` | by kind | `CommandRequest` → [`CommandAck`] |
+//! | `GET /v1/commands/{command}` | read | → [`CommandAck`] |
+//! | `DELETE /v1/commands/{command}` | prompt | → [`CommandAck`] |
+//! | `POST /v1/pairings` | manage | [`NewPairing`] → [`PairingOffer`] |
+//! | `GET /v1/pairings` | manage | → [`PairingList`] |
+//! | `POST /v1/pairings/{pairing}/answer` | manage | [`PairingAnswer`] → 204 |
+//! | `GET /v1/devices` | read | → [`DeviceList`] |
+//! | `DELETE /v1/devices/{device}` | manage, or the device itself | → 204 |
+//! | `GET /v1/audit?before=&limit=` | manage | → [`AuditPage`] |
+//! | `POST /v1/logout` | any | → 204, revokes the device and clears the cookie |
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::command::CommandState;
+use crate::device::{Device, DeviceKind};
+use crate::error::ErrorCode;
+use crate::id::{AccountId, AuditId, CommandId, DeviceId, PairingId, TurnId};
+use crate::offset::Offset;
+use crate::time::UnixMs;
+
+/// The name of the cookie that holds a browser's credential: HttpOnly, SameSite=Strict, Path=/, Secure over TLS.
+pub const COOKIE: &str = "towline_device";
+/// How every device credential begins, for secret scanners; 43 base64url characters (256 bits) follow.
+pub const CREDENTIAL_PREFIX: &str = "twl_dev_";
+
+/// Asks to be enrolled: by the secret of a QR code (from the URL's fragment), or by a typed code.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimRequest {
+    /// The typed code (case, spaces and hyphens do not matter), or the QR code's secret.
+    pub code: String,
+    /// What the device calls itself.
+    pub name: String,
+    /// Its system and program.
+    pub platform: String,
+    /// What it is: `browser` gets a cookie, `program` a bearer credential.
+    pub kind: DeviceKind,
+    /// Its Ed25519 public key, base64url without padding, where the platform has one.
+    pub public_key: Option<String>,
+}
+
+/// The request is known; the host must confirm.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimResponse {
+    /// The enrolment.
+    pub pairing: PairingId,
+    /// What proves in `POST /v1/pairings/status` that this device made the claim.
+    pub claim_token: String,
+    /// Two words that both screens show, so that people can see that it is the same request.
+    pub words: String,
+    /// Until when it can be confirmed.
+    pub expires_at_ms: UnixMs,
+}
+
+/// Asks what became of a claim.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimStatusRequest {
+    /// The enrolment.
+    pub pairing: PairingId,
+    /// The claim's token.
+    pub claim_token: String,
+    /// How long to wait for a change, in milliseconds; at most 20 000.
+    pub wait_ms: u64,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(tag = "state", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum ClaimStatus {
+    /// Nobody has confirmed yet.
+    Pending,
+    /// Confirmed. A browser's credential is in the cookie of this answer, a program's in the body; it is told once.
+    Approved {
+        /// The device.
+        device: DeviceId,
+        /// The bearer credential, for a program.
+        credential: Option<String>,
+    },
+    /// Refused on the host.
+    Rejected,
+    /// Nobody confirmed in time.
+    Expired,
+}
+
+/// Makes a pairing code.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewPairing {
+    /// Whether the first claim is confirmed by itself, while the account has no other browser or program yet.
+    pub once: bool,
+}
+
+/// A pairing code, told once.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct PairingOffer {
+    /// The enrolment.
+    pub pairing: PairingId,
+    /// The code to type, `XXXX-XXXX`.
+    pub code: String,
+    /// The secret of the QR code; belongs in a URL's fragment, never in its query.
+    pub secret: String,
+    /// Until when it can be used.
+    pub expires_at_ms: UnixMs,
+}
+
+/// Enrolments that wait for a confirmation.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct PairingList {
+    /// The claims, oldest first.
+    pub claims: Vec<PairingClaim>,
+}
+
+/// A device that waits for a confirmation.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct PairingClaim {
+    /// The enrolment.
+    pub pairing: PairingId,
+    /// What the device calls itself.
+    pub name: String,
+    /// Its system and program.
+    pub platform: String,
+    /// The address it came from.
+    pub source: String,
+    /// The words that its screen shows.
+    pub words: String,
+    /// Until when it can be confirmed.
+    pub expires_at_ms: UnixMs,
+}
+
+/// Confirms or refuses a device.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PairingAnswer {
+    /// Whether it may come in.
+    pub allow: bool,
+}
+
+/// Who the caller is.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Me {
+    /// The account.
+    pub account: AccountId,
+    /// The device.
+    pub device: DeviceId,
+    /// What it is.
+    pub about: Device,
+    /// The host in this node; null for a hub without one.
+    pub host: Option<DeviceId>,
+    /// The version of Towline.
+    pub version: String,
+}
+
+/// The newest fact of each row of the account's feed, and the offset at which they stand: subscribe to the feed from there.
+#[derive(Debug, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Lists {
+    /// The feed's facts. Sessions: the newest 500 and every one that is not idle. Commands: the newest 100 and every one that has
+    /// not ended.
+    #[ts(type = "unknown[]")]
+    pub facts: Vec<Box<RawValue>>,
+    /// Where they stand.
+    pub offset: Offset,
+}
+
+/// A page of a session's settled facts, cut from the end.
+#[derive(Debug, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct TranscriptPage {
+    /// Facts of the journal, in the journal's order. A fact that a later one of the same type and key replaces may be left out.
+    #[ts(type = "unknown[]")]
+    pub facts: Vec<Box<RawValue>>,
+    /// The offset before which the next older page ends; null when there is none.
+    pub before: Option<Offset>,
+    /// The offset behind the newest fact that was considered: subscribe to the journal from here (first page only).
+    pub tail: Offset,
+    /// The newest facts of the turns that are not over, whatever page they are on, so that their turn streams can be joined.
+    #[ts(type = "unknown[]")]
+    pub open: Vec<Box<RawValue>>,
+}
+
+/// Where a command stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandAck {
+    /// The command.
+    pub command: CommandId,
+    /// Where it stands.
+    pub state: CommandState,
+    /// The turn that came of it.
+    pub turn: Option<TurnId>,
+    /// When it expires.
+    pub expires_at_ms: UnixMs,
+    /// Why it failed.
+    pub error: Option<ErrorCode>,
+    /// What was said of the error.
+    pub detail: Option<String>,
+}
+
+/// The account's devices.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceList {
+    /// The devices, oldest first.
+    pub devices: Vec<DeviceRow>,
+}
+
+/// A device of the account.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceRow {
+    /// Which.
+    pub device: DeviceId,
+    /// What it is.
+    pub about: Device,
+    /// Whether it has a live socket now.
+    pub connected: bool,
+}
+
+/// Who did what, when, and how it went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    /// The entry.
+    pub id: AuditId,
+    /// When.
+    pub at_ms: UnixMs,
+    /// Who; null before anybody is known (a wrong pairing code).
+    pub account: Option<AccountId>,
+    /// From which device.
+    pub device: Option<DeviceId>,
+    /// From which address.
+    pub source: Option<String>,
+    /// What, as a stable word (`command.send_prompt`, `pairing.claim`, `device.revoke`, …).
+    pub action: String,
+    /// On what: an id.
+    pub target: Option<String>,
+    /// On which host.
+    pub host: Option<DeviceId>,
+    /// How it went: `ok`, or an error code.
+    pub outcome: String,
+    /// The size of what was said, in bytes; the words themselves are not kept (N-20).
+    pub content_bytes: Option<u64>,
+}
+
+/// A page of the audit trail, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditPage {
+    /// The entries.
+    pub entries: Vec<AuditEntry>,
+    /// Where the next older page begins; null when there is none.
+    pub before: Option<AuditId>,
+}

@@ -1,0 +1,143 @@
+//! Approvals: decisions that the agent waits for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ItemId, SessionId, TurnId};
+use crate::item::Sender;
+use crate::time::UnixMs;
+
+/// The value of an `approval` fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    /// The version of this shape.
+    pub v: u32,
+    /// The session.
+    pub session: SessionId,
+    /// The turn.
+    pub turn: TurnId,
+    /// The tool call that waits.
+    pub item: Option<ItemId>,
+    /// Its place in the transcript.
+    pub ord: u64,
+    /// What sort of decision it is.
+    pub kind: ApprovalKind,
+    /// Where it stands.
+    pub state: ApprovalState,
+    /// What can be answered, in the order to show it.
+    pub options: Vec<ApprovalOption>,
+    /// What was answered, and by whom.
+    pub decision: Option<Decision>,
+    /// When the agent asked.
+    pub created_at_ms: UnixMs,
+    /// What is asked.
+    pub content: ApprovalContent,
+}
+
+/// What sort of decision an approval is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalKind {
+    /// May the agent use a tool?
+    Permission,
+    /// The agent asks something.
+    Question,
+    /// May the agent carry out its plan?
+    Plan,
+}
+
+/// Where an approval stands: `pending → answered | expired | withdrawn | stale`. Only `pending` can be answered (W-039).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalState {
+    /// The agent waits.
+    Pending,
+    /// Somebody answered; the first answer wins.
+    Answered,
+    /// Nobody answered in time.
+    Expired,
+    /// The agent no longer asks: the turn was interrupted.
+    Withdrawn,
+    /// The agent that asked is gone.
+    Stale,
+}
+
+/// An answer that can be given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalOption {
+    /// What to send back; unique in its approval.
+    pub id: String,
+    /// What it means.
+    pub kind: OptionKind,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum OptionKind {
+    /// Yes, this once.
+    AllowOnce,
+    /// Yes, and do not ask again within the scope that the label names.
+    AllowAlways,
+    /// No; the agent goes on.
+    Deny,
+    /// No, and do not ask again.
+    DenyAlways,
+    /// An answer to a question.
+    Answer,
+}
+
+/// An answer that was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// The option.
+    pub option: String,
+    /// Who answered.
+    pub by: Sender,
+    /// When.
+    pub at_ms: UnixMs,
+}
+
+/// What is asked: what will be done, where, exactly as it will run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalContent {
+    /// One line: what the agent wants to do.
+    pub title: String,
+    /// The command, the path or the plan, exactly as it will run; never cut.
+    pub detail: String,
+    /// The directory in which it would happen, as shown to people.
+    pub place: String,
+    /// Why the agent must ask, when it says so.
+    pub reason: Option<String>,
+    /// The words of the options, in the same order.
+    pub labels: Vec<String>,
+    /// The questions, for a question.
+    pub questions: Vec<Question>,
+}
+
+/// A question of the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Question {
+    /// What it asks; also the key of its answer.
+    pub question: String,
+    /// A word or two to head it.
+    pub header: String,
+    /// Whether several answers may be chosen.
+    pub multiple: bool,
+    /// The answers offered.
+    pub options: Vec<QuestionOption>,
+}
+
+/// An answer offered to a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct QuestionOption {
+    /// The answer.
+    pub label: String,
+    /// What it means.
+    pub description: String,
+}

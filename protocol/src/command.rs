@@ -1,0 +1,358 @@
+//! Commands: durable, idempotent instructions from a client to a host, and the states that they go through.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::device::Right;
+use crate::error::ErrorCode;
+use crate::id::{ApprovalId, CommandId, DeviceId, ProjectId, SessionId, TurnId};
+use crate::item::Sender;
+use crate::limits::{MAX_NAME_CHARS, MAX_PROMPT_BYTES};
+use crate::time::UnixMs;
+
+/// A command as a client sends it. Who sends it, when, and what becomes of it are the hub's to say (W-056, W-077).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandRequest {
+    /// Minted by the client; the same id with the same body is the same command, for ever (W-011).
+    pub id: CommandId,
+    /// The host that is to act; no other will (W-009).
+    pub host: DeviceId,
+    /// How long the command may wait before it starts, in milliseconds from its arrival; null for the default.
+    pub ttl_ms: Option<u64>,
+    /// What to do.
+    pub body: CommandBody,
+}
+
+/// What a command asks for: an explicit allow-list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum CommandBody {
+    /// Makes a session, and runs its first prompt if there is one.
+    StartSession {
+        /// Minted by the client, so that it can open the session at once.
+        session: SessionId,
+        /// Where it runs.
+        project: ProjectId,
+        /// Which agent, by its id in the host's catalogue.
+        agent: String,
+        /// Which model; null for the agent's default.
+        model: Option<String>,
+        /// Which permission mode; null for the agent's default. Modes that bypass approval are refused unless the host allows them.
+        mode: Option<String>,
+        /// The words.
+        content: StartContent,
+    },
+    /// Sends a prompt to a session; it runs when the ones before it have ended.
+    SendPrompt {
+        /// Which session.
+        session: SessionId,
+        /// The words.
+        content: PromptContent,
+    },
+    /// Stops a turn: a queued one never runs, a running one is interrupted. Stopping what has ended is a success without effect.
+    CancelTurn {
+        /// Which session.
+        session: SessionId,
+        /// Which turn; null for the running one.
+        turn: Option<TurnId>,
+    },
+    /// Answers an approval. The first answer wins; a later one fails with `approval_not_pending`.
+    AnswerApproval {
+        /// Which session.
+        session: SessionId,
+        /// Which approval.
+        approval: ApprovalId,
+        /// Which of its options.
+        option: String,
+        /// The words.
+        content: AnswerContent,
+    },
+    /// Changes what the next turns of a session use; null leaves a thing as it is.
+    SetOptions {
+        /// Which session.
+        session: SessionId,
+        /// Which model.
+        model: Option<String>,
+        /// Which permission mode.
+        mode: Option<String>,
+    },
+}
+
+/// The words of `start_session`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StartContent {
+    /// The title; null to make one from the prompt.
+    pub title: Option<String>,
+    /// The first prompt.
+    pub text: Option<String>,
+}
+
+/// The words of `send_prompt`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PromptContent {
+    /// The prompt.
+    pub text: String,
+}
+
+/// The words of `answer_approval`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AnswerContent {
+    /// What to tell the agent, with a refusal.
+    pub message: Option<String>,
+    /// The answers, by question.
+    pub answers: BTreeMap<String, String>,
+}
+
+/// A body that no host could carry out, whatever its state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCommand {
+    /// A prompt without a word.
+    #[error("the prompt is empty")]
+    EmptyPrompt,
+    /// A prompt over the limit.
+    #[error("the prompt has {bytes} bytes; at most {MAX_PROMPT_BYTES} are taken")]
+    LongPrompt {
+        /// Its size.
+        bytes: usize,
+    },
+    /// A name, title or option over its limit.
+    #[error("`{field}` is empty or longer than {MAX_NAME_CHARS} characters")]
+    BadName {
+        /// Which field.
+        field: &'static str,
+    },
+}
+
+impl CommandBody {
+    /// The kind, as on the wire.
+    pub const fn kind(&self) -> CommandKind {
+        match self {
+            Self::StartSession { .. } => CommandKind::StartSession,
+            Self::SendPrompt { .. } => CommandKind::SendPrompt,
+            Self::CancelTurn { .. } => CommandKind::CancelTurn,
+            Self::AnswerApproval { .. } => CommandKind::AnswerApproval,
+            Self::SetOptions { .. } => CommandKind::SetOptions,
+        }
+    }
+
+    /// The session that it is about.
+    pub const fn session(&self) -> SessionId {
+        match self {
+            Self::StartSession { session, .. }
+            | Self::SendPrompt { session, .. }
+            | Self::CancelTurn { session, .. }
+            | Self::AnswerApproval { session, .. }
+            | Self::SetOptions { session, .. } => *session,
+        }
+    }
+
+    /// The prompt that it carries, for lists.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::StartSession { content, .. } => content.text.as_deref(),
+            Self::SendPrompt { content, .. } => Some(&content.text),
+            Self::CancelTurn { .. } | Self::AnswerApproval { .. } | Self::SetOptions { .. } => None,
+        }
+    }
+
+    /// Checks what can be checked without knowing any state.
+    ///
+    /// # Errors
+    /// [`InvalidCommand`], the first thing that is wrong.
+    pub fn validate(&self) -> Result<(), InvalidCommand> {
+        let prompt = |text: &str| match text {
+            text if text.trim().is_empty() => Err(InvalidCommand::EmptyPrompt),
+            text if text.len() > MAX_PROMPT_BYTES => Err(InvalidCommand::LongPrompt { bytes: text.len() }),
+            _ => Ok(()),
+        };
+        let name = |field: &'static str, text: &Option<String>| match text {
+            Some(text) if text.trim().is_empty() || text.chars().count() > MAX_NAME_CHARS => {
+                Err(InvalidCommand::BadName { field })
+            }
+            _ => Ok(()),
+        };
+        match self {
+            Self::StartSession { agent, model, mode, content, .. } => {
+                name("agent", &Some(agent.clone()))?;
+                name("model", model)?;
+                name("mode", mode)?;
+                name("title", &content.title)?;
+                content.text.as_deref().map_or(Ok(()), prompt)
+            }
+            Self::SendPrompt { content, .. } => prompt(&content.text),
+            Self::CancelTurn { .. } => Ok(()),
+            Self::AnswerApproval { option, content, .. } => {
+                name("option", &Some(option.clone()))?;
+                let words = content.message.iter().chain(content.answers.values()).map(String::len).sum::<usize>();
+                if words > MAX_PROMPT_BYTES { Err(InvalidCommand::LongPrompt { bytes: words }) } else { Ok(()) }
+            }
+            Self::SetOptions { model, mode, .. } => {
+                name("model", model)?;
+                name("mode", mode)
+            }
+        }
+    }
+}
+
+/// The kind of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandKind {
+    /// Makes a session.
+    StartSession,
+    /// Sends a prompt.
+    SendPrompt,
+    /// Stops a turn.
+    CancelTurn,
+    /// Answers an approval.
+    AnswerApproval,
+    /// Changes model or mode.
+    SetOptions,
+}
+
+impl CommandKind {
+    /// The right that a device needs to send it.
+    pub const fn right(self) -> Right {
+        match self {
+            Self::StartSession | Self::SendPrompt | Self::CancelTurn | Self::SetOptions => Right::Prompt,
+            Self::AnswerApproval => Right::Approve,
+        }
+    }
+}
+
+/// The value of a `command` fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Command {
+    /// The version of this shape.
+    pub v: u32,
+    /// What it asks for.
+    pub kind: CommandKind,
+    /// The host that is to act.
+    pub host: DeviceId,
+    /// The session that it is about.
+    pub session: SessionId,
+    /// The turn that came of it.
+    pub turn: Option<TurnId>,
+    /// Who sent it.
+    pub sender: Sender,
+    /// Where it stands.
+    pub state: CommandState,
+    /// How often it was leased.
+    pub attempt: u32,
+    /// When the hub stored it.
+    pub created_at_ms: UnixMs,
+    /// When it expires if it has not started.
+    pub expires_at_ms: UnixMs,
+    /// When its state last changed.
+    pub updated_at_ms: UnixMs,
+    /// Why it failed.
+    pub error: Option<CommandError>,
+    /// Its words.
+    pub content: CommandContent,
+}
+
+/// Where a command stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandState {
+    /// Stored; waits for its host.
+    Queued,
+    /// The host has taken it and has not begun.
+    Leased,
+    /// The host has accepted it; a prompt waits for its place or for the agent.
+    Running,
+    /// Done: the host accepted it and the turn exists. The turn has states of its own (C-05).
+    Succeeded,
+    /// It could not be done.
+    Failed,
+    /// Its time ran out before it started; it was never run.
+    Expired,
+    /// Taken back before it started.
+    Cancelled,
+    /// The host vanished after the start and has not come back to say.
+    Indeterminate,
+}
+
+impl CommandState {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Leased,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Indeterminate,
+    ];
+
+    /// Whether the command has ended.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Expired | Self::Cancelled)
+    }
+
+    /// Whether a command may go from this state to that one: exactly the edges of the vocabulary.
+    pub const fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Queued => matches!(next, Self::Leased | Self::Failed | Self::Expired | Self::Cancelled),
+            // A lease that ran out goes back to the queue; a host that stopped gives it back (W-003, W-020e).
+            Self::Leased => {
+                matches!(next, Self::Queued | Self::Running | Self::Failed | Self::Expired | Self::Cancelled)
+            }
+            Self::Running => matches!(next, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Indeterminate),
+            Self::Indeterminate => matches!(next, Self::Succeeded | Self::Failed | Self::Cancelled),
+            Self::Succeeded | Self::Failed | Self::Expired | Self::Cancelled => false,
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandError {
+    /// The reason, stable.
+    pub code: ErrorCode,
+    /// Whether sending it again as a new command may help.
+    pub retryable: bool,
+}
+
+/// The words of a command.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandContent {
+    /// The prompt that it carries.
+    pub text: Option<String>,
+    /// What was said of the error.
+    pub detail: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_states_have_no_way_out_and_every_other_state_has_one() {
+        for from in CommandState::ALL {
+            let exits = CommandState::ALL.into_iter().filter(|to| from.may_become(*to)).count();
+            assert_eq!(exits == 0, from.is_final(), "{from:?}");
+            assert!(!from.may_become(from), "{from:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_may_not_say_is_refused() {
+        let id = uuid::Builder::from_unix_timestamp_millis(1, &[0; 10]).into_uuid();
+        let session = SessionId::from_uuid(id);
+        let good = format!(r#"{{"kind":"cancel_turn","session":"{session}","turn":null}}"#);
+        assert!(serde_json::from_str::<CommandBody>(&good).is_ok());
+        let forged = format!(r#"{{"kind":"cancel_turn","session":"{session}","turn":null,"sender":"me"}}"#);
+        assert!(serde_json::from_str::<CommandBody>(&forged).is_err());
+        assert!(serde_json::from_str::<CommandBody>(r#"{"kind":"format_disk"}"#).is_err());
+    }
+}

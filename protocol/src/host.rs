@@ -1,0 +1,126 @@
+//! Hosts and projects, as the lists show them, and the catalogue of what a host can run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::DeviceId;
+use crate::time::UnixMs;
+
+/// The value of a `host` fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Host {
+    /// The version of this shape.
+    pub v: u32,
+    /// Whether it can be reached.
+    pub presence: Presence,
+    /// Its generation: each start takes the next one, and an older one can change nothing (W-053).
+    pub generation: u64,
+    /// When it was last heard of.
+    pub seen_at_ms: UnixMs,
+    /// Turns that it runs at once.
+    pub turns_at_once: u32,
+    /// What it says of itself.
+    pub content: HostContent,
+}
+
+/// Whether a host can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Its lease runs.
+    Online,
+    /// It has missed a renewal.
+    Stale,
+    /// It is not there.
+    Offline,
+    /// Remote access was switched off.
+    Disabled,
+    /// It may not come back.
+    Revoked,
+}
+
+/// What a host says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct HostContent {
+    /// The name that its person gave it.
+    pub name: String,
+    /// Its system, such as `linux x86_64`.
+    pub platform: String,
+    /// The version of Towline there.
+    pub version: String,
+    /// The agents found there: the live catalogue.
+    pub agents: Vec<AgentEntry>,
+}
+
+/// An agent in a host's catalogue. Names and ids only, never a credential (W-074).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentEntry {
+    /// What commands name it by: `claude`, `demo`, or the key of a configured ACP agent.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Its version, as it says.
+    pub version: Option<String>,
+    /// Whether it can be started.
+    pub state: AgentState,
+    /// What to do when it cannot.
+    pub hint: Option<String>,
+    /// The models that it offers, as it reports them; empty until it has been asked.
+    pub models: Vec<Choice>,
+    /// The permission modes that may be chosen from afar, as it reports them.
+    pub modes: Vec<Choice>,
+}
+
+/// Whether an agent can be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// Found, and it answers.
+    Ready,
+    /// Found, but it has no login.
+    LoggedOut,
+    /// Found, but it does not answer or is too old.
+    Broken,
+    /// Not found.
+    Missing,
+}
+
+/// A model or mode to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// What to send.
+    pub id: String,
+    /// What to show.
+    pub name: String,
+    /// What it is, in a line.
+    pub description: Option<String>,
+}
+
+/// The value of a `project` fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Project {
+    /// The version of this shape.
+    pub v: u32,
+    /// The host on which it is.
+    pub host: DeviceId,
+    /// Whether the directory is there and allowed.
+    pub available: bool,
+    /// When it was registered.
+    pub created_at_ms: UnixMs,
+    /// What it is called.
+    pub content: ProjectContent,
+}
+
+/// What a project is called.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectContent {
+    /// The last part of its directory, or the name that its person gave it.
+    pub name: String,
+    /// The directory as shown to people: `~` stands for the home directory.
+    pub path: String,
+}

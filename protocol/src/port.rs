@@ -1,0 +1,237 @@
+//! The hub port: what a host may ask of the hub in its own process. A direct call, no HTTP; the simulator has another.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+
+use crate::command::{CommandBody, CommandContent, CommandError, CommandState};
+use crate::error::ErrorCode;
+use crate::fact::{FeedFact, SessionFact};
+use crate::host::HostContent;
+use crate::id::{AccountId, CommandId, DeviceId, SessionId, TurnId};
+use crate::item::Sender;
+use crate::offset::Offset;
+use crate::path::StreamPath;
+use crate::time::UnixMs;
+
+/// A future on the heap.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a host may ask of the hub in its process.
+///
+/// Futures may be dropped: a dropped `report` happens whole or not at all.
+pub trait HubPort: Send + Sync + fmt::Debug + 'static {
+    /// Says that the host has started: takes the next generation by compare-and-set, marks it online, and gives back every command
+    /// that an older generation had leased and not started.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    fn start(&self, about: HostContent, turns_at_once: u32) -> Later<'_, Result<Started, PortError>>;
+
+    /// Says anew what the host is (an agent was found, a catalogue was read).
+    ///
+    /// # Errors
+    /// [`PortError`].
+    fn update(&self, generation: u64, about: HostContent) -> Later<'_, Result<(), PortError>>;
+
+    /// Leases the oldest commands that wait for this host, by compare-and-set; waits until there is one. The lease is renewed by
+    /// the hub for as long as the generation is the newest.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    fn lease(&self, generation: u64, most: usize) -> Later<'_, Result<Vec<Leased>, PortError>>;
+
+    /// Commits what the host did in one durable step, and answers once it is on disk.
+    ///
+    /// # Errors
+    /// [`PortError`]; nothing of the report happened, except after `Broken`, when nobody knows.
+    fn report(&self, report: Report) -> Later<'_, Result<Reported, PortError>>;
+
+    /// Reads the host's private notes whose key starts with a prefix, in the order of their keys, at most `limit` after `after`.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    fn notes(&self, prefix: &str, after: Option<&str>, limit: usize) -> Later<'_, Result<Vec<Note>, PortError>>;
+
+    /// Reads a page of one of the host's own streams, forwards.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    fn read(
+        &self,
+        stream: StreamPath,
+        from: Option<Offset>,
+        max_bytes: usize,
+    ) -> Later<'_, Result<StreamPage, PortError>>;
+
+    /// Says that the host stops: it is offline at once, and what was leased and not started goes back to the queue (W-020e).
+    ///
+    /// # Errors
+    /// [`PortError`].
+    fn stop(&self, generation: u64) -> Later<'_, Result<(), PortError>>;
+}
+
+/// What a host learns when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// This start's number.
+    pub generation: u64,
+    /// Which device the host is.
+    pub host: DeviceId,
+    /// Whose.
+    pub account: AccountId,
+}
+
+/// A command in the hands of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leased {
+    /// Which.
+    pub id: CommandId,
+    /// The fencing token of this lease: a transition with another one changes nothing.
+    pub token: u64,
+    /// Who sent it, as the hub knows.
+    pub sender: Sender,
+    /// What to do.
+    pub body: CommandBody,
+    /// When it expires if it has not started.
+    pub expires_at_ms: UnixMs,
+}
+
+/// What the host did: commits as one.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The generation of the host; an older one is refused.
+    pub generation: u64,
+    /// What happened to streams, in order.
+    pub streams: Vec<StreamStep>,
+    /// Change facts for the account's feed. The hub accepts `project`, `session` and `approval` facts of this host.
+    pub feed: Vec<FeedFact>,
+    /// Transitions of commands that this host holds.
+    pub commands: Vec<Transition>,
+    /// Private notes: written, or removed with `None`.
+    pub notes: Vec<(String, Option<Bytes>)>,
+}
+
+/// What happened to a stream of the host.
+#[derive(Debug, Clone)]
+pub enum StreamStep {
+    /// A session was made: its journal exists from now on.
+    CreateJournal(SessionId),
+    /// A turn runs: its stream exists from now on.
+    CreateTurn(TurnId),
+    /// Facts for a session's journal.
+    Journal(SessionId, Vec<SessionFact>),
+    /// Facts for a turn's stream.
+    Turn(TurnId, Vec<SessionFact>),
+    /// A turn ended: its stream is closed.
+    CloseTurn(TurnId),
+}
+
+/// A step of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// Which command.
+    pub id: CommandId,
+    /// The token of the lease.
+    pub token: u64,
+    /// Where it stands now.
+    pub state: CommandState,
+    /// The turn that came of it.
+    pub turn: Option<TurnId>,
+    /// Why it failed.
+    pub error: Option<CommandError>,
+    /// What was said of the error; the hub keeps the command's own text.
+    pub detail: Option<String>,
+}
+
+impl Transition {
+    /// A step without a turn or an error.
+    pub fn to(id: CommandId, token: u64, state: CommandState) -> Self {
+        Self { id, token, state, turn: None, error: None, detail: None }
+    }
+
+    /// A step to `failed`.
+    pub fn failed(id: CommandId, token: u64, code: ErrorCode, detail: impl Into<String>) -> Self {
+        let error = CommandError { code, retryable: code.is_retryable() };
+        Self { id, token, state: CommandState::Failed, turn: None, error: Some(error), detail: Some(detail.into()) }
+    }
+
+    /// Applies this step to the words of a command.
+    pub fn words(&self, content: &mut CommandContent) {
+        if self.detail.is_some() {
+            content.detail.clone_from(&self.detail);
+        }
+    }
+}
+
+/// Where each stream of a report ends now, in the order of its steps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// For each step: where the stream ended before it, and where it ends after.
+    pub ends: Vec<(Offset, Offset)>,
+}
+
+/// A private note of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: Bytes,
+}
+
+/// A page of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamPage {
+    /// The messages.
+    pub messages: Vec<Bytes>,
+    /// Where the next page begins.
+    pub next: Offset,
+    /// Whether that is the end.
+    pub up_to_date: bool,
+}
+
+/// The hub refused, or could not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PortError {
+    /// A newer start of this host has taken over.
+    #[error("generation {generation} of this host was replaced by {current}")]
+    Replaced {
+        /// The caller's generation.
+        generation: u64,
+        /// The newest one.
+        current: u64,
+    },
+    /// A step of a report does not fit what is there; nothing of the report happened.
+    #[error("the hub refused the report: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// A lease of a report is no longer held; nothing of the report happened.
+    #[error("the lease of {command} is no longer held")]
+    LeaseLost {
+        /// Which command.
+        command: CommandId,
+    },
+    /// There is no such stream.
+    #[error("there is no stream {stream}")]
+    NoStream {
+        /// Which.
+        stream: StreamPath,
+    },
+    /// The disk is full; nothing of the report happened.
+    #[error("the disk is full: {reason}")]
+    Full {
+        /// What was said.
+        reason: String,
+    },
+    /// The store failed, or the hub is gone.
+    #[error("the hub is broken: {reason}")]
+    Broken {
+        /// What was said.
+        reason: String,
+    },
+}

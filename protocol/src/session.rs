@@ -1,0 +1,82 @@
+//! Sessions, as the lists show them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccountId, DeviceId, ProjectId, TurnId};
+use crate::time::UnixMs;
+use crate::turn::TurnState;
+
+/// The value of a `session` fact in the feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// The version of this shape.
+    pub v: u32,
+    /// Who owns it.
+    pub account: AccountId,
+    /// The host that owns it.
+    pub host: DeviceId,
+    /// The project in which it runs.
+    pub project: ProjectId,
+    /// The agent.
+    pub agent: String,
+    /// The model that the next turn will use, as the agent names it; null for the agent's own default.
+    pub model: Option<String>,
+    /// The permission mode, as the agent names it; null for the agent's own default.
+    pub mode: Option<String>,
+    /// What it is doing.
+    pub activity: Activity,
+    /// Its newest turn.
+    pub last_turn: Option<LastTurn>,
+    /// Turns that wait behind the running one.
+    pub queued_turns: u32,
+    /// When it was made.
+    pub created_at_ms: UnixMs,
+    /// When something last happened in it.
+    pub updated_at_ms: UnixMs,
+    /// Its words.
+    pub content: SessionContent,
+}
+
+/// What a session is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// The agent is being started.
+    Starting,
+    /// Nothing runs; the agent is loaded.
+    Idle,
+    /// A turn runs.
+    Working,
+    /// A turn waits for a person.
+    NeedsInput,
+    /// Nothing runs and no agent is loaded; the next prompt resumes it.
+    NotLoaded,
+    /// It cannot go on.
+    Dead,
+    /// Put away.
+    Archived,
+    /// An activity that this program does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The newest turn of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct LastTurn {
+    /// Which.
+    pub id: TurnId,
+    /// Where it stands.
+    pub state: TurnState,
+}
+
+/// The words of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionContent {
+    /// Its title; made from the first prompt until somebody names it.
+    pub title: String,
+    /// One line of what is happening now: the last words, the running tool, or what is asked.
+    pub doing: Option<String>,
+}

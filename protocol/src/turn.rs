@@ -1,0 +1,160 @@
+//! Turns: one prompt and the agent's response to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CommandId, SessionId};
+use crate::item::Sender;
+use crate::offset::Offset;
+use crate::time::UnixMs;
+
+/// The value of a `turn` fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Turn {
+    /// The version of this shape.
+    pub v: u32,
+    /// The session.
+    pub session: SessionId,
+    /// The turn's place in the session, in the same numbers as its items'.
+    pub ord: u64,
+    /// Where it stands.
+    pub state: TurnState,
+    /// Why there is a turn.
+    pub origin: Origin,
+    /// Who asked for it, when a person did.
+    pub sender: Option<Sender>,
+    /// The agent that runs it.
+    pub agent: String,
+    /// The model that really ran, as the agent reports it; null until it has (W-016).
+    pub model: Option<String>,
+    /// From where the turn stream (`turns/{id}/live`) is to be read: everything not settled begins there or later. Null before the
+    /// turn runs.
+    pub low_water: Option<Offset>,
+    /// When the host accepted it.
+    pub queued_at_ms: UnixMs,
+    /// When the agent got it.
+    pub started_at_ms: Option<UnixMs>,
+    /// When it ended.
+    pub ended_at_ms: Option<UnixMs>,
+    /// What it used, once the agent has said.
+    pub usage: Option<Usage>,
+    /// Why it failed or was interrupted.
+    pub error: Option<TurnError>,
+    /// The words that go with it.
+    pub content: TurnContent,
+}
+
+/// Where a turn stands: `queued → running ⇄ awaiting_approval → completed | failed | interrupted`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnState {
+    /// Accepted by the host; waits for its place.
+    Queued,
+    /// The agent has it.
+    Running,
+    /// The agent waits for a person.
+    AwaitingApproval,
+    /// The answer is settled.
+    Completed,
+    /// It ended with an error.
+    Failed,
+    /// It was stopped: by a person, or because the host stopped.
+    Interrupted,
+}
+
+impl TurnState {
+    /// Whether the turn has ended.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Interrupted)
+    }
+
+    /// Whether the agent has the turn now.
+    pub const fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::AwaitingApproval)
+    }
+
+    /// Whether a turn may go from this state to that one; staying is allowed, so that a fact may be written again.
+    pub const fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Queued => !matches!(next, Self::AwaitingApproval | Self::Completed),
+            Self::Running | Self::AwaitingApproval => !matches!(next, Self::Queued),
+            Self::Completed => matches!(next, Self::Completed),
+            Self::Failed => matches!(next, Self::Failed),
+            Self::Interrupted => matches!(next, Self::Interrupted),
+        }
+    }
+}
+
+/// Why there is a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum Origin {
+    /// A person asked.
+    Prompt {
+        /// The command that carried the prompt.
+        command: CommandId,
+    },
+    /// The agent began by itself: a background task of its own finished.
+    Agent,
+    /// The agent went on with a turn that had been cut off.
+    Resume,
+}
+
+/// What a turn used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Tokens read, without cached ones.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+    /// Tokens read from the vendor's cache.
+    pub cached_tokens: u64,
+    /// What the agent says it cost, in millionths of a US dollar.
+    pub cost_micro_usd: Option<u64>,
+}
+
+/// Why a turn failed or was interrupted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnError {
+    /// The reason, stable.
+    pub code: TurnErrorCode,
+    /// Who stopped it, when a person did (W-037).
+    pub by: Option<Sender>,
+}
+
+/// Why a turn failed or was interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnErrorCode {
+    /// The agent ended in the middle.
+    AgentDied,
+    /// The agent said that it failed.
+    AgentError,
+    /// The agent could not be started.
+    AgentUnavailable,
+    /// A person stopped it.
+    Cancelled,
+    /// The agent is not logged in, or its login has run out.
+    CredentialsExpired,
+    /// Towline on the host was stopped or killed in the middle; the prompt is never run again by itself.
+    HostRestarted,
+    /// The model that was asked for is not to be had.
+    ModelUnavailable,
+    /// The vendor's limit is reached.
+    RateLimited,
+    /// The agent's own session is gone, so the conversation could not go on.
+    SessionNotSaved,
+    /// A reason that this program does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The words that go with a turn.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnContent {
+    /// What the agent or the machine said of the error.
+    pub detail: Option<String>,
+}
