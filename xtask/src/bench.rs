@@ -1,0 +1,84 @@
+//! `bench`: a table of programs that measure one thing each and print their numbers. A bench is an example of the crate
+//! it measures; to add one, add a row.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::run::Step;
+use crate::towline;
+
+/// Longest time for one bench, with the release build of its crate.
+const LIMIT: Duration = Duration::from_mins(40);
+
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    package: &'static str,
+    example: &'static str,
+    /// Whether it drives the release program, which is then in `TOWLINE_BIN`.
+    program: bool,
+}
+
+const BENCHES: &[Bench] = &[Bench {
+    name: "store",
+    about: "durable appends per second, by number of writers",
+    package: "store",
+    example: "append_rate",
+    program: false,
+}];
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Which benches; all if none is named
+    names: Vec<String>,
+    /// Says which there are
+    #[arg(long)]
+    list: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.list {
+        for bench in BENCHES {
+            println!("{:10} {}", bench.name, bench.about);
+        }
+        return Ok(());
+    }
+    let chosen = choose(&options.names)?;
+    let program = if chosen.iter().any(|bench| bench.program) { Some(towline::release()?) } else { None };
+    for bench in chosen {
+        let mut step =
+            Step::cargo(LIMIT).args(["run", "--release", "--package", bench.package, "--example", bench.example]);
+        if let Some(program) = program.as_ref().filter(|_| bench.program) {
+            step = step.env("TOWLINE_BIN", program);
+        }
+        step.run()?;
+    }
+    Ok(())
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Bench>> {
+    if names.is_empty() {
+        return Ok(BENCHES.iter().collect());
+    }
+    let mut chosen = Vec::new();
+    for name in names {
+        match BENCHES.iter().find(|bench| bench.name == name) {
+            Some(bench) => chosen.push(bench),
+            None => bail!("there is no bench `{name}`; `cargo xtask bench --list` says which there are"),
+        }
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn benches_are_chosen_by_name() {
+        assert_eq!(choose(&[]).unwrap().len(), BENCHES.len());
+        assert_eq!(choose(&["store".to_owned()]).unwrap()[0].example, "append_rate");
+        assert!(choose(&["nothing".to_owned()]).is_err());
+    }
+}

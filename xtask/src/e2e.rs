@@ -1,0 +1,56 @@
+//! `e2e`: the release program, a headless browser at the size of a phone, and the real agents against a model server of
+//! our own.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::run::Step;
+use crate::tally::{Runner, Tally};
+use crate::{npm, prepare, towline};
+
+/// Where the browser tests are.
+pub(crate) const FOLDER: &str = "e2e";
+/// Longest time to fetch the agents: several hundred megabytes, once.
+const FETCH: Duration = Duration::from_mins(15);
+/// Longest time for all browser tests.
+const BROWSE: Duration = Duration::from_mins(25);
+
+#[derive(clap::Args, Default)]
+pub(crate) struct Options {
+    /// Does not build: takes the release program that is there
+    #[arg(long)]
+    pub(crate) no_build: bool,
+    /// Passed on to Playwright, after `--`
+    #[arg(last = true)]
+    pub(crate) playwright: Vec<String>,
+}
+
+/// Runs the browser tests and counts them.
+///
+/// # Errors
+/// If something cannot be prepared, or a test fails.
+pub(crate) fn run(options: &Options) -> Result<Tally> {
+    let (tally, failure) = outcome(options)?;
+    failure.map_or(Ok(tally), |failure| Err(anyhow::anyhow!(failure)))
+}
+
+/// Runs the browser tests and counts them also when some fail.
+///
+/// # Errors
+/// If something cannot be prepared.
+pub(crate) fn outcome(options: &Options) -> Result<(Tally, Option<String>)> {
+    prepare::node()?;
+    let browser = prepare::browser()?;
+    let program = if options.no_build { towline::built("release")? } else { towline::release()? };
+    npm::install(FOLDER)?;
+    Step::new("node", FETCH).args(["fetch-agents.mjs"]).directory(FOLDER).run()?;
+    let outcome = Step::new(if cfg!(windows) { "npx.cmd" } else { "npx" }, BROWSE)
+        .args(["playwright", "test"])
+        .args(&options.playwright)
+        .directory(FOLDER)
+        .env("TOWLINE_BIN", program)
+        .env("CHROMIUM", browser)
+        .outcome()?;
+    Ok((Runner::Playwright.count(&outcome.output), outcome.failure))
+}

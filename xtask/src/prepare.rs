@@ -1,0 +1,114 @@
+//! What the tests need from the system beside Rust: Node with npm, and a Chromium. Looks for them, installs the browser
+//! where it may, and otherwise says in one sentence what is missing and how to get it.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::Step;
+use crate::{npm, repo};
+
+/// Oldest Node whose built-in modules the tests and the build of the web UI use.
+const NODE: u32 = 20;
+/// Longest time for `apt-get`: the browser is about 100 MB.
+const APT: Duration = Duration::from_mins(10);
+/// The names a Chromium goes by, the one of Debian first.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+
+/// Checks that Node and npm are there and new enough.
+///
+/// # Errors
+/// One sentence that says what is missing and how to get it.
+pub(crate) fn node() -> Result<()> {
+    let advice = format!("install Node {NODE} or newer from https://nodejs.org or your package manager");
+    let output = Command::new("node").arg("--version").output();
+    let Ok(output) = output else { bail!("Node is not in PATH: {advice}") };
+    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    match major(&version) {
+        Some(major) if major >= NODE => {}
+        _ => bail!("Node is {version}, which is too old: {advice}"),
+    }
+    if repo::program("npm").is_none() {
+        bail!("npm is not in PATH, though Node is: {advice}");
+    }
+    Ok(())
+}
+
+/// The browser that the tests drive; installed by apt-get where that is allowed.
+///
+/// # Errors
+/// One sentence that says what is missing and how to get it.
+pub(crate) fn browser() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("CHROMIUM").map(PathBuf::from) {
+        if path.is_file() {
+            return Ok(path);
+        }
+        bail!("CHROMIUM names {}, which is no file", path.display());
+    }
+    if let Some(found) = installed() {
+        return Ok(found);
+    }
+    let advice = "there is no Chromium in PATH: install it (Debian: `apt-get install chromium`), \
+                  or name one with the environment variable CHROMIUM";
+    let Some(become_root) = privilege() else { bail!("{advice}") };
+    if repo::program("apt-get").is_none() {
+        bail!("{advice}");
+    }
+    let apt = |arguments: &[&str]| {
+        let words: Vec<&str> =
+            become_root.iter().copied().chain(["apt-get"]).chain(arguments.iter().copied()).collect();
+        Step::new(words[0], APT).args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive").quiet().run()
+    };
+    apt(&["update"]).context(advice)?;
+    apt(&["install", "--yes", "--no-install-recommends", "chromium"]).context(advice)?;
+    installed().context(advice)
+}
+
+/// Checks everything that the whole test run needs.
+///
+/// # Errors
+/// One sentence that says what is missing and how to get it.
+pub(crate) fn all() -> Result<()> {
+    node()?;
+    let browser = browser()?;
+    println!("    Node {NODE} or newer, {}, {}", npm::program(), browser.display());
+    Ok(())
+}
+
+fn installed() -> Option<PathBuf> {
+    BROWSERS.iter().find_map(|name| repo::program(name))
+}
+
+/// What to put before a command that needs root: nothing, or a sudo that asks no question. None if neither works.
+fn privilege() -> Option<&'static [&'static str]> {
+    #[cfg(unix)]
+    {
+        if rustix::process::geteuid().is_root() {
+            return Some(&[]);
+        }
+        let sudo = Command::new("sudo").args(["-n", "true"]).stderr(std::process::Stdio::null()).status();
+        if sudo.is_ok_and(|status| status.success()) {
+            return Some(&["sudo", "-n"]);
+        }
+    }
+    None
+}
+
+fn major(version: &str) -> Option<u32> {
+    version.strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_node_is_read() {
+        assert_eq!(major("v20.20.2"), Some(20));
+        assert_eq!(major("v8.1.0"), Some(8));
+        assert_eq!(major("20"), None);
+        assert_eq!(major(""), None);
+    }
+}

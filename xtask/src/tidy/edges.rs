@@ -1,0 +1,114 @@
+//! Which crate may use which. The arrows are those of ARCHITECTURE.md; what is not in the table is refused.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::Finding;
+
+/// A crate of ours and those of ours that it may use, in tests too.
+const EDGES: &[(&str, &[&str])] = &[
+    ("protocol", &[]),
+    ("store", &["protocol"]),
+    ("streams", &["protocol", "store"]),
+    ("web", &[]),
+    ("hub", &["protocol", "store", "streams", "web"]),
+    ("host", &["protocol"]),
+    ("client", &["protocol"]),
+    ("towline", &["client", "host", "hub", "protocol", "store", "streams", "web"]),
+    ("sim", &["client", "host", "hub", "protocol", "store", "streams", "web"]),
+    ("xtask", &[]),
+];
+
+/// Crates of others that only some of ours may use, and why.
+const CONFINED: &[(&str, &[&str], &str)] = &[
+    ("axum", &["streams", "hub"], "HTTP is spoken in streams and hub only"),
+    ("rusqlite", &["store"], "SQL is spoken in store only"),
+    ("tokio-postgres", &["store"], "SQL is spoken in store only"),
+    ("etcetera", &["towline"], "only towline looks for directories"),
+    ("clap", &["towline", "xtask"], "only the programs have arguments"),
+    ("anyhow", &["towline", "xtask"], "a library says in its type what can go wrong"),
+    ("turmoil", &["sim"], "only sim simulates"),
+];
+
+/// One crate of ours and everything it depends on, also for tests and build scripts.
+pub(super) struct Package {
+    name: String,
+    dependencies: Vec<String>,
+}
+
+/// Reads what `cargo metadata` says.
+///
+/// # Errors
+/// If it has another shape than cargo documents.
+pub(super) fn packages(metadata: &Value) -> Result<Vec<Package>> {
+    let name = |value: &Value| {
+        value["name"].as_str().map(str::to_owned).context("cargo metadata has something without a name")
+    };
+    let packages = metadata["packages"].as_array().context("cargo metadata has no packages")?;
+    packages
+        .iter()
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().context("cargo metadata has no dependencies")?;
+            Ok(Package { name: name(package)?, dependencies: dependencies.iter().map(name).collect::<Result<_>>()? })
+        })
+        .collect()
+}
+
+pub(super) fn check(packages: &[Package]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for Package { name, dependencies } in packages {
+        let mut find = |message| findings.push(Finding { path: format!("{name}/Cargo.toml"), line: 0, message });
+        let Some((_, allowed)) = EDGES.iter().find(|(package, _)| package == name) else {
+            find(format!("the crate `{name}` is not in the table of xtask/src/tidy/edges.rs"));
+            continue;
+        };
+        for used in dependencies {
+            if packages.iter().any(|package| package.name == *used) && !allowed.contains(&used.as_str()) {
+                find(format!("`{name}` may not use `{used}`"));
+            }
+            if let Some((_, allowed, reason)) = CONFINED.iter().find(|(package, ..)| package == used)
+                && !allowed.contains(&name.as_str())
+            {
+                find(format!("`{name}` may not use `{used}`: {reason}"));
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_one(name: &str, dependencies: &[&str]) -> Vec<String> {
+        let package = |name: &str, dependencies: &[&str]| Package {
+            name: name.to_owned(),
+            dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let mut packages = vec![package(name, dependencies)];
+        packages.extend(EDGES.iter().filter(|(other, _)| *other != name).map(|(other, _)| package(other, &[])));
+        check(&packages).into_iter().map(|finding| finding.message).collect()
+    }
+
+    #[test]
+    fn the_arrows_hold() {
+        assert_eq!(check_one("hub", &["streams", "store", "web", "protocol", "axum", "serde"]), [""; 0]);
+        for (name, used) in [
+            ("hub", "host"),
+            ("host", "hub"),
+            ("hub", "client"),
+            ("sim", "towline"),
+            ("protocol", "store"),
+            ("host", "axum"),
+            ("hub", "rusqlite"),
+            ("store", "anyhow"),
+        ] {
+            assert_eq!(check_one(name, &[used]).len(), 1, "{name} → {used}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_crate_is_refused() {
+        assert_eq!(check_one("shiny", &[]).len(), 1);
+    }
+}
