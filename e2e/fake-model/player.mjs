@@ -37,6 +37,7 @@ export async function play(round, { voice, counters, refuse, cut, firstPiece, go
   let rate = USUAL_RATE_MS;
   let opened = false;
   let spoken = false;
+  let lastPiece = "";
   const open = () => {
     if (!opened) voice.open();
     opened = true;
@@ -59,12 +60,19 @@ export async function play(round, { voice, counters, refuse, cut, firstPiece, go
           await sleep(step.ms, undefined, { signal: gone });
           break;
         case "text":
-          for (const word of step.words) await speak(() => voice.text(word));
+          for (const word of step.words) {
+            // Two texts one after the other are one text: "[[say a]] [[say b]]" is "a b".
+            const piece = /\S$/.test(lastPiece) ? ` ${word}` : word;
+            await speak(() => voice.text(piece));
+            lastPiece = piece;
+          }
           break;
         case "think":
+          lastPiece = "";
           for (const word of step.words) await speak(() => voice.think(word));
           break;
         case "tool":
+          lastPiece = "";
           await speak(() => voice.tool(step));
           break;
         case "error":
