@@ -1,1 +1,14 @@
 //! Durable Streams over any store: offsets, producers, live tails, and their HTTP face.
+//!
+//! [`Streams`] is the only door through which anything is appended, so that what is durable is also told to whoever follows.
+//! A wake-up is a hint (rule 9): followers are sent to look, and what they see comes from the store or from a copy of its
+//! newest messages that all of them share.
+
+pub mod http;
+pub mod json;
+mod lifetime;
+mod live;
+mod service;
+
+pub use live::{Chunk, FollowError, Follower, From, WakeSet};
+pub use service::Streams;

@@ -1,0 +1,204 @@
+//! The HTTP face: the public Durable Streams protocol below `/v1/stream/`.
+
+mod append;
+mod create;
+mod cursor;
+mod event;
+mod headers;
+mod live;
+mod problem;
+mod read;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, header};
+use protocol::path::StreamPath;
+use protocol::time::Clock;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Streams, lifetime};
+use headers::name;
+use problem::Problem;
+
+/// The path below which streams live, and which the router serves.
+const ROOT: &str = "/v1/stream/";
+
+/// What a request wants to do to a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Make it (`PUT`).
+    Create,
+    /// Add to it or close it (`POST`).
+    Append,
+    /// Read it or ask for its head (`GET`, `HEAD`).
+    Read,
+    /// Remove it (`DELETE`).
+    Delete,
+}
+
+/// Decides whether a request may do something to a stream, and answers it when it may not. It finds who asks in the request's
+/// extensions, where middleware has put it. Not asked for `OPTIONS`.
+pub type Access = dyn Fn(&Parts, &StreamPath, Action) -> Result<(), Box<Response>> + Send + Sync;
+
+/// How the face behaves.
+#[derive(Clone)]
+pub struct HttpOptions {
+    /// Who may do what.
+    pub access: Arc<Access>,
+    /// Where the time comes from, for cursors and lives of streams.
+    pub clock: Arc<dyn Clock>,
+    /// How long a long-poll waits for news.
+    pub long_poll: Duration,
+    /// How long an SSE response lasts before the client is made to come again (the protocol says about 60 s).
+    pub sse_lifetime: Duration,
+    /// How long an SSE response is silent before it says so with a comment.
+    pub keep_alive: Duration,
+    /// Largest body of one `PUT` or `POST`, in bytes.
+    pub max_append_bytes: usize,
+    /// Most bytes of messages in one response or event, in bytes.
+    pub page_bytes: usize,
+    /// Whether pages of other origins may use the streams.
+    pub cors: bool,
+    /// Ends long-polls and SSE responses when the server stops.
+    pub shutdown: CancellationToken,
+}
+
+impl HttpOptions {
+    /// Sensible values: 25 s long-poll, 60 s SSE with a sign of life every 15 s, the limits of `protocol`, no CORS.
+    pub fn new(access: Arc<Access>, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Self {
+        Self {
+            access,
+            clock,
+            long_poll: Duration::from_secs(25),
+            sse_lifetime: Duration::from_secs(60),
+            keep_alive: Duration::from_millis(protocol::limits::HEARTBEAT_MS),
+            max_append_bytes: protocol::limits::MAX_APPEND_BYTES,
+            page_bytes: protocol::limits::MAX_PAGE_BYTES,
+            cors: false,
+            shutdown,
+        }
+    }
+}
+
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpOptions")
+            .field("long_poll", &self.long_poll)
+            .field("sse_lifetime", &self.sse_lifetime)
+            .field("keep_alive", &self.keep_alive)
+            .field("max_append_bytes", &self.max_append_bytes)
+            .field("page_bytes", &self.page_bytes)
+            .field("cors", &self.cors)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An access policy under which everybody may do everything.
+pub fn open_access() -> Arc<Access> {
+    Arc::new(|_, _, _| Ok(()))
+}
+
+/// The streams of a service below `/v1/stream/`.
+pub fn router(streams: Streams, options: HttpOptions) -> Router {
+    let face = Arc::new(Face { streams, options });
+    Router::new().route(&format!("{ROOT}{{*path}}"), any(serve)).with_state(face)
+}
+
+#[derive(Debug)]
+struct Face {
+    streams: Streams,
+    options: HttpOptions,
+}
+
+async fn serve(State(face): State<Arc<Face>>, request: Request) -> Response {
+    let mut response = match face.dispatch(request).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let origin = if face.options.cors { "cross-origin" } else { "same-origin" };
+    headers.insert(name::CORP, HeaderValue::from_static(origin));
+    if face.options.cors {
+        headers::allow_other_origins(headers);
+    }
+    response
+}
+
+impl Face {
+    async fn dispatch(&self, request: Request) -> Result<Response, Problem> {
+        let (parts, body) = request.into_parts();
+        let action = match parts.method {
+            Method::OPTIONS => return Ok(preflight()),
+            Method::PUT => Action::Create,
+            Method::POST => Action::Append,
+            Method::GET | Method::HEAD => Action::Read,
+            Method::DELETE => Action::Delete,
+            _ => return Err(Problem::method()),
+        };
+        let stream = path(&parts)?;
+        (self.options.access)(&parts, &stream, action).map_err(Problem::Denied)?;
+        match action {
+            Action::Create => self.create(&parts, stream, body).await,
+            Action::Append => self.append(&parts, stream, body).await,
+            Action::Read if parts.method == Method::HEAD => self.describe(&stream).await,
+            Action::Read => self.read(&parts, stream).await,
+            Action::Delete => self.delete(&stream).await,
+        }
+    }
+
+    async fn describe(&self, stream: &StreamPath) -> Result<Response, Problem> {
+        let now = self.options.clock.now();
+        let (head, life) = lifetime::head(&self.streams, stream, now, false).await?.ok_or(Problem::missing(stream))?;
+        let mut reply = headers::Reply::new(StatusCode::OK)
+            .set(header::CONTENT_TYPE, &head.content_type)
+            .set(header::CACHE_CONTROL, "no-store")
+            .set(name::NEXT_OFFSET, &head.tail.to_string())
+            .closed(head.closed);
+        if let Some(ttl) = life.ttl_seconds {
+            reply = reply.set(name::TTL, &ttl.to_string());
+        }
+        if let Some(end) = &life.expires_at {
+            reply = reply.set(name::EXPIRES_AT, end);
+        }
+        Ok(reply.empty())
+    }
+
+    async fn delete(&self, stream: &StreamPath) -> Result<Response, Problem> {
+        let now = self.options.clock.now();
+        lifetime::head(&self.streams, stream, now, false).await?.ok_or(Problem::missing(stream))?;
+        let done = self.streams.commit(lifetime::deletion(stream)).await?;
+        match done.first() {
+            Some(store::Done::Deleted { existed: true }) => Ok(headers::Reply::new(StatusCode::NO_CONTENT).empty()),
+            _ => Err(Problem::missing(stream)),
+        }
+    }
+
+    /// Reads a body of limited size.
+    async fn body(&self, body: Body) -> Result<bytes::Bytes, Problem> {
+        let limit = self.options.max_append_bytes;
+        axum::body::to_bytes(body, limit).await.map_err(|e| Problem::body(&e, limit))
+    }
+}
+
+fn preflight() -> Response {
+    headers::Reply::new(StatusCode::NO_CONTENT).set(header::ALLOW, headers::METHODS).empty()
+}
+
+/// The stream that a request names.
+fn path(parts: &Parts) -> Result<StreamPath, Problem> {
+    // The path of the request itself: routers above may have stripped a prefix, but this face is mounted at its root.
+    let raw = parts.uri.path().strip_prefix(ROOT).ok_or_else(|| Problem::bad("path_invalid", "No stream named", ""))?;
+    let bad = || Problem::bad("path_invalid", "The path cannot name a stream", raw);
+    headers::percent_decoded(raw).ok_or_else(bad)?.parse().map_err(|_| bad())
+}

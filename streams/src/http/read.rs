@@ -1,0 +1,182 @@
+//! `GET`: what a stream holds already. Live reads branch off here.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use protocol::limits::MAX_PAGE_MESSAGES;
+use protocol::offset::Offset;
+use protocol::path::StreamPath;
+use store::{Head, Message};
+
+use super::Face;
+use super::headers::{self, Reply, name};
+use super::problem::Problem;
+use crate::{From, json, lifetime};
+
+/// What is read here belongs to somebody: nothing but the reader's own cache may keep it, and asks again with the tag each time,
+/// so that an append or a revocation shows at once.
+pub(super) const CACHE: &str = "private, no-cache";
+
+/// What a `GET` asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Query {
+    pub(super) from: Option<From>,
+    pub(super) live: Option<Live>,
+    pub(super) cursor: Option<String>,
+}
+
+/// How to go on at the end of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Live {
+    LongPoll,
+    Sse,
+}
+
+impl Query {
+    fn parse(query: &str) -> Result<Self, Problem> {
+        let mut parsed = Self { from: None, live: None, cursor: None };
+        for pair in query.split('&').filter(|p| !p.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let bad = |detail: &str| Problem::bad("query_invalid", "The query is not usable", detail);
+            let value = headers::percent_decoded(value).ok_or_else(|| bad("A value is not percent-encoded UTF-8."))?;
+            match key {
+                "offset" if parsed.from.is_some() => return Err(bad("offset is given twice.")),
+                "offset" => parsed.from = Some(position(&value)?),
+                // Values that we do not know ask for a plain read, as in the reference server.
+                "live" => {
+                    parsed.live = match value.as_str() {
+                        "long-poll" => Some(Live::LongPoll),
+                        "sse" => Some(Live::Sse),
+                        _ => None,
+                    }
+                }
+                "cursor" => parsed.cursor = Some(value),
+                _ => {}
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+fn position(text: &str) -> Result<From, Problem> {
+    match text {
+        "-1" => Ok(From::Start),
+        "now" => Ok(From::Now),
+        _ => text.parse().map(From::Offset).map_err(|e| {
+            Problem::bad("offset_invalid", "Not an offset", e.to_string())
+                .hint("Offsets come from Stream-Next-Offset; -1 is the beginning, now the end.")
+        }),
+    }
+}
+
+impl Face {
+    pub(super) async fn read(&self, parts: &Parts, stream: StreamPath) -> Result<Response, Problem> {
+        let query = Query::parse(parts.uri.query().unwrap_or_default())?;
+        if query.live.is_some() && query.from.is_none() {
+            return Err(Problem::bad("offset_missing", "A live read needs an offset", "offset is missing."));
+        }
+        let now = self.options.clock.now();
+        let found = lifetime::head(&self.streams, &stream, now, true).await?;
+        let (head, life) = found.ok_or_else(|| Problem::missing(&stream))?;
+        let from = query.from.unwrap_or(From::Start);
+        match query.live {
+            Some(Live::LongPoll) => self.long_poll(&stream, &head, from, query.cursor.as_deref()).await,
+            Some(Live::Sse) => self.sse(stream, &head, life, from, query.cursor).await,
+            None => self.catch_up(&parts.headers, &stream, &head, from).await,
+        }
+    }
+
+    async fn catch_up(
+        &self,
+        headers: &HeaderMap,
+        stream: &StreamPath,
+        head: &Head,
+        from: From,
+    ) -> Result<Response, Problem> {
+        let from = match from {
+            From::Start => head.first,
+            From::Offset(offset) => offset,
+            From::Now => {
+                let reply = Reply::new(StatusCode::OK)
+                    .set(header::CONTENT_TYPE, &head.content_type)
+                    .set(header::CACHE_CONTROL, "no-store")
+                    .set(name::NEXT_OFFSET, &head.tail.to_string())
+                    .up_to_date(true)
+                    .closed(head.closed);
+                return Ok(reply.body(body(&head.content_type, &[])));
+            }
+        };
+        let page = self.streams.read(stream, Some(from), self.options.page_bytes, MAX_PAGE_MESSAGES).await?;
+        let up_to_date = page.next == page.head.tail;
+        let closed = up_to_date && page.head.closed;
+        let tag = tag(from, page.next, closed);
+        let unchanged = headers.get_all(header::IF_NONE_MATCH).iter().any(|v| matches(v.as_bytes(), &tag));
+        let status = if unchanged { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+        let reply = Reply::new(status)
+            .set(header::ETAG, &tag)
+            .set(header::CACHE_CONTROL, CACHE)
+            .set(name::NEXT_OFFSET, &page.next.to_string())
+            .up_to_date(up_to_date)
+            .closed(closed);
+        if unchanged {
+            return Ok(reply.empty());
+        }
+        let reply = reply.set(header::CONTENT_TYPE, &page.head.content_type);
+        Ok(reply.body(body(&page.head.content_type, &page.messages)))
+    }
+}
+
+/// Messages as the body of a response: one array in JSON mode, else their bytes one after the other.
+pub(super) fn body(content_type: &str, messages: &[Message]) -> Body {
+    if headers::is_json(content_type) {
+        return Body::from(json::array(messages.iter().map(|m| m.body.as_ref())));
+    }
+    match messages {
+        [one] => Body::from(one.body.clone()),
+        many => Body::from(many.iter().map(|m| m.body.as_ref()).collect::<Vec<_>>().concat()),
+    }
+}
+
+/// The entity tag of a page. A URL names one stream and an epoch one incarnation of it, so nothing more is needed.
+fn tag(start: Offset, end: Offset, closed: bool) -> String {
+    format!("\"{}:{}:{}{}\"", start.epoch, start.byte, end.byte, if closed { ":c" } else { "" })
+}
+
+/// Whether an `If-None-Match` value lists the tag; weakly compared, as RFC 9110 §13.1.2 says.
+fn matches(header: &[u8], tag: &str) -> bool {
+    let Ok(header) = std::str::from_utf8(header) else { return false };
+    header.split(',').map(str::trim).any(|t| t == "*" || t.strip_prefix("W/").unwrap_or(t) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_read_strictly_where_it_matters() {
+        let query = Query::parse("offset=now&live=sse&cursor=7&x=%20").expect("fine");
+        assert_eq!(query, Query { from: Some(From::Now), live: Some(Live::Sse), cursor: Some("7".into()) });
+        let query = Query::parse("offset=0000000000000000_0000000000000005&live=other").expect("fine");
+        assert_eq!(query, Query { from: Some(From::Offset(Offset::new(0, 5))), live: None, cursor: None });
+        for bad in ["offset=", "offset", "offset=-1&offset=-1", "offset=1,2", "offset=a%26b", "offset=%00", "offset=%"]
+        {
+            assert!(Query::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn tags_are_compared_one_by_one() {
+        let tag = tag(Offset::new(1, 2), Offset::new(1, 9), true);
+        assert_eq!(tag, "\"1:2:9:c\"");
+        for (header, expected) in [
+            ("\"1:2:9:c\"", true),
+            ("W/\"1:2:9:c\"", true),
+            ("\"x\", \"1:2:9:c\"", true),
+            ("*", true),
+            ("\"1:2:9\"", false),
+        ] {
+            assert_eq!(matches(header.as_bytes(), &tag), expected, "{header}");
+        }
+    }
+}

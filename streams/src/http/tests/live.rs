@@ -1,0 +1,121 @@
+//! Long-poll and server-sent events; time is tokio's and paused.
+
+use std::time::Duration;
+
+use super::*;
+
+const JSON: &str = "content-type: application/json";
+const TEXT: &str = "content-type: text/plain";
+
+/// The next piece of a body as text; `None` at its end.
+async fn piece(body: &mut Body) -> Option<String> {
+    let frame = body.frame().await?.expect("the body does not fail");
+    Some(String::from_utf8(frame.into_data().expect("data").to_vec()).expect("text"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_poll_waits_for_data() {
+    let world = World::new();
+    world.ask("PUT", "s", &[JSON], "[1]").await;
+    let first = world.get("s?offset=-1&live=long-poll").await;
+    assert_eq!((first.status.as_u16(), first.body.as_str()), (200, "[1]"));
+    assert_eq!(first.header("stream-up-to-date"), Some("true"));
+    let target = format!("s?offset={}&live=long-poll", first.next());
+    let (answer, _) = tokio::join!(world.get(&target), async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        world.ask("POST", "s", &[JSON], "2").await
+    });
+    assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "[2]"));
+    assert!(answer.header("stream-cursor").is_some());
+
+    let before = tokio::time::Instant::now();
+    let answer = world.get("s?offset=now&live=long-poll").await;
+    assert_eq!((answer.status.as_u16(), before.elapsed()), (204, Duration::from_secs(25)));
+    assert_eq!(answer.header("stream-up-to-date"), Some("true"));
+    assert!(answer.header("stream-cursor").is_some());
+
+    world.ask("POST", "s", &["stream-closed: true"], "").await;
+    let before = tokio::time::Instant::now();
+    let answer = world.get("s?offset=now&live=long-poll").await;
+    assert_eq!((answer.status.as_u16(), before.elapsed()), (204, Duration::ZERO));
+    assert_eq!((answer.header("stream-closed"), answer.header("stream-cursor")), (Some("true"), None));
+    assert_eq!(world.streams.followed(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletion_and_shutdown_end_a_long_poll() {
+    let world = World::new();
+    world.ask("PUT", "s", &[JSON], "").await;
+    let (answer, _) = tokio::join!(world.get("s?offset=now&live=long-poll"), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.ask("DELETE", "s", &[], "").await
+    });
+    assert_eq!(answer.status, 404);
+    world.ask("PUT", "s", &[JSON], "").await;
+    let (answer, ()) = tokio::join!(world.get("s?offset=now&live=long-poll"), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.shutdown.cancel();
+    });
+    assert_eq!(answer.status, 204);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_come_in_pairs_until_the_end() {
+    let world = World::new();
+    world.ask("PUT", "s", &[JSON], "").await;
+    let mut body = world.send("GET", "s?offset=-1&live=sse", &[], "").await.into_body();
+    let first = piece(&mut body).await.expect("a control event");
+    assert!(first.starts_with("event: control\n") && first.contains("\"upToDate\":true"), "{first}");
+    world.ask("POST", "s", &[JSON], "{\"a\":\n1}").await;
+    let second = piece(&mut body).await.expect("data");
+    assert!(second.starts_with("event: data\ndata:[{\"a\":\ndata:1}]\n\nevent: control\n"), "{second}");
+    assert_eq!(piece(&mut body).await.as_deref(), Some(":\n\n"), "a sign of life after silence");
+    world.ask("POST", "s", &["stream-closed: true"], "").await;
+    let last = piece(&mut body).await.expect("the end");
+    assert!(last.contains("\"streamClosed\":true") && !last.contains("streamCursor"), "{last}");
+    assert_eq!(piece(&mut body).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_sse_response_has_a_limited_life_and_ends_on_shutdown_and_deletion() {
+    let world = World::with(|o| o.keep_alive = Duration::from_secs(600));
+    world.ask("PUT", "s", &[JSON], "").await;
+    let open = async || {
+        let mut body = world.send("GET", "s?offset=-1&live=sse", &[], "").await.into_body();
+        assert!(piece(&mut body).await.is_some());
+        body
+    };
+    let before = tokio::time::Instant::now();
+    assert_eq!(piece(&mut open().await).await, None);
+    assert_eq!(before.elapsed(), Duration::from_secs(60));
+    let mut body = open().await;
+    world.ask("DELETE", "s", &[], "").await;
+    assert_eq!(piece(&mut body).await, None);
+    world.ask("PUT", "s", &[JSON], "").await;
+    let mut body = open().await;
+    let before = tokio::time::Instant::now();
+    world.shutdown.cancel();
+    assert_eq!(piece(&mut body).await, None);
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    drop(body);
+    assert_eq!(world.streams.followed(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn characters_are_not_cut_and_bytes_are_base64() {
+    let world = World::new();
+    world.ask("PUT", "t", &[TEXT], "a").await;
+    let mut body = world.send("GET", "t?offset=-1&live=sse", &[], "").await.into_body();
+    assert!(piece(&mut body).await.expect("data").starts_with("event: data\ndata:a\n\n"));
+    world.ask("POST", "t", &[TEXT], vec![b'b', 0xE2, 0x82]).await;
+    let cut = piece(&mut body).await.expect("data");
+    assert!(cut.starts_with("event: data\ndata:b\n\n") && !cut.contains("upToDate"), "{cut}");
+    world.ask("POST", "t", &[TEXT], vec![0xAC, b'c']).await;
+    assert!(piece(&mut body).await.expect("data").starts_with("event: data\ndata:€c\n\n"));
+
+    world.ask("PUT", "b", &["content-type: image/png"], vec![0, 255, 10]).await;
+    let response = world.send("GET", "b?offset=-1&live=sse", &[], "").await;
+    assert_eq!(response.headers()["stream-sse-data-encoding"], "base64");
+    let text = piece(&mut response.into_body()).await.expect("data");
+    assert!(text.starts_with("event: data\ndata:AP8K\n\nevent: control\n"), "{text}");
+}

@@ -1,0 +1,152 @@
+//! How long a stream lives: a time to live that each access renews, or a fixed end.
+//!
+//! What was asked for is part of the stream's configuration. The deadline of a sliding life is an entry of the map, written in
+//! the batch of the append that renews it. Nothing expires by itself: whoever touches a stream past its deadline finds it gone.
+
+use bytes::Bytes;
+use protocol::path::StreamPath;
+use protocol::time::UnixMs;
+use serde::{Deserialize, Serialize};
+use store::{Batch, CommitError, Head, Operation, Put, ReadError};
+
+use crate::Streams;
+
+/// What keys of deadlines start with.
+const PREFIX: &str = "streams/deadline/";
+
+/// A deadline is written anew by a read only when it moves by more than this part of the time to live: a poller must not turn
+/// into a writer. A sliding life may therefore end up to 5 % early after a read.
+const READ_GRAIN: u64 = 20;
+
+/// What was asked for when the stream was made.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Life {
+    /// Seconds after the last access.
+    pub(crate) ttl_seconds: Option<u64>,
+    /// The end, as it was written.
+    pub(crate) expires_at: Option<String>,
+}
+
+/// Something that touches an expiring stream failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LifeError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+impl Life {
+    /// The configuration blob: empty for a stream that lives until it is deleted.
+    pub(crate) fn encode(&self) -> Bytes {
+        if *self == Self::default() {
+            return Bytes::new();
+        }
+        serde_json::to_vec(self).map(Bytes::from).expect("a struct of plain fields is JSON")
+    }
+
+    /// Reads a configuration blob; one that somebody else wrote means no end.
+    pub(crate) fn decode(config: &[u8]) -> Self {
+        serde_json::from_slice(config).unwrap_or_default()
+    }
+
+    fn slides(&self) -> Option<u64> {
+        self.ttl_seconds.map(|s| s.saturating_mul(1000))
+    }
+
+    /// The operations that renew a sliding life.
+    pub(crate) fn renewal(&self, stream: &StreamPath, now: UnixMs) -> Option<Operation> {
+        let deadline = now.plus_ms(self.slides()?);
+        Some(Put::set(key(stream), deadline.0.to_string()).into())
+    }
+}
+
+/// Parses the value of `Stream-TTL`: a decimal integer without sign or leading zero.
+pub(crate) fn parse_ttl(text: &str) -> Option<u64> {
+    let plain = text == "0" || (!text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()));
+    if plain { text.parse().ok() } else { None }
+}
+
+/// Parses the value of `Stream-Expires-At`: RFC 3339.
+pub(crate) fn parse_expiry(text: &str) -> Option<UnixMs> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(UnixMs(u64::try_from(time.as_millisecond()).unwrap_or(0)))
+}
+
+/// The operations that delete a stream with its deadline.
+pub(crate) fn deletion(stream: &StreamPath) -> Batch {
+    Batch::of(Operation::Delete(stream.clone())).and(Put::remove(key(stream)))
+}
+
+/// The head of a stream that is still alive; deletes one past its deadline.
+///
+/// A stream that somebody in this process follows does not expire. `renew` is set for reads, which prolong a sliding life.
+pub(crate) async fn head(
+    streams: &Streams,
+    stream: &StreamPath,
+    now: UnixMs,
+    renew: bool,
+) -> Result<Option<(Head, Life)>, LifeError> {
+    let Some(head) = streams.head(stream).await? else { return Ok(None) };
+    if head.config.is_empty() {
+        return Ok(Some((head, Life::default())));
+    }
+    let life = Life::decode(&head.config);
+    let end = match (&life.expires_at, life.slides()) {
+        (Some(text), _) => parse_expiry(text),
+        (None, Some(ttl)) => {
+            let stored =
+                streams.get(&key(stream)).await?.and_then(|e| std::str::from_utf8(&e.value).ok()?.parse().ok());
+            Some(stored.map_or(head.created_at.plus_ms(ttl), UnixMs))
+        }
+        (None, None) => None,
+    };
+    let Some(end) = end else { return Ok(Some((head, life))) };
+    if now >= end && !streams.is_followed(stream) {
+        streams.commit(deletion(stream)).await?;
+        return Ok(None);
+    }
+    if let Some(ttl) = life.slides().filter(|_| renew)
+        && now.plus_ms(ttl).since(end) > ttl / READ_GRAIN
+        && let Some(put) = life.renewal(stream, now)
+    {
+        streams.commit(Batch::of(put)).await?;
+    }
+    Ok(Some((head, life)))
+}
+
+fn key(stream: &StreamPath) -> String {
+    format!("{PREFIX}{stream}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_integers_are_a_ttl() {
+        for (text, expected) in [("0", Some(0)), ("60", Some(60)), ("18446744073709551615", Some(u64::MAX))] {
+            assert_eq!(parse_ttl(text), expected, "{text}");
+        }
+        for text in ["", "00", "060", "+1", "-1", "1.5", "1e3", " 1", "18446744073709551616", "x"] {
+            assert_eq!(parse_ttl(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn expiry_is_rfc_3339() {
+        assert_eq!(parse_expiry("1970-01-01T00:00:01Z"), Some(UnixMs(1000)));
+        assert_eq!(parse_expiry("1970-01-01T01:00:01.5+01:00"), Some(UnixMs(1500)));
+        for text in ["", "tomorrow", "1970-01-01", "1970-01-01T00:00:01", "1000"] {
+            assert_eq!(parse_expiry(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_blob_round_trips() {
+        let life = Life { ttl_seconds: Some(5), expires_at: None };
+        assert_eq!(Life::decode(&life.encode()), life);
+        assert!(Life::default().encode().is_empty());
+    }
+}

@@ -1,0 +1,156 @@
+//! The service: a store whose appends are told to live readers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::offset::Offset;
+use protocol::path::StreamPath;
+use store::{Batch, CommitError, Direction, Done, Entry, Head, Operation, Page, Read, ReadError, Scan, Store};
+use tokio_util::task::TaskTracker;
+
+use crate::live::{FollowError, Follower, From, Registry};
+
+/// Durable streams and a map over one store; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Streams {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    live: Registry,
+    commits: TaskTracker,
+}
+
+impl Streams {
+    /// Takes over a store: from here on it must be appended to only through this service and its clones.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { inner: Arc::new(Inner { store, live: Registry::default(), commits: TaskTracker::new() }) }
+    }
+
+    /// Commits a batch and, once it is durable, tells those who follow the streams that it touched.
+    ///
+    /// Cancellation safe in the sense of the port, and more: a commit whose caller left goes on in a task of its own, because
+    /// it may become durable and then somebody has to say so.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn commit(&self, batch: Batch) -> Result<Vec<Done>, CommitError> {
+        let inner = Arc::clone(&self.inner);
+        let task = self.inner.commits.spawn(async move {
+            let news: Vec<News> = batch.operations.iter().map(News::of).collect();
+            let done = inner.store.commit(batch).await?;
+            inner.live.tell(news, &done);
+            Ok(done)
+        });
+        task.await.unwrap_or_else(|e| Err(CommitError::Broken { reason: format!("the commit task ended: {e}") }))
+    }
+
+    /// Reads a page forwards.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn read(
+        &self,
+        stream: &StreamPath,
+        from: Option<Offset>,
+        max_bytes: usize,
+        max_messages: usize,
+    ) -> Result<Page, ReadError> {
+        let read = Read { stream: stream.clone(), from, direction: Direction::Forwards, max_bytes, max_messages };
+        self.inner.store.read(read).await
+    }
+
+    /// Reads a page in either direction.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn page(&self, read: Read) -> Result<Page, ReadError> {
+        self.inner.store.read(read).await
+    }
+
+    /// Tells what a stream is and where it ends.
+    ///
+    /// # Errors
+    /// As [`Store::head`].
+    pub async fn head(&self, stream: &StreamPath) -> Result<Option<Head>, ReadError> {
+        self.inner.store.head(stream).await
+    }
+
+    /// Reads an entry of the map.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn get(&self, key: &str) -> Result<Option<Entry>, ReadError> {
+        self.inner.store.get(key).await
+    }
+
+    /// Reads entries of the map by prefix.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub async fn scan(&self, scan: Scan) -> Result<Vec<Entry>, ReadError> {
+        self.inner.store.scan(scan).await
+    }
+
+    /// Drops the oldest messages of a stream. Followers that are behind the cut get [`FollowError::Trimmed`].
+    ///
+    /// # Errors
+    /// As [`Store::trim`].
+    pub async fn trim(&self, stream: &StreamPath, before: Offset) -> Result<(), CommitError> {
+        self.inner.store.trim(stream, before).await
+    }
+
+    /// Follows a stream from a position on, without loss or repetition between what is stored and what is to come.
+    ///
+    /// # Errors
+    /// [`FollowError::Gone`] when there is no such stream, [`FollowError::BadOffset`], [`FollowError::Trimmed`],
+    /// [`FollowError::Broken`].
+    pub async fn follow(&self, stream: &StreamPath, from: From) -> Result<Follower, FollowError> {
+        Follower::join(self.clone(), stream.clone(), from).await
+    }
+
+    /// Tells whether somebody in this process follows the stream.
+    pub fn is_followed(&self, stream: &StreamPath) -> bool {
+        self.inner.live.contains(stream)
+    }
+
+    /// The number of streams that somebody in this process follows.
+    pub fn followed(&self) -> usize {
+        self.inner.live.len()
+    }
+
+    /// Waits until the commits whose callers left have ended; for an orderly shutdown, after the last commit was asked for.
+    pub async fn drained(&self) {
+        self.inner.commits.close();
+        self.inner.commits.wait().await;
+    }
+
+    pub(crate) fn live(&self) -> &Registry {
+        &self.inner.live
+    }
+}
+
+/// What one operation of a batch means to followers, kept while the store has the batch.
+#[derive(Debug)]
+pub(crate) enum News {
+    Nothing,
+    Messages { stream: StreamPath, messages: Vec<Bytes>, close: bool },
+    Deleted { stream: StreamPath },
+}
+
+impl News {
+    fn of(operation: &Operation) -> Self {
+        match operation {
+            Operation::Create(create) => {
+                Self::Messages { stream: create.stream.clone(), messages: create.messages.clone(), close: create.close }
+            }
+            Operation::Append(append) => {
+                Self::Messages { stream: append.stream.clone(), messages: append.messages.clone(), close: append.close }
+            }
+            Operation::Delete(stream) => Self::Deleted { stream: stream.clone() },
+            Operation::Put(_) => Self::Nothing,
+        }
+    }
+}
