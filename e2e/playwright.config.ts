@@ -1,0 +1,29 @@
+// Browser tests run in the system's Chromium; Playwright downloads no browser.
+
+import { defineConfig } from "@playwright/test";
+
+const OUT = new URL("./.out/", import.meta.url).pathname;
+
+export default defineConfig({
+  testDir: "tests",
+  outputDir: `${OUT}results`,
+  // A flaky test is a bug, so nothing is tried twice.
+  retries: 0,
+  workers: 2,
+  forbidOnly: Boolean(process.env.CI),
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  reporter: [["list"], ["html", { outputFolder: `${OUT}report`, open: "never" }]],
+  use: {
+    launchOptions: {
+      executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium",
+      args: ["--no-sandbox", "--disable-background-networking"],
+    },
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+  },
+  projects: [
+    { name: "phone", use: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true } },
+    { name: "desktop", use: { viewport: { width: 1280, height: 800 } } },
+  ],
+});

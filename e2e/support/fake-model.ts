@@ -1,0 +1,52 @@
+// The fake model server as a process of its own, and what its log says.
+
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { ReadyProgram } from "./ready-line.ts";
+
+const PROGRAM = fileURLToPath(new URL("../fake-model/server.mjs", import.meta.url));
+
+/** One line of the log; times are Unix ms with a fraction. */
+export interface LogLine {
+  event: "request" | "response";
+  request: number;
+  atMs: number;
+  method?: string;
+  path?: string;
+  prompt?: string;
+  callsDone?: number;
+  how?: string;
+  status?: number | null;
+  firstPieceAtMs?: number | null;
+}
+
+export class FakeModel {
+  readonly port: number;
+  readonly #program: ReadyProgram;
+  readonly #logFile: string;
+
+  private constructor(program: ReadyProgram, logFile: string) {
+    this.#program = program;
+    this.#logFile = logFile;
+    this.port = Number(program.ready.port);
+  }
+
+  static async start(logFile: string): Promise<FakeModel> {
+    const args = [PROGRAM, "--port", "0", "--log", logFile];
+    return new FakeModel(await ReadyProgram.start({ program: process.execPath, args, env: {} }), logFile);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Everything that was asked and answered so far. */
+  async log(): Promise<LogLine[]> {
+    const text = await readFile(this.#logFile, "utf8").catch(() => "");
+    return text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as LogLine);
+  }
+
+  async stop(): Promise<void> {
+    await this.#program.stop();
+  }
+}

@@ -1,0 +1,89 @@
+// What a scenario can ask for. Each is started when first named and ended after the test, whatever happened.
+
+import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test as base } from "@playwright/test";
+import { install } from "../agents/install.mjs";
+import { agentsFolder, readPins } from "../agents/pins.mjs";
+import { claudeVariables } from "./claude-environment.mjs";
+import { CutProxy } from "./cut-proxy.ts";
+import { FakeModel } from "./fake-model.ts";
+import { expectNoneLeft } from "./leftovers.ts";
+import { Towline } from "./towline.ts";
+
+export { expect } from "@playwright/test";
+
+interface Fixtures {
+  /** A temporary folder of this test. When it is removed, no process may be left that names it. */
+  folder: string;
+  /** A project directory with a file in it. */
+  project: string;
+  fakeModel: FakeModel;
+  /** The real towline with the real claude, which talks to the fake model server. */
+  towline: Towline;
+  /** A proxy before towline; a page that must lose the network visits `cutProxy.through(towline.ready.url)`. */
+  cutProxy: CutProxy;
+  /** Saves a screenshot below e2e/.out/screens, named after the project and the name given. */
+  shoot: (name: string) => Promise<void>;
+}
+
+interface WorkerFixtures {
+  /** The pinned claude, fetched if it is not there yet. */
+  claude: string;
+}
+
+export const test = base.extend<Fixtures, WorkerFixtures>({
+  claude: [
+    async ({}, use) => {
+      const pin = readPins().find((one) => one.name === "claude");
+      if (!pin) throw new Error("agents.json pins no claude");
+      await use(await install(pin, { folder: agentsFolder(), say: (line) => console.error(line) }));
+    },
+    { scope: "worker", timeout: 11 * 60_000 },
+  ],
+
+  folder: async ({}, use) => {
+    const folder = await realpath(await mkdtemp(path.join(tmpdir(), "towline-e2e-")));
+    await use(folder);
+    try {
+      await expectNoneLeft(folder);
+    } finally {
+      await rm(folder, { recursive: true, maxRetries: 5 });
+    }
+  },
+
+  project: async ({ folder }, use) => {
+    const project = path.join(folder, "harbour");
+    await mkdir(project);
+    await writeFile(path.join(project, "README.md"), "# Harbour\n\nA project to work on.\n");
+    await use(project);
+  },
+
+  fakeModel: async ({ folder }, use) => {
+    const fakeModel = await FakeModel.start(path.join(folder, "fake-model.jsonl"));
+    await use(fakeModel);
+    await fakeModel.stop();
+  },
+
+  towline: async ({ folder, project, fakeModel, claude }, use, testInfo) => {
+    const agentVariables = claudeVariables({ port: fakeModel.port, home: path.join(folder, "home") });
+    const towline = await Towline.start({ folder, projects: [project], agents: { claude }, agentVariables });
+    await use(towline);
+    if (testInfo.status !== testInfo.expectedStatus) await testInfo.attach("towline", { body: towline.output, contentType: "text/plain" });
+    await towline.end();
+  },
+
+  cutProxy: async ({ towline }, use) => {
+    const proxy = await CutProxy.start({ port: towline.port });
+    await use(proxy);
+    await proxy.close();
+  },
+
+  shoot: async ({ page }, use, testInfo) => {
+    await use(async (name) => {
+      const file = path.join(testInfo.config.rootDir, "..", ".out", "screens", `${testInfo.project.name}-${name}.png`);
+      await page.screenshot({ path: file, animations: "disabled" });
+    });
+  },
+});
