@@ -82,17 +82,17 @@ test("a plain request gets the same answer as one JSON body", async () => {
   assert.equal(answer.stop_reason, "tool_use");
 });
 
-test("deltas come one by one at the rate asked for", async () => {
-  const response = await ask("[[rate 60]] [[text 4]]");
-  /** @type {number[]} */
-  const times = [];
+test("deltas leave one by one at the rate asked for", async () => {
+  const askedAt = performance.now();
+  const response = await ask("[[rate 60]] [[text 6]]");
+  let packets = 0;
   const decoder = new TextDecoder();
   for await (const part of response.body ?? []) {
-    if (decoder.decode(/** @type {Uint8Array} */ (part)).includes("text_delta")) times.push(performance.now());
+    if (decoder.decode(/** @type {Uint8Array} */ (part)).includes("text_delta")) packets += 1;
   }
-  assert.equal(times.length, 4, "each delta is a packet of its own");
-  const gaps = times.slice(1).map((t, i) => t - (times[i] ?? 0));
-  for (const gap of gaps) assert.ok(gap > 30, `gap of ${gap} ms`);
+  // A busy machine may read two at once, but never sooner than they were sent.
+  assert.ok(packets >= 3, `${packets} packets`);
+  assert.ok(performance.now() - askedAt >= 5 * 59);
 });
 
 test("a history with results moves the script on; the same request twice gives the same text", async () => {
