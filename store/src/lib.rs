@@ -4,6 +4,18 @@
 //! data is on disk, and readers see only what is on disk (rule 2). Everything above is written against [`Store`] and runs
 //! unchanged on the memory store in a simulated world.
 
+#[cfg(feature = "contract")]
+pub mod contract;
+mod draft;
+mod faulty;
+mod keys;
+mod memory;
+mod paging;
 mod port;
+mod rules;
+mod sqlite;
 
+pub use faulty::{CommitFault, Faulty, Odds};
+pub use memory::MemoryStore;
 pub use port::*;
+pub use sqlite::{OpenError, SqliteStore};

@@ -56,11 +56,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// [`CommitError::Conflict`] with [`Conflict::NoStream`]; [`CommitError::Broken`].
-    fn trim<'a>(
-        &'a self,
-        stream: &'a StreamPath,
-        before: Offset,
-    ) -> Later<'a, Result<(), CommitError>>;
+    fn trim<'a>(&'a self, stream: &'a StreamPath, before: Offset) -> Later<'a, Result<(), CommitError>>;
 }
 
 /// Operations that commit together, in order.
@@ -78,9 +74,7 @@ impl Batch {
 
     /// A batch of one operation.
     pub fn of(operation: impl Into<Operation>) -> Self {
-        Self {
-            operations: vec![operation.into()],
-        }
+        Self { operations: vec![operation.into()] }
     }
 
     /// Adds an operation at the end.
@@ -165,14 +159,7 @@ pub struct Append {
 impl Append {
     /// A plain append.
     pub fn new(stream: StreamPath, messages: Vec<Bytes>) -> Self {
-        Self {
-            stream,
-            messages,
-            expected: None,
-            producer: None,
-            seq: None,
-            close: false,
-        }
+        Self { stream, messages, expected: None, producer: None, seq: None, close: false }
     }
 }
 
@@ -201,20 +188,12 @@ pub struct Put {
 impl Put {
     /// Writes whatever was there before.
     pub fn set(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
-        Self {
-            key: key.into(),
-            value: Some(value.into()),
-            expected: Expected::Anything,
-        }
+        Self { key: key.into(), value: Some(value.into()), expected: Expected::Anything }
     }
 
     /// Removes whatever was there before.
     pub fn remove(key: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            value: None,
-            expected: Expected::Anything,
-        }
+        Self { key: key.into(), value: None, expected: Expected::Anything }
     }
 
     /// Demands that the entry be absent, or have this version.

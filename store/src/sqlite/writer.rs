@@ -1,0 +1,222 @@
+//! The one thread that writes: it takes whatever batches are ready, makes one transaction of them, and answers when it is on disk.
+//!
+//! Group commit without a timer: while one group waits for the disk the next one gathers in the queue, so groups grow with
+//! the load and a lone batch never waits.
+
+use std::sync::Arc;
+
+use protocol::offset::Offset;
+use protocol::path::StreamPath;
+use protocol::time::Clock;
+use rusqlite::ErrorCode;
+use tokio::sync::oneshot;
+
+use super::ledger::Ledger;
+use super::queue::Queue;
+use crate::draft::{Refusal, draft};
+use crate::port::{Batch, CommitError, Done, Operation};
+
+/// Most batches in one transaction; larger groups gain nothing (measured: groups of about 170 carry the peak rate).
+const GROUP_BATCHES: usize = 512;
+/// Most weight in one transaction: 8 MiB, so that a commit stays short.
+const GROUP_WEIGHT: u32 = 8 * 1024;
+/// The write-ahead log is copied back once it has this many pages of 4 KiB.
+const CHECKPOINT_PAGES: i64 = 2000;
+/// Readers are asked to step aside when the log has grown to this many pages.
+const RESTART_PAGES: i64 = 16 * CHECKPOINT_PAGES;
+/// The length of the log is looked at after this much weight.
+const LOOK_WEIGHT: u64 = 2 * 1024;
+
+pub(super) type Answer = Result<Vec<Done>, CommitError>;
+
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) work: Work,
+    pub(super) reply: oneshot::Sender<Answer>,
+}
+
+#[derive(Debug)]
+pub(super) enum Work {
+    Commit(Batch),
+    Trim(StreamPath, Offset),
+}
+
+impl Work {
+    /// What it costs to hold and to write, in KiB; at least 8, so that a queue's weight bounds its length too.
+    pub(super) fn weight(&self) -> u32 {
+        let bytes: usize = match self {
+            Self::Trim(..) => 0,
+            Self::Commit(batch) => batch.operations.iter().map(size).sum(),
+        };
+        u32::try_from(bytes / 1024).unwrap_or(u32::MAX).max(8)
+    }
+}
+
+fn size(operation: &Operation) -> usize {
+    let bodies = |messages: &[bytes::Bytes]| messages.iter().map(|body| body.len() + 64).sum::<usize>();
+    256 + match operation {
+        Operation::Create(create) => create.config.len() + bodies(&create.messages),
+        Operation::Append(append) => bodies(&append.messages),
+        Operation::Delete(_) => 0,
+        Operation::Put(put) => put.value.as_ref().map_or(0, bytes::Bytes::len),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    /// Why no commit can succeed any more.
+    broken: Option<String>,
+    /// Weight written since the length of the log was looked at.
+    unseen: u64,
+}
+
+/// Why a whole group failed.
+enum Failure {
+    Full(String),
+    Broken(String),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(error.to_string()),
+            _ => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+impl Writer {
+    pub(super) fn new(ledger: Ledger, clock: Arc<dyn Clock>) -> Self {
+        Self { ledger, clock, broken: None, unseen: 0 }
+    }
+
+    /// Serves until the queue is closed and empty.
+    pub(super) fn run(mut self, queue: &Queue<Request>) {
+        // Whatever ends this thread, nobody waits for it in vain.
+        let _abandon = Abandon(queue);
+        while let Some(group) = queue.take(GROUP_BATCHES, GROUP_WEIGHT) {
+            self.serve(group);
+            self.checkpoint();
+        }
+    }
+
+    fn serve(&mut self, group: Vec<Request>) {
+        let mut answers = Vec::with_capacity(group.len());
+        let mut waiting = group.into_iter();
+        let result = match &self.broken {
+            Some(reason) => Err(Failure::Broken(reason.clone())),
+            None => self.write(&mut waiting, &mut answers),
+        };
+        // Conflicts too are told only now: they were judged by state that has just become durable.
+        let Err(failure) = result else {
+            for (reply, answer) in answers {
+                // Nobody waits any more when the future was dropped.
+                drop(reply.send(answer));
+            }
+            return;
+        };
+        let error = self.fail(failure);
+        let unanswered = answers.into_iter().map(|(reply, _)| reply).chain(waiting.map(|request| request.reply));
+        for reply in unanswered {
+            drop(reply.send(Err(error.clone())));
+        }
+    }
+
+    fn write(
+        &mut self,
+        group: &mut impl Iterator<Item = Request>,
+        answers: &mut Vec<(oneshot::Sender<Answer>, Answer)>,
+    ) -> Result<(), Failure> {
+        let now = self.clock.now();
+        self.ledger.begin()?;
+        for Request { work, reply } in group {
+            self.unseen += u64::from(work.weight());
+            // The reply first, so that a failure finds it.
+            let answer = match work {
+                Work::Commit(batch) => draft(&mut self.ledger, now, batch),
+                Work::Trim(path, before) => {
+                    answers.push((reply, Ok(Vec::new())));
+                    if let Err(conflict) = self.ledger.trim(&path, before)?
+                        && let Some((_, answer)) = answers.last_mut()
+                    {
+                        *answer = Err(CommitError::Conflict { index: 0, conflict });
+                    }
+                    continue;
+                }
+            };
+            match answer {
+                Ok(accepted) => {
+                    answers.push((reply, Ok(accepted.done)));
+                    for effect in accepted.effects {
+                        self.ledger.apply(effect)?;
+                    }
+                }
+                Err(Refusal::Conflict { index, conflict }) => {
+                    answers.push((reply, Err(CommitError::Conflict { index, conflict })));
+                }
+                Err(Refusal::Source(error)) => {
+                    answers.push((reply, Ok(Vec::new())));
+                    return Err(error.into());
+                }
+            }
+        }
+        self.ledger.commit()?;
+        Ok(())
+    }
+
+    /// Forgets the group. A full disk is over when there is room; after anything else nothing that the disk says can be trusted.
+    fn fail(&mut self, failure: Failure) -> CommitError {
+        let undone = self.ledger.roll_back();
+        match (failure, undone) {
+            (Failure::Full(reason), Ok(())) => {
+                tracing::warn!(%reason, "the disk is full: a group of commits was refused");
+                CommitError::Full { reason }
+            }
+            (Failure::Full(reason), Err(error)) => self.break_with(format!("{reason}; cannot roll back: {error}")),
+            (Failure::Broken(reason), _) => self.break_with(reason),
+        }
+    }
+
+    fn break_with(&mut self, reason: String) -> CommitError {
+        if self.broken.is_none() {
+            tracing::error!(%reason, "the store is broken and takes no more commits");
+            self.broken = Some(reason.clone());
+        }
+        CommitError::Broken { reason }
+    }
+
+    /// Copies the log back when it has grown, after the answers are out.
+    fn checkpoint(&mut self) {
+        if self.broken.is_some() || self.unseen < LOOK_WEIGHT {
+            return;
+        }
+        self.unseen = 0;
+        let result = self.pages("PRAGMA wal_checkpoint(NOOP)").and_then(|pages| match pages {
+            ..CHECKPOINT_PAGES => Ok(0),
+            CHECKPOINT_PAGES..RESTART_PAGES => self.pages("PRAGMA wal_checkpoint(PASSIVE)"),
+            RESTART_PAGES.. => self.pages("PRAGMA wal_checkpoint(RESTART)"),
+        });
+        match result.map_err(Failure::from) {
+            Ok(_) => {}
+            // Everything is in the log already, and the log is on disk.
+            Err(Failure::Full(reason)) => tracing::warn!(%reason, "the disk is full: the log is not copied back"),
+            // The database file may miss pages that the system takes for written: nothing may drop them from the log.
+            Err(Failure::Broken(reason)) => drop(self.break_with(format!("cannot copy the log back: {reason}"))),
+        }
+    }
+
+    /// Runs a checkpoint and tells how many pages the log has.
+    fn pages(&self, pragma: &str) -> rusqlite::Result<i64> {
+        self.ledger.connection().prepare_cached(pragma)?.query_row([], |row| row.get(1))
+    }
+}
+
+struct Abandon<'a>(&'a Queue<Request>);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}

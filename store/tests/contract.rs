@@ -1,0 +1,30 @@
+//! Every store of this crate under the contract.
+
+mod reopening;
+
+use std::sync::Arc;
+
+use protocol::time::UnixMs;
+use store::contract::TestClock;
+use store::{Faulty, MemoryStore, SqliteStore};
+
+use reopening::Reopening;
+
+fn clock() -> Arc<TestClock> {
+    Arc::new(TestClock::at(UnixMs(1_700_000_000_000)))
+}
+
+store::contract!(memory, (MemoryStore::new(clock()), ()));
+
+store::contract!(faulty_without_faults, (Faulty::new(MemoryStore::new(clock())), ()));
+
+store::contract!(sqlite, {
+    let dir = tempfile::tempdir().expect("a directory");
+    (SqliteStore::open(dir.path(), clock()).expect("a store"), dir)
+});
+
+// What is on disk alone must be enough: the store is opened anew after every commit.
+store::contract!(sqlite_after_reopen, {
+    let dir = tempfile::tempdir().expect("a directory");
+    (Reopening::new(dir.path(), clock()), dir)
+});
