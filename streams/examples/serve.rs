@@ -16,11 +16,16 @@ use tokio_util::sync::CancellationToken;
 struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an example is a composition of its own, with a system clock of its own"
+    )]
     fn now(&self) -> UnixMs {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "as above")]
     fn fresh(&self) -> uuid::Uuid {
         uuid::Uuid::now_v7()
     }

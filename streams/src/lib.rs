@@ -10,5 +10,5 @@ mod lifetime;
 mod live;
 mod service;
 
-pub use live::{Chunk, FollowError, Follower, From, WakeSet};
+pub use live::{Chunk, FollowError, Follower, Position, WakeSet};
 pub use service::Streams;

@@ -8,7 +8,7 @@ use protocol::path::StreamPath;
 use store::{Batch, CommitError, Direction, Done, Entry, Head, Operation, Page, Read, ReadError, Scan, Store};
 use tokio_util::task::TaskTracker;
 
-use crate::live::{FollowError, Follower, From, Registry};
+use crate::live::{FollowError, Follower, Position, Registry};
 
 /// Durable streams and a map over one store; cheap to clone.
 #[derive(Debug, Clone)]
@@ -107,7 +107,7 @@ impl Streams {
     /// # Errors
     /// [`FollowError::Gone`] when there is no such stream, [`FollowError::BadOffset`], [`FollowError::Trimmed`],
     /// [`FollowError::Broken`].
-    pub async fn follow(&self, stream: &StreamPath, from: From) -> Result<Follower, FollowError> {
+    pub async fn follow(&self, stream: &StreamPath, from: Position) -> Result<Follower, FollowError> {
         Follower::join(self.clone(), stream.clone(), from).await
     }
 

@@ -44,21 +44,20 @@ impl Face {
             .set(name::NEXT_OFFSET, &tail.to_string())
             .closed(close);
         if status == StatusCode::CREATED {
-            reply = reply.set(header::LOCATION, &location(parts));
+            reply = reply.set(header::LOCATION, &location(parts, self.options.secure));
         }
         Ok(reply.empty())
     }
 }
 
 /// Where the stream is, absolute when the request says how it was reached.
-fn location(parts: &Parts) -> String {
+fn location(parts: &Parts, secure: bool) -> String {
     let path = parts.uri.path();
     debug_assert!(path.starts_with(ROOT), "the face serves its root only");
     let host = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok());
     let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
     match host {
-        Some(host) if parts.uri.scheme() != Some(&http::uri::Scheme::HTTPS) => format!("http://{host}{path}"),
-        Some(host) => format!("https://{host}{path}"),
+        Some(host) => format!("{}://{host}{path}", if secure { "https" } else { "http" }),
         None => path.to_owned(),
     }
 }

@@ -18,14 +18,14 @@ use super::problem::Problem;
 use super::read::{CACHE, body};
 use super::{Face, HttpOptions, cursor};
 use crate::lifetime::{self, Life};
-use crate::{Chunk, FollowError, Follower, From, Streams};
+use crate::{Chunk, FollowError, Follower, Position, Streams};
 
 impl Face {
     pub(super) async fn long_poll(
         &self,
         stream: &StreamPath,
         head: &Head,
-        from: From,
+        from: Position,
         seen: Option<&str>,
     ) -> Result<Response, Problem> {
         let options = &self.options;
@@ -62,7 +62,7 @@ impl Face {
         stream: StreamPath,
         head: &Head,
         life: Life,
-        from: From,
+        from: Position,
         seen: Option<String>,
     ) -> Result<Response, Problem> {
         let follower = self.streams.follow(&stream, from).await?;

@@ -67,6 +67,8 @@ pub struct HttpOptions {
     pub max_append_bytes: usize,
     /// Most bytes of messages in one response or event, in bytes.
     pub page_bytes: usize,
+    /// Whether clients reach the server by HTTPS, for `Location`.
+    pub secure: bool,
     /// Whether pages of other origins may use the streams.
     pub cors: bool,
     /// Ends long-polls and SSE responses when the server stops.
@@ -74,16 +76,17 @@ pub struct HttpOptions {
 }
 
 impl HttpOptions {
-    /// Sensible values: 25 s long-poll, 60 s SSE with a sign of life every 15 s, the limits of `protocol`, no CORS.
+    /// Sensible values: 25 s long-poll, 60 s SSE with a sign of life every 15 s, the limits of `protocol`, plain HTTP, no CORS.
     pub fn new(access: Arc<Access>, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Self {
         Self {
             access,
             clock,
             long_poll: Duration::from_secs(25),
-            sse_lifetime: Duration::from_secs(60),
+            sse_lifetime: Duration::from_mins(1),
             keep_alive: Duration::from_millis(protocol::limits::HEARTBEAT_MS),
             max_append_bytes: protocol::limits::MAX_APPEND_BYTES,
             page_bytes: protocol::limits::MAX_PAGE_BYTES,
+            secure: false,
             cors: false,
             shutdown,
         }
@@ -98,6 +101,7 @@ impl fmt::Debug for HttpOptions {
             .field("keep_alive", &self.keep_alive)
             .field("max_append_bytes", &self.max_append_bytes)
             .field("page_bytes", &self.page_bytes)
+            .field("secure", &self.secure)
             .field("cors", &self.cors)
             .finish_non_exhaustive()
     }

@@ -12,7 +12,7 @@ use store::{Head, Message};
 use super::Face;
 use super::headers::{self, Reply, name};
 use super::problem::Problem;
-use crate::{From, json, lifetime};
+use crate::{Position, json, lifetime};
 
 /// What is read here belongs to somebody: nothing but the reader's own cache may keep it, and asks again with the tag each time,
 /// so that an append or a revocation shows at once.
@@ -21,7 +21,7 @@ pub(super) const CACHE: &str = "private, no-cache";
 /// What a `GET` asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Query {
-    pub(super) from: Option<From>,
+    pub(super) from: Option<Position>,
     pub(super) live: Option<Live>,
     pub(super) cursor: Option<String>,
 }
@@ -59,11 +59,11 @@ impl Query {
     }
 }
 
-fn position(text: &str) -> Result<From, Problem> {
+fn position(text: &str) -> Result<Position, Problem> {
     match text {
-        "-1" => Ok(From::Start),
-        "now" => Ok(From::Now),
-        _ => text.parse().map(From::Offset).map_err(|e| {
+        "-1" => Ok(Position::Start),
+        "now" => Ok(Position::Now),
+        _ => text.parse().map(Position::Offset).map_err(|e| {
             Problem::bad("offset_invalid", "Not an offset", e.to_string())
                 .hint("Offsets come from Stream-Next-Offset; -1 is the beginning, now the end.")
         }),
@@ -79,7 +79,7 @@ impl Face {
         let now = self.options.clock.now();
         let found = lifetime::head(&self.streams, &stream, now, true).await?;
         let (head, life) = found.ok_or_else(|| Problem::missing(&stream))?;
-        let from = query.from.unwrap_or(From::Start);
+        let from = query.from.unwrap_or(Position::Start);
         match query.live {
             Some(Live::LongPoll) => self.long_poll(&stream, &head, from, query.cursor.as_deref()).await,
             Some(Live::Sse) => self.sse(stream, &head, life, from, query.cursor).await,
@@ -92,12 +92,12 @@ impl Face {
         headers: &HeaderMap,
         stream: &StreamPath,
         head: &Head,
-        from: From,
+        from: Position,
     ) -> Result<Response, Problem> {
         let from = match from {
-            From::Start => head.first,
-            From::Offset(offset) => offset,
-            From::Now => {
+            Position::Start => head.first,
+            Position::Offset(offset) => offset,
+            Position::Now => {
                 let reply = Reply::new(StatusCode::OK)
                     .set(header::CONTENT_TYPE, &head.content_type)
                     .set(header::CACHE_CONTROL, "no-store")
@@ -156,9 +156,9 @@ mod tests {
     #[test]
     fn queries_are_read_strictly_where_it_matters() {
         let query = Query::parse("offset=now&live=sse&cursor=7&x=%20").expect("fine");
-        assert_eq!(query, Query { from: Some(From::Now), live: Some(Live::Sse), cursor: Some("7".into()) });
+        assert_eq!(query, Query { from: Some(Position::Now), live: Some(Live::Sse), cursor: Some("7".into()) });
         let query = Query::parse("offset=0000000000000000_0000000000000005&live=other").expect("fine");
-        assert_eq!(query, Query { from: Some(From::Offset(Offset::new(0, 5))), live: None, cursor: None });
+        assert_eq!(query, Query { from: Some(Position::Offset(Offset::new(0, 5))), live: None, cursor: None });
         for bad in ["offset=", "offset", "offset=-1&offset=-1", "offset=1,2", "offset=a%26b", "offset=%00", "offset=%"]
         {
             assert!(Query::parse(bad).is_err(), "{bad}");

@@ -13,7 +13,7 @@ use crate::Streams;
 
 /// Where to begin to follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Position {
     /// At this position.
     Offset(Offset),
     /// At the first position kept.
@@ -97,7 +97,7 @@ struct Hook {
 }
 
 impl Follower {
-    pub(crate) async fn join(streams: Streams, stream: StreamPath, from: From) -> Result<Self, FollowError> {
+    pub(crate) async fn join(streams: Streams, stream: StreamPath, from: Position) -> Result<Self, FollowError> {
         // Listening begins before looking: what commits between the two is found by looking, what commits later is heard.
         let tail = streams.live().join(&stream);
         let mut follower = Self {
@@ -111,18 +111,17 @@ impl Follower {
             streams,
             stream,
         };
-        let head = follower.streams.head(&follower.stream).await.map_err(|e| follower.failed(e))?;
-        let Some(head) = head else { return Err(follower.gone()) };
+        let Some(head) = follower.streams.head(&follower.stream).await? else { return Err(follower.gone()) };
         follower.at = match from {
-            From::Start => head.first,
-            From::Now => head.tail,
-            From::Offset(offset) if offset.epoch == head.tail.epoch && offset <= head.tail => {
+            Position::Start => head.first,
+            Position::Now => head.tail,
+            Position::Offset(offset) if offset.epoch == head.tail.epoch && offset <= head.tail => {
                 if offset < head.first {
                     return Err(FollowError::Trimmed { stream: follower.stream.clone(), first: head.first });
                 }
                 offset
             }
-            From::Offset(offset) => {
+            Position::Offset(offset) => {
                 let stream = follower.stream.clone();
                 return Err(FollowError::BadOffset { stream, offset, first: head.first, tail: head.tail });
             }
@@ -136,7 +135,7 @@ impl Follower {
     }
 
     /// Where the next chunk begins.
-    pub fn position(&self) -> Offset {
+    pub fn offset(&self) -> Offset {
         self.at
     }
 
@@ -213,8 +212,7 @@ impl Follower {
     }
 
     async fn load(&mut self, max_bytes: usize, max_messages: usize) -> Result<Chunk, FollowError> {
-        let read = self.streams.read(&self.stream, Some(self.at), max_bytes, max_messages).await;
-        let page = read.map_err(|e| self.failed(e))?;
+        let page = self.streams.read(&self.stream, Some(self.at), max_bytes, max_messages).await?;
         self.tail.learn(&page.head);
         self.confirmed = true;
         let up_to_date = page.next == page.head.tail;
@@ -245,8 +243,10 @@ impl Follower {
     fn gone(&self) -> FollowError {
         FollowError::Gone { stream: self.stream.clone() }
     }
+}
 
-    fn failed(&self, error: ReadError) -> FollowError {
+impl From<ReadError> for FollowError {
+    fn from(error: ReadError) -> Self {
         match error {
             ReadError::NoStream { stream } => FollowError::Gone { stream },
             ReadError::BadOffset { stream, offset, tail, .. } if offset.epoch != tail.epoch => {

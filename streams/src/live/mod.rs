@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use protocol::path::StreamPath;
 use store::Done;
 
-pub use follower::{Chunk, FollowError, Follower, From};
+pub use follower::{Chunk, FollowError, Follower, Position};
 pub use wake::WakeSet;
 
 use crate::service::News;

@@ -12,7 +12,7 @@ use store::{
 };
 use tokio::task::{JoinSet, yield_now};
 
-use super::{FollowError, Follower, From, WakeSet};
+use super::{FollowError, Follower, Position, WakeSet};
 use crate::Streams;
 use crate::http::tests::ManualClock;
 
@@ -179,16 +179,16 @@ async fn schedule(seed: u64, size: usize) {
                 yield_now().await;
             }
             let from = match dice.roll(3) {
-                0 => From::Start,
-                1 => From::Now,
+                0 => Position::Start,
+                1 => Position::Now,
                 _ => {
                     let most = usize::try_from(dice.roll(40)).expect("small");
                     let page = streams.read(&stream, None, usize::MAX, most.max(1)).await.expect("it is there");
-                    From::Offset(page.next)
+                    Position::Offset(page.next)
                 }
             };
             let follower = streams.follow(&stream, from).await.expect("it is there");
-            (follower.position(), read_all(follower, dice).await)
+            (follower.offset(), read_all(follower, dice).await)
         });
     }
     while let Some(done) = appenders.join_next().await {
@@ -210,7 +210,7 @@ async fn every_message_once_and_in_order() {
     for seed in 1..=150 {
         // Some worlds are large enough for followers to fall out of the ring.
         let run = schedule(seed, if seed % 5 == 0 { 20_000 } else { 10 });
-        tokio::time::timeout(Duration::from_secs(3600), run).await.unwrap_or_else(|_| panic!("seed {seed} hangs"));
+        tokio::time::timeout(Duration::from_hours(1), run).await.unwrap_or_else(|_| panic!("seed {seed} hangs"));
     }
 }
 
@@ -231,7 +231,7 @@ async fn a_wake_set_tells_of_every_follower() {
         for tag in 0..20_u32 {
             let stream = path(&format!("s/{tag}"));
             create(&streams, &stream).await;
-            let mut follower = streams.follow(&stream, From::Start).await.expect("it is there");
+            let mut follower = streams.follow(&stream, Position::Start).await.expect("it is there");
             follower.hook(&wake, tag);
             followers.insert(tag, (follower, Vec::new()));
         }
@@ -248,7 +248,7 @@ async fn a_wake_set_tells_of_every_follower() {
             });
         }
         while !followers.is_empty() {
-            let news = tokio::time::timeout(Duration::from_secs(60), wake.next()).await;
+            let news = tokio::time::timeout(Duration::from_mins(1), wake.next()).await;
             for tag in news.unwrap_or_else(|_| panic!("seed {seed}: nothing is told of {:?}", followers.keys())) {
                 let Some((follower, read)) = followers.get_mut(&tag) else { continue };
                 let chunk = follower.take(1, 2).await.expect("it lives");
@@ -270,9 +270,9 @@ async fn following_leaves_nothing_behind() {
     for n in 0..3 {
         create(&streams, &path(&format!("s/{n}"))).await;
     }
-    let stays = streams.follow(&path("s/0"), From::Start).await.expect("it is there");
+    let stays = streams.follow(&path("s/0"), Position::Start).await.expect("it is there");
     for n in 0..10_000_u32 {
-        let mut follower = streams.follow(&path(&format!("s/{}", n % 3)), From::Now).await.expect("it is there");
+        let mut follower = streams.follow(&path(&format!("s/{}", n % 3)), Position::Now).await.expect("it is there");
         follower.hook(&wake, n);
     }
     assert_eq!(streams.followed(), 1);
@@ -280,7 +280,10 @@ async fn following_leaves_nothing_behind() {
     assert_eq!(wake.next().await, [7], "marks leave with their followers");
     drop(stays);
     assert_eq!(streams.followed(), 0);
-    assert_eq!(streams.follow(&path("none"), From::Now).await.err(), Some(FollowError::Gone { stream: path("none") }));
+    assert_eq!(
+        streams.follow(&path("none"), Position::Now).await.err(),
+        Some(FollowError::Gone { stream: path("none") })
+    );
     assert_eq!(streams.followed(), 0);
 }
 
@@ -292,7 +295,7 @@ async fn deletion_ends_followers_and_a_new_stream_is_another() {
         append(&streams, &stream, "1").await;
         let mut readers = JoinSet::new();
         for _ in 0..5 {
-            let mut follower = streams.follow(&stream, From::Start).await.expect("it is there");
+            let mut follower = streams.follow(&stream, Position::Start).await.expect("it is there");
             readers.spawn(async move {
                 let mut read = Vec::new();
                 loop {
@@ -319,7 +322,7 @@ async fn deletion_ends_followers_and_a_new_stream_is_another() {
             assert_eq!(error, FollowError::Gone { stream: stream.clone() });
             assert!([&b"1"[..], b"2"].starts_with(&read.iter().map(Bytes::as_ref).collect::<Vec<_>>()), "{read:?}");
         }
-        let mut follower = streams.follow(&stream, From::Start).await.expect("the new one");
+        let mut follower = streams.follow(&stream, Position::Start).await.expect("the new one");
         let chunk = follower.next(100, 9).await.expect("it lives");
         assert_eq!((chunk.messages.len(), chunk.up_to_date), (1, true), "seed {seed}");
     }
@@ -329,12 +332,12 @@ async fn deletion_ends_followers_and_a_new_stream_is_another() {
 async fn a_commit_whose_caller_left_is_still_told() {
     let (streams, stream) = (late(3), path("s"));
     create(&streams, &stream).await;
-    let mut follower = streams.follow(&stream, From::Now).await.expect("it is there");
+    let mut follower = streams.follow(&stream, Position::Now).await.expect("it is there");
     assert!(follower.take(1, 1).await.expect("it lives").up_to_date);
     let mut commit = Box::pin(streams.commit(Batch::of(Append::new(stream.clone(), vec!["1".into()]))));
     assert!(futures_util::poll!(&mut commit).is_pending());
     drop(commit);
-    let chunk = tokio::time::timeout(Duration::from_secs(60), follower.next(9, 9)).await.expect("told");
+    let chunk = tokio::time::timeout(Duration::from_mins(1), follower.next(9, 9)).await.expect("told");
     assert_eq!(chunk.expect("it lives").messages.len(), 1);
     streams.drained().await;
 }
@@ -345,7 +348,7 @@ async fn a_thousand_followers_of_one_stream() {
     create(&streams, &stream).await;
     let mut readers = JoinSet::new();
     for _ in 0..1000 {
-        let mut follower = streams.follow(&stream, From::Now).await.expect("it is there");
+        let mut follower = streams.follow(&stream, Position::Now).await.expect("it is there");
         readers.spawn(async move {
             let mut shared = Vec::new();
             loop {
@@ -373,7 +376,7 @@ async fn readers_at_the_end_share_the_bytes() {
     create(&streams, &stream).await;
     let mut followers = Vec::new();
     for _ in 0..3 {
-        let mut follower = streams.follow(&stream, From::Now).await.expect("it is there");
+        let mut follower = streams.follow(&stream, Position::Now).await.expect("it is there");
         follower.take(1, 1).await.expect("it lives");
         followers.push(follower);
     }
@@ -393,10 +396,10 @@ async fn positions_are_checked() {
     append(&streams, &stream, "456").await;
     streams.trim(&stream, Offset::new(0, 3)).await.expect("a trim");
     let follow = |from| streams.follow(&stream, from);
-    assert!(matches!(follow(From::Offset(Offset::new(0, 9))).await, Err(FollowError::BadOffset { .. })));
-    assert!(matches!(follow(From::Offset(Offset::new(1, 3))).await, Err(FollowError::BadOffset { .. })));
-    assert!(matches!(follow(From::Offset(Offset::ZERO)).await, Err(FollowError::Trimmed { .. })));
-    assert_eq!(follow(From::Start).await.expect("a start").position(), Offset::new(0, 3));
-    let mut inside = follow(From::Offset(Offset::new(0, 4))).await.expect("a range");
+    assert!(matches!(follow(Position::Offset(Offset::new(0, 9))).await, Err(FollowError::BadOffset { .. })));
+    assert!(matches!(follow(Position::Offset(Offset::new(1, 3))).await, Err(FollowError::BadOffset { .. })));
+    assert!(matches!(follow(Position::Offset(Offset::ZERO)).await, Err(FollowError::Trimmed { .. })));
+    assert_eq!(follow(Position::Start).await.expect("a start").offset(), Offset::new(0, 3));
+    let mut inside = follow(Position::Offset(Offset::new(0, 4))).await.expect("a range");
     assert!(matches!(inside.take(9, 9).await, Err(FollowError::BadOffset { .. })));
 }

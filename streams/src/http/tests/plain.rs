@@ -114,7 +114,7 @@ async fn pages_join_without_a_gap_and_know_their_end() {
             break;
         }
     }
-    assert_eq!(text, (0..9).map(|n| format!("message {n};")).collect::<String>());
+    assert_eq!(text, (0..9).map(|n| format!("message {n};")).collect::<Vec<_>>().concat());
 }
 
 #[tokio::test]
@@ -243,7 +243,8 @@ async fn lives_end() {
 
     world.ask("PUT", "e", &[TEXT, "stream-expires-at: 2099-01-01T00:00:00Z"], "x").await;
     assert_eq!(world.ask("HEAD", "e", &[], "").await.header("stream-expires-at"), Some("2099-01-01T00:00:00Z"));
-    let mut follower = world.streams.follow(&"e".parse().expect("a path"), crate::From::Now).await.expect("it exists");
+    let mut follower =
+        world.streams.follow(&"e".parse().expect("a path"), crate::Position::Now).await.expect("it exists");
     world.clock.advance(100 * 365 * 24 * 3600 * 1000);
     assert_eq!(world.get("e").await.status, 200, "a followed stream does not expire");
     assert!(follower.take(1, 1).await.is_ok());
