@@ -16,7 +16,8 @@ export default defineConfig({
   reporter: [["list"], ["html", { outputFolder: `${OUT}report`, open: "never" }]],
   use: {
     launchOptions: {
-      executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium",
+      // CHROMIUM is how `cargo xtask e2e` passes the browser it found.
+      executablePath: process.env.CHROMIUM_PATH ?? process.env.CHROMIUM ?? "/usr/bin/chromium",
       args: ["--no-sandbox", "--disable-background-networking"],
     },
     trace: "retain-on-failure",
