@@ -111,10 +111,11 @@ fn measure(url: &str, subscriptions: bool) -> Result<Score> {
         .env("CONFORMANCE_LONG_POLL_MS", LONG_POLL_MS.to_string())
         .env("CONFORMANCE_SUBSCRIPTIONS", if subscriptions { "1" } else { "0" })
         .quiet()
+        .judged()
         .outcome()?;
     let text = std::fs::read_to_string(report.path()).context("cannot read the suite's report")?;
     if text.is_empty() {
-        bail!("the suite did not report: {}", outcome.failure.unwrap_or_default());
+        bail!("the suite did not report: {}\n{}", outcome.failure.unwrap_or_default(), outcome.output);
     }
     score(&text)
 }

@@ -17,7 +17,7 @@ const START: Duration = Duration::from_secs(30);
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The port of the node; the web UI's own server says its address itself
-    #[arg(long, default_value_t = 7313)]
+    #[arg(long, default_value_t = 4437)]
     port: u16,
     /// Where the node keeps its data
     #[arg(long, default_value = "target/dev-data")]

@@ -50,7 +50,7 @@ pub(crate) fn outcome(options: &Options) -> Result<(Tally, Option<String>)> {
         .args(&options.playwright)
         .directory(FOLDER)
         .env("TOWLINE_BIN", program)
-        .env("CHROMIUM", browser)
+        .env("CHROMIUM_PATH", browser)
         .outcome()?;
     Ok((Runner::Playwright.count(&outcome.output), outcome.failure))
 }

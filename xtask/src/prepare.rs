@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use crate::run::Step;
 use crate::{npm, repo};
 
-/// Oldest Node whose built-in modules the tests and the build of the web UI use.
-const NODE: u32 = 20;
+/// Oldest Node, as major and minor version: what Vite asks for.
+const NODE: (u32, u32) = (20, 19);
 /// Longest time for `apt-get`: the browser is about 100 MB.
 const APT: Duration = Duration::from_mins(10);
 /// The names a Chromium goes by, the one of Debian first.
@@ -22,13 +22,12 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stab
 /// # Errors
 /// One sentence that says what is missing and how to get it.
 pub(crate) fn node() -> Result<()> {
-    let advice = format!("install Node {NODE} or newer from https://nodejs.org or your package manager");
+    let advice = format!("install Node {}.{} or newer from https://nodejs.org or your package manager", NODE.0, NODE.1);
     let output = Command::new("node").arg("--version").output();
     let Ok(output) = output else { bail!("Node is not in PATH: {advice}") };
     let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    match major(&version) {
-        Some(major) if major >= NODE => {}
-        _ => bail!("Node is {version}, which is too old: {advice}"),
+    if release(&version).is_none_or(|release| release < NODE) {
+        bail!("Node is {version}, which is too old: {advice}");
     }
     if repo::program("npm").is_none() {
         bail!("npm is not in PATH, though Node is: {advice}");
@@ -41,17 +40,17 @@ pub(crate) fn node() -> Result<()> {
 /// # Errors
 /// One sentence that says what is missing and how to get it.
 pub(crate) fn browser() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("CHROMIUM").map(PathBuf::from) {
+    if let Some(path) = std::env::var_os("CHROMIUM_PATH").map(PathBuf::from) {
         if path.is_file() {
             return Ok(path);
         }
-        bail!("CHROMIUM names {}, which is no file", path.display());
+        bail!("CHROMIUM_PATH names {}, which is no file", path.display());
     }
     if let Some(found) = installed() {
         return Ok(found);
     }
     let advice = "there is no Chromium in PATH: install it (Debian: `apt-get install chromium`), \
-                  or name one with the environment variable CHROMIUM";
+                  or name one with the environment variable CHROMIUM_PATH";
     let Some(become_root) = privilege() else { bail!("{advice}") };
     if repo::program("apt-get").is_none() {
         bail!("{advice}");
@@ -73,7 +72,7 @@ pub(crate) fn browser() -> Result<PathBuf> {
 pub(crate) fn all() -> Result<()> {
     node()?;
     let browser = browser()?;
-    println!("    Node {NODE} or newer, {}, {}", npm::program(), browser.display());
+    println!("    Node, {}, {}", npm::program(), browser.display());
     Ok(())
 }
 
@@ -96,8 +95,10 @@ fn privilege() -> Option<&'static [&'static str]> {
     None
 }
 
-fn major(version: &str) -> Option<u32> {
-    version.strip_prefix('v')?.split('.').next()?.parse().ok()
+/// Major and minor version of what `node --version` prints.
+fn release(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.strip_prefix('v')?.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
 }
 
 #[cfg(test)]
@@ -106,9 +107,10 @@ mod tests {
 
     #[test]
     fn the_version_of_node_is_read() {
-        assert_eq!(major("v20.20.2"), Some(20));
-        assert_eq!(major("v8.1.0"), Some(8));
-        assert_eq!(major("20"), None);
-        assert_eq!(major(""), None);
+        assert_eq!(release("v20.20.2"), Some((20, 20)));
+        assert_eq!(release("v8.1.0"), Some((8, 1)));
+        assert_eq!(release("20"), None);
+        assert_eq!(release(""), None);
+        assert!(release("v20.9.0") < Some(NODE) && release("v22.0.0") > Some(NODE));
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct Step {
     directory: PathBuf,
     limit: Duration,
     quiet: bool,
+    judged: bool,
 }
 
 /// What a step left: its output as text without colours, and what was wrong if something was.
@@ -65,6 +66,7 @@ impl Step {
             directory: repo::root().to_owned(),
             limit,
             quiet: false,
+            judged: false,
         }
     }
 
@@ -94,6 +96,12 @@ impl Step {
     /// Shows the program's output only if it fails.
     pub(crate) fn quiet(mut self) -> Self {
         self.quiet = true;
+        self
+    }
+
+    /// Says only that the program ended: the caller judges what it reported.
+    pub(crate) fn judged(mut self) -> Self {
+        self.judged = true;
         self
     }
 
@@ -161,10 +169,14 @@ impl Step {
             failure.get_or_insert_with(|| "ended, but left a process behind that held its output".to_owned());
         }
         let output = plain(&kept.lock().expect("a reader never panics while it holds the output"));
-        if self.quiet && failure.is_some() {
+        if self.quiet && !self.judged && failure.is_some() {
             println!("{}", output.trim_end());
         }
-        let verdict = if failure.is_none() { "ok" } else { "FAILED" };
+        let verdict = match failure {
+            _ if self.judged => "ended",
+            None => "ok",
+            Some(_) => "FAILED",
+        };
         println!("    {verdict} in {:.1} s", started.elapsed().as_secs_f64());
         Ok(Outcome { output, failure: failure.map(|reason| format!("`{}` {reason}", self.line())) })
     }

@@ -11,9 +11,9 @@ mod sizes;
 mod tree;
 mod words;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use crate::{SaidAlready, repo};
+use crate::repo;
 use tree::File;
 
 /// One thing that is not as it should be.
@@ -64,8 +64,7 @@ pub(crate) fn run() -> Result<()> {
         println!("tidy: nothing found");
         return Ok(());
     }
-    println!("tidy: {} found", findings.len());
-    Err(SaidAlready.into())
+    bail!("tidy found {}", findings.len())
 }
 
 fn findings() -> Result<Vec<(&'static str, Finding)>> {

@@ -7,7 +7,7 @@ use super::tree::File;
 const NAMES: [&str; 7] = ["types", "utils", "util", "common", "helpers", "helper", "misc"];
 
 /// Homes of nobody, good for examples.
-const NOBODY: [&str; 8] = ["user", "you", "me", "someone", "alice", "bob", "ada", "dev"];
+const NOBODY: [&str; 10] = ["user", "you", "me", "someone", "alice", "bob", "ada", "ann", "anne", "dev"];
 
 pub(super) fn named(file: &File) -> Vec<Finding> {
     if !file.is_source() {
