@@ -1,0 +1,29 @@
+/** Time, as a parameter, so that tests need not wait. */
+export interface Timing {
+  now(): number;
+  /** Calls back once after a time in milliseconds, unless taken back. */
+  after(ms: number, call: () => void): () => void;
+  /** A number from 0 to less than 1. */
+  random(): number;
+}
+
+/** The browser's own time. */
+export const browserTiming: Timing = {
+  now: () => Date.now(),
+  after(ms, call) {
+    const timer = setTimeout(call, ms);
+    return () => clearTimeout(timer);
+  },
+  random: () => Math.random(),
+};
+
+/** First pause before a new attempt, before jitter. */
+const FIRST_PAUSE_MS = 500;
+/** Longest pause before a new attempt, before jitter (protocol: MAX_RECONNECT_MS). */
+const LONGEST_PAUSE_MS = 30_000;
+
+/** The pause before an attempt: exponential with full jitter, so that a thousand clients do not come back at once. */
+export function pauseMs(attempt: number, random: number): number {
+  const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 16));
+  return Math.round(most * random);
+}
