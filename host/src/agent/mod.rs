@@ -120,7 +120,6 @@ pub struct Answer {
 
 /// What a running agent says. `item` keys are the adapter's own, unique within the life of the agent's process.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "events are consumed one by one from a short queue")]
 pub enum AgentEvent {
     /// The agent's own session id is known, or changed; with it the session can be resumed in another process.
     Session {

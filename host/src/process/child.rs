@@ -1,0 +1,157 @@
+//! One child, from its start to the end of everything that it started.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use process_wrap::tokio::{ChildWrapper, CommandWrap};
+use tokio::io::BufReader;
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::environment::{Environment, TAG_VARIABLE};
+use super::lines::Lines;
+use super::reap;
+use super::tail::Tail;
+use super::tree::{self, Tree};
+use crate::agent::ProcessMark;
+
+/// How a child is to be started.
+#[derive(Debug, Clone)]
+pub struct SpawnSpec {
+    /// The program, found.
+    pub program: PathBuf,
+    /// What follows its name.
+    pub args: Vec<OsString>,
+    /// Where it runs.
+    pub cwd: PathBuf,
+    /// All that it knows of our environment.
+    pub environment: Environment,
+    /// A random word by which it and its descendants are recognised.
+    pub tag: String,
+}
+
+/// A running child in a session of its own. Dropping it kills the child itself at once; [`Child::end`] also ends its descendants.
+#[derive(Debug)]
+pub struct Child {
+    inner: Box<dyn ChildWrapper>,
+    mark: ProcessMark,
+    tree: Tree,
+    tail: Tail,
+    // Ends with the child's stderr, at the latest with this.
+    _tail_reader: Option<AbortOnDropHandle<()>>,
+    ended: Option<ExitStatus>,
+}
+
+impl Child {
+    /// Starts a child. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// Those of the system; nothing is left behind.
+    pub fn spawn(spec: &SpawnSpec) -> std::io::Result<Self> {
+        let mut command = CommandWrap::with_new(&spec.program, |command| {
+            command
+                .args(&spec.args)
+                .current_dir(&spec.cwd)
+                .env_clear()
+                .envs(spec.environment.iter())
+                .env(TAG_VARIABLE, &spec.tag)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .kill_on_drop(true);
+        });
+        #[cfg(unix)]
+        command.wrap(process_wrap::tokio::ProcessSession);
+        #[cfg(windows)]
+        command.wrap(process_wrap::tokio::JobObject);
+
+        // The set is locked from before the fork until the child is in it, so that no sweep can take it for an orphan.
+        let mut own = reap::own();
+        let mut inner = command.spawn()?;
+        let pid = inner.id().ok_or_else(|| std::io::Error::other("a child without an id"))?;
+        own.insert(pid);
+        drop(own);
+
+        let started = tree::started(pid).unwrap_or(0);
+        let mark = ProcessMark { pid, started, tag: spec.tag.clone() };
+        let tail = Tail::default();
+        let tail_reader = inner.stderr().take().map(|stderr| AbortOnDropHandle::new(tokio::spawn(tail.clone().fill(stderr))));
+        let tree = Tree::new([(pid, started)], vec![spec.tag.clone()]);
+        Ok(Self { inner, mark, tree, tail, _tail_reader: tail_reader, ended: None })
+    }
+
+    /// What to record, so that the child is found after our own death.
+    pub const fn mark(&self) -> &ProcessMark {
+        &self.mark
+    }
+
+    /// Its stdin; `None` the second time.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.inner.stdin().take()
+    }
+
+    /// Its stdout in lines of at most `max_bytes` bytes; `None` the second time.
+    pub fn take_lines(&mut self, max_bytes: usize) -> Option<Lines<BufReader<ChildStdout>>> {
+        let stdout = self.inner.stdout().take()?;
+        Some(Lines::new(BufReader::with_capacity(64 * 1024, stdout), max_bytes))
+    }
+
+    /// The last words of its stderr.
+    pub fn tail(&self) -> Tail {
+        self.tail.clone()
+    }
+
+    /// Waits for the end of the child itself; its descendants may live on.
+    ///
+    /// Cancellation safe.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub async fn exited(&mut self) -> std::io::Result<ExitStatus> {
+        if let Some(status) = self.ended {
+            return Ok(status);
+        }
+        // The wrapper would wait for its whole group, which background jobs keep alive; only the child itself is asked.
+        let status = self.inner.inner_mut().wait().await?;
+        self.ended = Some(status);
+        reap::own().remove(&self.mark.pid);
+        Ok(status)
+    }
+
+    /// Ends the child and everything that it started: waits `patience` for it to end by itself, then SIGTERM, SIGKILL after `grace`,
+    /// and the same for what is left of its descendants.
+    ///
+    /// Not cancellation safe: a dropped call may leave descendants, which [`super::reap_marked`] finds.
+    ///
+    /// # Errors
+    /// [`reap::Unreaped`] when something cannot be ended.
+    pub async fn end(mut self, patience: Duration, grace: Duration) -> Result<Option<ExitStatus>, reap::Unreaped> {
+        // Seen now, a descendant is not lost when its parents go.
+        self.tree.survey();
+        let mut gone = tokio::time::timeout(patience, self.exited()).await.is_ok();
+        if !gone {
+            self.tree.survey();
+            reap::ask(self.mark.pid, self.mark.started);
+            gone = tokio::time::timeout(grace, self.exited()).await.is_ok();
+        }
+        if !gone {
+            self.tree.survey();
+            // Gone already is what was wanted.
+            let _: std::io::Result<()> = self.inner.start_kill();
+            let _: Result<_, _> = tokio::time::timeout(grace.max(Duration::from_secs(2)), self.exited()).await;
+        }
+        reap::end(&mut self.tree).await?;
+        Ok(self.ended)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            // tokio kills and waits for it from here on, in its own time; the pid stays ours until it may be anybody's.
+            let _: std::io::Result<()> = self.inner.start_kill();
+        }
+    }
+}
