@@ -175,7 +175,11 @@ impl<S: Source> Draft<'_, S> {
         let (row, epoch) = match &before {
             Some(stream) if stream.alive => {
                 let same = create.or_same && stream.is_same(&create);
-                return if same { Ok(Done::Existed(stream.tail())) } else { Err(Conflict::Exists { stream: path }.into()) };
+                return if same {
+                    Ok(Done::Existed(stream.tail()))
+                } else {
+                    Err(Conflict::Exists { stream: path }.into())
+                };
             }
             Some(tombstone) => (tombstone.row, tombstone.epoch + 1),
             None => (None, 0),
@@ -199,7 +203,9 @@ impl<S: Source> Draft<'_, S> {
             None => None,
         };
         match judge(&stream, place, &append)? {
-            Verdict::Duplicate { seq } => return Ok(Done::Duplicate { tail: stream.tail(), seq, closed: stream.closed }),
+            Verdict::Duplicate { seq } => {
+                return Ok(Done::Duplicate { tail: stream.tail(), seq, closed: stream.closed });
+            }
             Verdict::AlreadyClosed => return Ok(Done::Appended(stream.tail())),
             Verdict::Do => {}
         }

@@ -47,7 +47,9 @@ mod tests {
 
     #[test]
     fn the_successor_is_above_everything_with_the_prefix() {
-        for (prefix, expected) in [("a/", Some("a0")), ("", None), ("a\u{10FFFF}", Some("b")), ("\u{D7FF}", Some("\u{E000}"))] {
+        for (prefix, expected) in
+            [("a/", Some("a0")), ("", None), ("a\u{10FFFF}", Some("b")), ("\u{D7FF}", Some("\u{E000}"))]
+        {
             assert_eq!(successor(prefix).as_deref(), expected, "{prefix:?}");
         }
     }

@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn json_is_whole_with_any_parameter() {
-        for json in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json ;x=1"] {
+        for json in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json ;x=1"]
+        {
             assert!(is_whole(json), "{json}");
         }
         for other in ["application/jsonl", "text/plain", "application/x-json", ""] {

@@ -121,7 +121,11 @@ pub(crate) fn judge(stream: &Stream, place: Option<Place>, append: &Append) -> R
         let only_closes = append.close && append.messages.iter().all(Bytes::is_empty) && producer.is_none();
         let as_expected = append.expected.is_none_or(|expected| expected == stream.tail());
         let closes_again = only_closes && as_expected;
-        return if closes_again { Ok(Verdict::AlreadyClosed) } else { Err(Conflict::Closed { stream: path(), tail: stream.tail() }) };
+        return if closes_again {
+            Ok(Verdict::AlreadyClosed)
+        } else {
+            Err(Conflict::Closed { stream: path(), tail: stream.tail() })
+        };
     }
     if let Some(producer) = producer {
         follows(&append.stream, place, producer)?;
@@ -146,7 +150,11 @@ fn follows(stream: &StreamPath, place: Option<Place>, producer: &Producer) -> Re
         None => Err(gap(0)),
         Some(place) if producer.epoch < place.epoch => Err(Conflict::Fenced { stream: stream(), current: place.epoch }),
         Some(place) if producer.epoch > place.epoch => {
-            if producer.seq == 0 { Ok(()) } else { Err(Conflict::EpochStart { stream: stream(), received: producer.seq }) }
+            if producer.seq == 0 {
+                Ok(())
+            } else {
+                Err(Conflict::EpochStart { stream: stream(), received: producer.seq })
+            }
         }
         Some(place) if producer.seq == place.seq.saturating_add(1) => Ok(()),
         Some(place) => Err(gap(place.seq.saturating_add(1))),

@@ -55,8 +55,14 @@ pub async fn results_stand_in_order(store: &dyn Store) {
         .and(append(&b, &["x", "yz"]))
         .and(Put::remove("key"));
     let done = store.commit(batch).await.expect("a commit");
-    let expected =
-        [Done::Created(at(2)), Done::Put(1), Done::Existed(at(2)), Done::Created(at(0)), Done::Appended(at(3)), Done::Put(0)];
+    let expected = [
+        Done::Created(at(2)),
+        Done::Put(1),
+        Done::Existed(at(2)),
+        Done::Created(at(0)),
+        Done::Appended(at(3)),
+        Done::Put(0),
+    ];
     assert_eq!(done, expected);
 }
 
@@ -84,7 +90,8 @@ pub async fn commits_are_serial(store: &dyn Store) {
                     let expected = entry.as_ref().map_or(Expected::Absent, |entry| Expected::Version(entry.version));
                     let next = entry.map_or(1, |entry| entry.value[0] + 1);
                     let text = format!("{writer}");
-                    let batch = Batch::of(Put::set("count", vec![next]).expecting(expected)).and(append(&log, &[&text]));
+                    let batch =
+                        Batch::of(Put::set("count", vec![next]).expecting(expected)).and(append(&log, &[&text]));
                     match store.commit(batch).await {
                         Ok(_) => break,
                         Err(CommitError::Conflict { index: 0, .. }) => {}

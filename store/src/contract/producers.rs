@@ -60,7 +60,11 @@ pub async fn a_new_epoch_begins_at_zero(store: &dyn Store) {
         let start = Conflict::EpochStart { stream: log.clone(), received: seq };
         assert_eq!(conflict(store, produce(&log, "p", 1, seq, "x")).await, start);
     }
-    assert_eq!(done(store, produce(&log, "p", 0, 1, "b")).await, Done::Appended(at(2)), "a refused epoch fences nobody");
+    assert_eq!(
+        done(store, produce(&log, "p", 0, 1, "b")).await,
+        Done::Appended(at(2)),
+        "a refused epoch fences nobody"
+    );
     assert_eq!(done(store, produce(&log, "p", 1, 0, "c")).await, Done::Appended(at(3)));
 }
 

@@ -102,7 +102,8 @@ pub async fn only_boundaries_are_positions_of_json(store: &dyn Store) {
                 if boundaries.contains(&byte) {
                     assert!(result.is_ok(), "{byte} {direction:?}: {result:?}");
                 } else {
-                    let bad = ReadError::BadOffset { stream: log.clone(), offset: at(byte), first: at(0), tail: at(11) };
+                    let bad =
+                        ReadError::BadOffset { stream: log.clone(), offset: at(byte), first: at(0), tail: at(11) };
                     assert_eq!(result, Err(bad), "{byte} {direction:?}");
                 }
             }

@@ -83,7 +83,7 @@ impl Ledger {
 
     pub(super) fn apply(&mut self, effect: Effect) -> rusqlite::Result<()> {
         match effect {
-            Effect::Stream(path, record) => self.save(path, record),
+            Effect::Stream(path, record) => self.save(&path, record),
             Effect::Message(path, start, body) => {
                 let row = self.row(&path)?;
                 self.connection
@@ -132,7 +132,9 @@ impl Ledger {
         let before = before.byte.min(record.tail);
         let last: Option<(i64, i64)> = self
             .connection
-            .prepare_cached("SELECT start, length(body) FROM message WHERE stream = ?1 AND start <= ?2 ORDER BY start DESC LIMIT 1")?
+            .prepare_cached(
+                "SELECT start, length(body) FROM message WHERE stream = ?1 AND start <= ?2 ORDER BY start DESC LIMIT 1",
+            )?
             .query_row([row, before.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((start, length)) = last else { return Ok(Ok(())) };
@@ -142,7 +144,7 @@ impl Ledger {
             .prepare_cached("DELETE FROM message WHERE stream = ?1 AND start < ?2")?
             .execute([row, first.cast_signed()])?;
         record.first = first;
-        self.save(path.clone(), record)?;
+        self.save(path, record)?;
         Ok(Ok(()))
     }
 
@@ -159,17 +161,23 @@ impl Ledger {
         Ok(())
     }
 
-    fn save(&mut self, path: StreamPath, mut record: Stream) -> rusqlite::Result<()> {
-        let row = record.row.or_else(|| self.known.get(&path).and_then(|known| known.record.row));
-        let row = match row {
+    fn save(&mut self, path: &StreamPath, mut record: Stream) -> rusqlite::Result<()> {
+        // A batch that makes a stream does not know the row yet.
+        let row = record.row.or_else(|| self.known.get(path).and_then(|known| known.record.row));
+        record.row = Some(match row {
             Some(row) => row,
-            None => self.insert(&path)?,
-        };
-        record.row = Some(row);
-        let known = self.known.entry(path.clone()).or_insert_with(|| Known::new(record.clone()));
-        known.record = record;
-        known.dirty = true;
-        self.mark(&path);
+            None => self.insert(path)?,
+        });
+        match self.known.get_mut(path) {
+            Some(known) => {
+                known.record = record;
+                known.dirty = true;
+            }
+            None => {
+                self.known.insert(path.clone(), Known { dirty: true, ..Known::new(record) });
+            }
+        }
+        self.mark(path);
         Ok(())
     }
 

@@ -20,8 +20,8 @@ use protocol::time::Clock;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-pub use self::open::OpenError;
 use self::ledger::Ledger;
+pub use self::open::OpenError;
 use self::queue::Queue;
 use self::writer::{Answer, Request, Work, Writer};
 use crate::port::{Batch, CommitError, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store};
@@ -47,6 +47,7 @@ pub struct SqliteStore {
 }
 
 struct Running {
+    // The writer last.
     threads: Vec<JoinHandle<()>>,
     // Dropped after the threads are joined: the directory is free when the connections are closed.
     claim: open::Claim,
@@ -67,26 +68,30 @@ impl SqliteStore {
         let running = Running { threads: Vec::with_capacity(READERS + 1), claim };
         // From here on a failure drops the store, which ends the threads that were started.
         let store = Self { writes: Arc::clone(&writes), reads: Arc::clone(&reads), running: Mutex::new(Some(running)) };
-        let writer = Writer::new(Ledger::new(connection), clock);
-        store.start("store-writer", move || writer.run(&writes))?;
         for connection in readers {
             let reads = Arc::clone(&reads);
             store.start("store-reader", move || reader::run(&connection, &reads))?;
         }
+        let thread = Writer::new(Ledger::new(connection), clock);
+        store.start("store-writer", move || thread.run(&writes))?;
         Ok(store)
     }
 
     /// Finishes the batches already taken in, ends the threads and frees the directory. Blocks; later calls fail or do nothing.
     pub fn close(&self) {
-        self.writes.close();
-        self.reads.close();
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { threads, claim }) = running else { return };
-        for thread in threads {
+        let Some(Running { mut threads, claim }) = running else { return };
+        let join = |thread: JoinHandle<()>| {
             if thread.join().is_err() {
                 tracing::error!("a thread of the store panicked");
             }
-        }
+        };
+        let writer = threads.pop();
+        self.reads.close();
+        threads.into_iter().for_each(join);
+        // Last, because only a connection that may write leaves a database without a log behind.
+        self.writes.close();
+        writer.into_iter().for_each(join);
         drop(claim);
     }
 

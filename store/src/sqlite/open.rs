@@ -188,7 +188,8 @@ pub(super) fn reader(file: &Path) -> Result<Connection, OpenError> {
 fn format(dir: &Path, file: &Path, connection: &Connection) -> Result<usize, OpenError> {
     let explain = |source| explain(file, source);
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(explain);
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(explain)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(explain)?;
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     let empty = tables == 0 && application == 0 && version == 0;
     if empty {
@@ -265,7 +266,9 @@ mod tests {
             for (index, step) in MIGRATIONS.iter().take(from).enumerate() {
                 connection.execute_batch(step).expect("an old step");
                 connection.pragma_update(None, "application_id", APPLICATION_ID).expect("the id");
-                connection.pragma_update(None, "user_version", i64::try_from(index + 1).expect("small")).expect("the number");
+                connection
+                    .pragma_update(None, "user_version", i64::try_from(index + 1).expect("small"))
+                    .expect("the number");
             }
             migrate(&mut connection, from, UnixMs(1)).expect("the rest");
             let newest: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a number");

@@ -52,7 +52,8 @@ pub(super) fn head(connection: &Connection, path: &StreamPath) -> Result<Option<
 pub(super) fn read(connection: &Connection, read: &Read) -> Result<Page, ReadError> {
     // Head and messages out of one snapshot; it ends with the transaction, whose drop cannot lose anything.
     let _snapshot = connection.unchecked_transaction().map_err(|error| broken(&error))?;
-    let record = living(connection, &read.stream)?.ok_or_else(|| ReadError::NoStream { stream: read.stream.clone() })?;
+    let record =
+        living(connection, &read.stream)?.ok_or_else(|| ReadError::NoStream { stream: read.stream.clone() })?;
     let head = record.head();
     let from = origin(read, &head)?;
     let at_end = match read.direction {
@@ -70,7 +71,8 @@ pub(super) fn read(connection: &Connection, read: &Read) -> Result<Page, ReadErr
         }
         Direction::Backwards => "SELECT start, body FROM message WHERE stream = ?1 AND start < ?2 ORDER BY start DESC",
     };
-    let message = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), Bytes::copy_from_slice(row.get_ref(1)?.as_blob()?)));
+    let message =
+        |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), Bytes::copy_from_slice(row.get_ref(1)?.as_blob()?)));
     let mut statement = connection.prepare_cached(sql).map_err(|error| broken(&error))?;
     let rows = query(&mut statement, (record.row, from.cast_signed()))?;
     fill(read, head, from, Each { rows, of: message })
@@ -102,7 +104,9 @@ pub(super) fn scan(connection: &Connection, scan: &Scan) -> Result<Vec<Entry>, R
         Direction::Backwards => "DESC",
     };
     // One of eight texts, so the statement cache holds them all.
-    let sql = format!("SELECT key, value, version FROM entry WHERE key {low_sign} ?1 {high_term} ORDER BY key {order} LIMIT ?3");
+    let sql = format!(
+        "SELECT key, value, version FROM entry WHERE key {low_sign} ?1 {high_term} ORDER BY key {order} LIMIT ?3"
+    );
     let mut statement = connection.prepare_cached(&sql).map_err(|error| broken(&error))?;
     let limit = i64::try_from(scan.limit).unwrap_or(i64::MAX);
     let rows = query(&mut statement, (low, high, limit))?;

@@ -220,3 +220,109 @@ impl Drop for Abandon<'_> {
         self.0.abandon();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{TestClock, append, at, create, path};
+    use crate::port::{Append, Put};
+    use crate::sqlite::open;
+    use protocol::time::UnixMs;
+
+    fn writer(dir: &std::path::Path) -> Writer {
+        let claim = open::claim(dir).expect("a directory");
+        let connection = open::writer(dir, &claim.file, UnixMs(1)).expect("a database");
+        Writer::new(Ledger::new(connection), Arc::new(TestClock::at(UnixMs(1))))
+    }
+
+    /// Serves batches as one group.
+    fn group(writer: &mut Writer, batches: Vec<Batch>) -> Vec<Answer> {
+        let (requests, replies): (Vec<_>, Vec<_>) = batches
+            .into_iter()
+            .map(|batch| {
+                let (reply, answer) = oneshot::channel();
+                (Request { work: Work::Commit(batch), reply }, answer)
+            })
+            .unzip();
+        writer.serve(requests);
+        replies.into_iter().map(|mut reply| reply.try_recv().expect("an answer")).collect()
+    }
+
+    #[test]
+    fn a_conflict_does_not_disturb_its_group() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut writer = writer(dir.path());
+        let log = path("log");
+        let at_byte = |byte, text| Append { expected: Some(at(byte)), ..append(&log, &[text]) };
+        let answers = group(
+            &mut writer,
+            vec![
+                Batch::of(create(&log, "text/plain")).and(append(&log, &["a"])),
+                Batch::of(append(&log, &["lost"])).and(Put::set("lost", "")).and(at_byte(0, "lost")),
+                Batch::of(at_byte(1, "b")),
+                Batch::of(at_byte(1, "late")),
+            ],
+        );
+        assert_eq!(answers[2], Ok(vec![Done::Appended(at(2))]));
+        assert!(matches!(answers[1], Err(CommitError::Conflict { index: 2, .. })));
+        assert!(matches!(answers[3], Err(CommitError::Conflict { index: 0, .. })));
+        let count = |sql| writer.ledger.connection().query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a count");
+        assert_eq!((count("SELECT count(*) FROM message"), count("SELECT count(*) FROM entry")), (2, 0));
+    }
+
+    #[test]
+    fn no_room_fails_the_group_and_passes() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut writer = writer(dir.path());
+        let log = path("log");
+        group(&mut writer, vec![Batch::of(create(&log, "text/plain"))]).remove(0).expect("a stream");
+        let connection = writer.ledger.connection();
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).expect("a count");
+        // Answers with the new limit, so a plain update is refused.
+        let limit = |writer: &Writer, pages: i64| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            writer.ledger.connection().query_row(&sql, [], |_| Ok(())).expect("a limit");
+        };
+        limit(&writer, pages + 4);
+        let big = "x".repeat(100_000);
+        let both = vec![Batch::of(append(&log, &["small"])), Batch::of(append(&log, &[&big]))];
+        for answer in group(&mut writer, both.clone()) {
+            assert!(matches!(answer, Err(CommitError::Full { .. })), "{answer:?}");
+        }
+        limit(&writer, 1_000_000);
+        let answers = group(&mut writer, both);
+        assert_eq!(answers, [Ok(vec![Done::Appended(at(5))]), Ok(vec![Done::Appended(at(100_005))])]);
+    }
+
+    #[test]
+    fn after_a_failure_nothing_is_acknowledged() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut writer = writer(dir.path());
+        let log = path("log");
+        group(&mut writer, vec![Batch::of(create(&log, "text/plain"))]).remove(0).expect("a stream");
+        writer.ledger.connection().execute_batch("DROP TABLE message").expect("sabotage");
+        let both =
+            vec![Batch::of(Put::set("key", "")), Batch::of(append(&log, &["x"])), Batch::of(Put::set("other", ""))];
+        for answer in group(&mut writer, both) {
+            assert!(matches!(answer, Err(CommitError::Broken { .. })), "{answer:?}");
+        }
+        // This one would go well, if the disk could be trusted.
+        let answer = group(&mut writer, vec![Batch::of(Put::set("key", ""))]).remove(0);
+        assert!(matches!(answer, Err(CommitError::Broken { .. })), "{answer:?}");
+    }
+
+    #[test]
+    fn the_log_is_copied_back() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut writer = writer(dir.path());
+        let log = path("log");
+        group(&mut writer, vec![Batch::of(create(&log, "text/plain"))]).remove(0).expect("a stream");
+        let big = "x".repeat(1 << 20);
+        for _ in 0..40 {
+            group(&mut writer, vec![Batch::of(append(&log, &[&big]))]).remove(0).expect("an append");
+            writer.checkpoint();
+        }
+        let wal = dir.path().join("store.sqlite3-wal").metadata().expect("a log").len();
+        assert!(wal < 20 << 20, "40 MiB were written, the log has {wal} bytes");
+    }
+}
