@@ -25,7 +25,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// [`CommitError::Conflict`] when one operation's expectation does not hold, with nothing of the batch done;
     /// [`CommitError::Broken`] when the disk failed: it is unknown whether the batch happened, and no later commit of this
-    /// store succeeds (an fsync that failed cannot be trusted when tried again).
+    /// store succeeds (an fsync that failed cannot be trusted when tried again); [`CommitError::Full`] when the disk is full, with
+    /// nothing of the batch done.
     fn commit(&self, batch: Batch) -> Later<'_, Result<Vec<Done>, CommitError>>;
 
     /// Reads a page of a stream, forwards or backwards.
@@ -55,7 +56,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Drops messages of a stream that end at or before an offset; offsets of what stays do not change.
     ///
     /// # Errors
-    /// [`CommitError::Conflict`] with [`Conflict::NoStream`]; [`CommitError::Broken`].
+    /// [`CommitError::Conflict`] with [`Conflict::NoStream`]; [`CommitError::Broken`]; [`CommitError::Full`].
     fn trim<'a>(&'a self, stream: &'a StreamPath, before: Offset) -> Later<'a, Result<(), CommitError>>;
 }
 
@@ -144,7 +145,7 @@ pub struct Create {
 pub struct Append {
     /// Where.
     pub stream: StreamPath,
-    /// The messages, in order; may be empty only when `close` is set.
+    /// The messages, in order; may be empty only when `close` is set. A message without a byte has no position and is left out.
     pub messages: Vec<Bytes>,
     /// The offset at which the stream must end before this append.
     pub expected: Option<Offset>,
@@ -152,7 +153,8 @@ pub struct Append {
     pub producer: Option<Producer>,
     /// The value of `Stream-Seq`: must be greater, byte by byte, than the stream's last one.
     pub seq: Option<String>,
-    /// Whether the stream ends with this append.
+    /// Whether the stream ends with this append. An append without messages and producer that closes a closed stream is a success
+    /// without effect.
     pub close: bool,
 }
 
@@ -400,7 +402,8 @@ pub struct Read {
 pub enum Direction {
     /// Messages that begin at or after the position, in order.
     Forwards,
-    /// Messages that end at or before the position, newest first.
+    /// Messages that end at or before the position, newest first. In a stream that is not JSON a position inside a message yields
+    /// the beginning of that message first.
     Backwards,
 }
 
@@ -453,7 +456,7 @@ pub struct Entry {
     pub key: String,
     /// The value.
     pub value: Bytes,
-    /// Grows by one with each write of this key, from 1; goes on after a removal.
+    /// Grows by one with each write of this key, from 1; goes on after a removal, which is not a write.
     pub version: u64,
 }
 

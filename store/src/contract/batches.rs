@@ -111,3 +111,36 @@ pub async fn commits_are_serial(store: &dyn Store) {
 pub async fn an_empty_batch_is_a_success(store: &dyn Store) {
     assert_eq!(store.commit(Batch::new()).await, Ok(Vec::new()));
 }
+
+/// A reader beside writers sees each batch whole, and never less than it has seen.
+pub async fn readers_see_whole_batches(store: &dyn Store) {
+    let log = stream_of(store, "log", "text/plain", &[]).await;
+    let writing = async {
+        for _ in 0..50 {
+            let batch = Batch::of(append(&log, &["a"])).and(append(&log, &["b", "c"]));
+            store.commit(batch).await.expect("a commit");
+        }
+    };
+    let reading = async {
+        let mut seen = 0;
+        while seen < 150 {
+            let now = contents(store, &log).await;
+            assert!(now.len() >= seen && now.len().is_multiple_of(3), "{seen}, then {}", now.len());
+            seen = now.len();
+            tokio::task::yield_now().await;
+        }
+    };
+    futures_util::future::join(writing, reading).await;
+}
+
+/// Who was told of a success finds it, whichever way it looks.
+pub async fn what_is_acknowledged_is_seen(store: &dyn Store) {
+    let log = stream_of(store, "log", "text/plain", &[]).await;
+    for number in 1..=20 {
+        let batch = Batch::of(append(&log, &["a"])).and(Put::set("key", number.to_string()));
+        store.commit(batch).await.expect("a commit");
+        assert_eq!(store.head(&log).await.expect("a read").expect("a head").tail, at(number));
+        assert_eq!(contents(store, &log).await.len() as u64, number);
+        assert_eq!(store.get("key").await.expect("a read").expect("an entry").version, number);
+    }
+}

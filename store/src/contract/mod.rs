@@ -43,7 +43,7 @@ macro_rules! contract {
             use super::*;
             $crate::contract!(@laws $open;
                 a_batch_is_whole_or_nothing, later_operations_see_earlier_ones, results_stand_in_order,
-                commits_are_serial, an_empty_batch_is_a_success,
+                commits_are_serial, readers_see_whole_batches, what_is_acknowledged_is_seen, an_empty_batch_is_a_success,
                 creation_fixes_type_and_config, creation_takes_first_messages, or_same_follows_the_matrix,
                 a_missing_stream_takes_no_append, tails_count_bytes, empty_messages_leave_no_trace, expected_offsets_guard_appends,
                 stream_seq_grows_byte_by_byte, deletion_begins_a_new_epoch, deletion_forgets_producers_and_seq,

@@ -147,10 +147,15 @@ pub(super) fn writer(dir: &Path, file: &Path, now: UnixMs) -> Result<Connection,
     let mut connection = Connection::open_with_flags(file, flags).map_err(explain)?;
     // Before any write: what is this file?
     let found = format(dir, file, &connection)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(explain)?;
+    if mode != "wal" {
+        // Network file systems, mostly. Without the log, readers would wait for writers.
+        let source = io::Error::new(io::ErrorKind::Unsupported, "the file system cannot hold a write-ahead log");
+        return Err(OpenError::Io { path: file.to_owned(), source });
+    }
     connection
         .execute_batch(
             "PRAGMA busy_timeout = 1000;
-             PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA fullfsync = ON;
              PRAGMA checkpoint_fullfsync = ON;
