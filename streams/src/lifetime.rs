@@ -1,13 +1,13 @@
 //! How long a stream lives: a time to live that each access renews, or a fixed end.
 //!
-//! What was asked for is part of the stream's configuration. The deadline of a sliding life is an entry of the map, written in
-//! the batch of the append that renews it. Nothing expires by itself: whoever touches a stream past its deadline finds it gone.
+//! What was asked for is part of the stream's configuration. The deadline is an entry of the map, written in the batch that makes
+//! the stream and in that of each append that renews it. Nothing expires by itself: whoever touches a stream past its deadline finds it gone.
 
 use bytes::Bytes;
 use protocol::path::StreamPath;
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
-use store::{Batch, CommitError, Head, Operation, Put, ReadError};
+use store::{Batch, CommitError, Conflict, Expected, Head, Operation, Put, ReadError};
 
 use crate::Streams;
 
@@ -17,6 +17,9 @@ const PREFIX: &str = "streams/deadline/";
 /// A deadline is written anew by a read only when it moves by more than this part of the time to live: a poller must not turn
 /// into a writer. A sliding life may therefore end up to 5 % early after a read.
 const READ_GRAIN: u64 = 20;
+
+/// How often a look is repeated because somebody else touched the stream just then.
+const TRIES: u32 = 8;
 
 /// What was asked for when the stream was made.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -55,7 +58,18 @@ impl Life {
         self.ttl_seconds.map(|s| s.saturating_mul(1000))
     }
 
-    /// The operations that renew a sliding life.
+    /// The end of a stream that was made now and never touched.
+    fn first_end(&self, now: UnixMs) -> Option<UnixMs> {
+        let fixed = self.expires_at.as_deref().and_then(parse_expiry);
+        fixed.or_else(|| self.slides().map(|ttl| now.plus_ms(ttl)))
+    }
+
+    /// The operation that writes the deadline of a stream that is made.
+    pub(crate) fn beginning(&self, stream: &StreamPath, now: UnixMs) -> Option<Operation> {
+        Some(Put::set(key(stream), self.first_end(now)?.0.to_string()).into())
+    }
+
+    /// The operation that renews a sliding life.
     pub(crate) fn renewal(&self, stream: &StreamPath, now: UnixMs) -> Option<Operation> {
         let deadline = now.plus_ms(self.slides()?);
         Some(Put::set(key(stream), deadline.0.to_string()).into())
@@ -88,32 +102,35 @@ pub(crate) async fn head(
     now: UnixMs,
     renew: bool,
 ) -> Result<Option<(Head, Life)>, LifeError> {
-    let Some(head) = streams.head(stream).await? else { return Ok(None) };
-    if head.config.is_empty() {
-        return Ok(Some((head, Life::default())));
-    }
-    let life = Life::decode(&head.config);
-    let end = match (&life.expires_at, life.slides()) {
-        (Some(text), _) => parse_expiry(text),
-        (None, Some(ttl)) => {
-            let stored =
-                streams.get(&key(stream)).await?.and_then(|e| std::str::from_utf8(&e.value).ok()?.parse().ok());
-            Some(stored.map_or(head.created_at.plus_ms(ttl), UnixMs))
+    let mut tries = 0..TRIES;
+    loop {
+        let Some(head) = streams.head(stream).await? else { return Ok(None) };
+        if head.config.is_empty() {
+            return Ok(Some((head, Life::default())));
         }
-        (None, None) => None,
-    };
-    let Some(end) = end else { return Ok(Some((head, life))) };
-    if now >= end && !streams.is_followed(stream) {
-        streams.commit(deletion(stream)).await?;
-        return Ok(None);
+        let life = Life::decode(&head.config);
+        let entry = streams.get(&key(stream)).await?;
+        let stored = entry.as_ref().and_then(|e| std::str::from_utf8(&e.value).ok()?.parse().ok()).map(UnixMs);
+        let Some(end) = stored.or_else(|| life.first_end(head.created_at)) else { return Ok(Some((head, life))) };
+        if now < end || streams.is_followed(stream) {
+            if let Some(ttl) = life.slides().filter(|_| renew)
+                && now.plus_ms(ttl).since(end) > ttl / READ_GRAIN
+                && let Some(put) = life.renewal(stream, now)
+            {
+                streams.commit(Batch::of(put)).await?;
+            }
+            return Ok(Some((head, life)));
+        }
+        // Only the life that we looked at may end: an append that was acknowledged meanwhile, or another stream made here,
+        // has written the deadline anew.
+        let seen = entry.map_or(Expected::Absent, |e| Expected::Version(e.version));
+        let end = Batch::of(Put::remove(key(stream)).expecting(seen)).and(Operation::Delete(stream.clone()));
+        match streams.commit(end).await {
+            Ok(_) => return Ok(None),
+            Err(CommitError::Conflict { conflict: Conflict::Version { .. }, .. }) if tries.next().is_some() => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    if let Some(ttl) = life.slides().filter(|_| renew)
-        && now.plus_ms(ttl).since(end) > ttl / READ_GRAIN
-        && let Some(put) = life.renewal(stream, now)
-    {
-        streams.commit(Batch::of(put)).await?;
-    }
-    Ok(Some((head, life)))
 }
 
 fn key(stream: &StreamPath) -> String {

@@ -32,7 +32,7 @@ impl Face {
             close,
             or_same: true,
         });
-        batch.operations.extend(life.renewal(&stream, now));
+        batch.operations.extend(life.beginning(&stream, now));
         let done = self.streams.commit(batch).await?;
         let (status, tail) = match done.first() {
             Some(Done::Existed(tail)) => (StatusCode::OK, *tail),

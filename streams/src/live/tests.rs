@@ -15,6 +15,7 @@ use tokio::task::{JoinSet, yield_now};
 use super::{FollowError, Follower, Position, WakeSet};
 use crate::Streams;
 use crate::http::tests::ManualClock;
+use crate::service::News;
 
 /// Small numbers from a seed, so that a failing schedule can be run again (xorshift64*, Vigna 2016).
 #[derive(Debug)]
@@ -299,7 +300,8 @@ async fn deletion_ends_followers_and_a_new_stream_is_another() {
             readers.spawn(async move {
                 let mut read = Vec::new();
                 loop {
-                    match follower.next(100, 1).await {
+                    let look = tokio::time::timeout(Duration::from_mins(1), follower.next(100, 1));
+                    match look.await.expect("told of the deletion") {
                         Ok(chunk) => read.extend(chunk.messages.into_iter().map(|m| m.body)),
                         Err(error) => return (read, error),
                     }
@@ -352,7 +354,8 @@ async fn a_thousand_followers_of_one_stream() {
         readers.spawn(async move {
             let mut shared = Vec::new();
             loop {
-                let chunk = follower.next(1 << 20, 100).await.expect("it lives");
+                let look = tokio::time::timeout(Duration::from_mins(1), follower.next(1 << 20, 100));
+                let chunk = look.await.expect("told").expect("it lives");
                 shared.extend(chunk.messages.into_iter().map(|m| m.body));
                 if chunk.closed {
                     return shared;
@@ -402,4 +405,48 @@ async fn positions_are_checked() {
     assert_eq!(follow(Position::Start).await.expect("a start").offset(), Offset::new(0, 3));
     let mut inside = follow(Position::Offset(Offset::new(0, 4))).await.expect("a range");
     assert!(matches!(inside.take(9, 9).await, Err(FollowError::BadOffset { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_too_late_does_not_bring_a_deleted_stream_back() {
+    for seed in 1..=60 {
+        let (streams, stream) = (late(seed), path("s"));
+        create(&streams, &stream).await;
+        append(&streams, &stream, "1").await;
+        let mut follower = streams.follow(&stream, Position::Start).await.expect("it is there");
+        assert!(follower.next(9, 9).await.expect("it lives").up_to_date);
+        streams.commit(Batch::of(Operation::Delete(stream.clone()))).await.expect("a deletion");
+        create(&streams, &stream).await;
+        let _other = streams.follow(&stream, Position::Now).await.expect("the new one");
+        // An append to the old stream, durable before the deletion, whose caller hears of it only now.
+        let news = News::Messages { stream: stream.clone(), messages: vec!["2".into()], close: false };
+        streams.live().tell(vec![news], &[Done::Appended(Offset::new(0, 2))]);
+        // Impatience must not end in trust, so the first looks are given up half way.
+        for turn in 0.. {
+            let look = tokio::select! {
+                biased;
+                look = follower.take(9, 9) => look,
+                () = Late::after(turn, ()) => continue,
+            };
+            assert_eq!(look, Err(FollowError::Gone { stream: stream.clone() }), "seed {seed}");
+            break;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_stay_news_until_they_are_read() {
+    let (streams, stream) = (late(11), path("s"));
+    create(&streams, &stream).await;
+    let mut follower = streams.follow(&stream, Position::Now).await.expect("it is there");
+    follower.ready().await;
+    assert!(follower.take(9, 9).await.expect("it lives").messages.is_empty());
+    let minute = Duration::from_mins(1);
+    assert!(tokio::time::timeout(minute, follower.ready()).await.is_err(), "nothing to read");
+    append(&streams, &stream, "1").await;
+    for _ in 0..3 {
+        tokio::time::timeout(minute, follower.ready()).await.expect("something to read");
+    }
+    assert_eq!(follower.take(9, 9).await.expect("it lives").messages.len(), 1);
+    assert!(tokio::time::timeout(minute, follower.ready()).await.is_err(), "nothing to read");
 }

@@ -251,3 +251,24 @@ async fn lives_end() {
     drop(follower);
     assert_eq!(world.get("e").await.status, 404);
 }
+
+#[tokio::test]
+async fn only_the_life_that_was_looked_at_ends() {
+    let world = World::new();
+    let path: protocol::path::StreamPath = "t".parse().expect("a path");
+    world.ask("PUT", "t", &[TEXT, "stream-ttl: 10"], "x").await;
+    let then = world.streams.get("streams/deadline/t").await.expect("memory").expect("a deadline");
+    world.clock.advance(9_999);
+    world.ask("POST", "t", &[TEXT], "y").await;
+    let now = world.streams.get("streams/deadline/t").await.expect("memory").expect("a deadline");
+    assert!(
+        now.version > then.version,
+        "an append writes the deadline anew, which is what an expiry in flight trips over"
+    );
+    world.clock.advance(9_999);
+    assert_eq!(world.get("t").await.body, "xy");
+    world.clock.advance(10_000);
+    assert_eq!(world.get("t").await.status, 404);
+    assert_eq!(world.streams.head(&path).await, Ok(None));
+    assert_eq!(world.streams.get("streams/deadline/t").await, Ok(None));
+}
