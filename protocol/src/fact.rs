@@ -86,7 +86,6 @@ macro_rules! facts {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident($id:ty, $value:ty) = $text:literal,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
-        #[expect(clippy::large_enum_variant, reason = "facts are passed on at once, never kept in bulk")]
         pub enum $name {
             $($(#[$vdoc])* $variant {
                 /// The key.

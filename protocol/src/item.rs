@@ -35,6 +35,9 @@ pub struct Item {
     pub sender: Option<Sender>,
     /// Where it stands.
     pub status: ItemStatus,
+    /// The number of this message among those that the turn stream carries for the item, snapshots and deltas together, gap-free
+    /// from 0. A settled item: how many there were.
+    pub index: u64,
     /// When it began.
     pub created_at_ms: UnixMs,
     /// When it settled; null in a turn stream.
@@ -225,7 +228,8 @@ pub enum NoticeLevel {
 pub struct Delta {
     /// The version of this shape.
     pub v: u32,
-    /// The number of this delta among those of its item, gap-free from 0.
+    /// The number of this message among those that the turn stream carries for the item, snapshots and deltas together, gap-free
+    /// from 0; the first one is always a snapshot.
     pub index: u64,
     /// Which part of the item grows.
     pub part: DeltaPart,

@@ -1,0 +1,5 @@
+//! Fixtures shared with TypeScript, and the property `fold(replay) == fold(live)`.
+
+mod fixtures;
+mod property;
+mod world;

@@ -1,0 +1,209 @@
+//! The files generated from the protocol are fresh: TypeScript for the web UI and the reference of errors.
+//!
+//! `UPDATE=1 cargo test -p protocol` writes them anew; without it a stale file fails.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use protocol::error::ErrorCode;
+use protocol::{
+    api, approval, command, device, error, fact, host, id, item, limits, offset, path, session, socket, time, turn,
+};
+use ts_rs::{Config, TS};
+
+fn check(file: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the switch that rewrites files is a variable of the developer's shell"
+    )]
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, text).expect("a file");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == text, "{file} is stale: run `cargo xtask gen` and commit it");
+}
+
+/// The declaration of a type with the first sentence of its documentation.
+fn declare<T: TS>(out: &mut String, config: &Config) {
+    if let Some(docs) = T::docs() {
+        out.push_str(docs.trim_end());
+        out.push('\n');
+    }
+    writeln!(out, "export {}\n", T::decl(config)).expect("a string takes all");
+}
+
+macro_rules! declare_all {
+    ($out:ident, $config:ident, $($ty:ty),* $(,)?) => {
+        $(declare::<$ty>(&mut $out, &$config);)*
+    };
+}
+
+#[test]
+fn typescript_is_fresh() {
+    let config = Config::new().with_large_int("number");
+    let mut out = String::from(
+        "// Generated from the `protocol` crate by `cargo xtask gen`. Do not edit: a stale file fails a test.\n/* eslint-disable */\n\n",
+    );
+    declare_all!(
+        out,
+        config,
+        id::AccountId,
+        id::DeviceId,
+        id::ProjectId,
+        id::SessionId,
+        id::TurnId,
+        id::ItemId,
+        id::ApprovalId,
+        id::CommandId,
+        id::PairingId,
+        id::AuditId,
+        id::RequestId,
+        offset::Offset,
+        path::StreamPath,
+        time::UnixMs,
+        fact::Operation,
+        fact::Headers,
+        item::Sender,
+        item::Item,
+        item::Role,
+        item::ItemStatus,
+        item::ItemContent,
+        item::ToolCall,
+        item::ToolKind,
+        item::Location,
+        item::Diff,
+        item::PlanEntry,
+        item::PlanStatus,
+        item::NoticeLevel,
+        item::Delta,
+        item::DeltaPart,
+        item::DeltaContent,
+        turn::Turn,
+        turn::TurnState,
+        turn::Origin,
+        turn::Usage,
+        turn::TurnError,
+        turn::TurnErrorCode,
+        turn::TurnContent,
+        approval::Approval,
+        approval::ApprovalKind,
+        approval::ApprovalState,
+        approval::ApprovalOption,
+        approval::OptionKind,
+        approval::Decision,
+        approval::ApprovalContent,
+        approval::Question,
+        approval::QuestionOption,
+        session::Session,
+        session::Activity,
+        session::LastTurn,
+        session::SessionContent,
+        host::Host,
+        host::Presence,
+        host::HostContent,
+        host::AgentEntry,
+        host::AgentState,
+        host::Choice,
+        host::Project,
+        host::ProjectContent,
+        device::Device,
+        device::DeviceKind,
+        device::Right,
+        device::DeviceContent,
+        command::CommandRequest,
+        command::CommandBody,
+        command::StartContent,
+        command::PromptContent,
+        command::AnswerContent,
+        command::CommandKind,
+        command::Command,
+        command::CommandState,
+        command::CommandError,
+        command::CommandContent,
+        error::ErrorCode,
+        error::Problem,
+        socket::ClientFrame,
+        socket::From,
+        socket::ServerFrame,
+        socket::EndReason,
+        api::ClaimRequest,
+        api::ClaimResponse,
+        api::ClaimStatusRequest,
+        api::ClaimStatus,
+        api::NewPairing,
+        api::PairingOffer,
+        api::PairingList,
+        api::PairingClaim,
+        api::PairingAnswer,
+        api::Me,
+        api::Lists,
+        api::TranscriptPage,
+        api::CommandAck,
+        api::DeviceList,
+        api::DeviceRow,
+        api::AuditEntry,
+        api::AuditPage,
+    );
+    out.push_str(
+        "/** A change message: what every stream of ours carries. `value` is absent exactly on delete. */\n\
+         export type Change<T extends string, V> = { type: T, key: string, value?: V, headers: Headers };\n\n\
+         /** A fact of a session: in its journal, or in the turn stream of one of its turns. */\n\
+         export type SessionFact = Change<\"turn\", Turn> | Change<\"item\", Item> | Change<\"delta\", Delta> | Change<\"approval\", Approval>;\n\n\
+         /** A fact of an account's feed. */\n\
+         export type FeedFact = Change<\"host\", Host> | Change<\"project\", Project> | Change<\"session\", Session> | Change<\"command\", Command> | Change<\"approval\", Approval> | Change<\"device\", Device>;\n\n",
+    );
+    writeln!(out, "/** The versions of the socket's protocol that this program speaks. */").expect("a string");
+    writeln!(out, "export const PROTOCOL_MIN = {};", socket::PROTOCOL_MIN).expect("a string");
+    writeln!(out, "export const PROTOCOL_MAX = {};\n", socket::PROTOCOL_MAX).expect("a string");
+    out.push_str("/** Limits; their reasons stand in `protocol/src/limits.rs`. */\nexport const LIMITS = {\n");
+    for (name, value) in [
+        ("heartbeatMs", limits::HEARTBEAT_MS),
+        ("silenceMs", limits::SILENCE_MS),
+        ("maxReconnectMs", limits::MAX_RECONNECT_MS),
+        ("ackTimeoutMs", limits::ACK_TIMEOUT_MS),
+        ("maxPromptBytes", limits::MAX_PROMPT_BYTES as u64),
+        ("maxNameChars", limits::MAX_NAME_CHARS as u64),
+        ("commandTtlMs", limits::COMMAND_TTL_MS),
+        ("maxSubscriptions", limits::MAX_SUBSCRIPTIONS as u64),
+        ("defaultItemsPage", limits::DEFAULT_ITEMS_PAGE as u64),
+    ] {
+        writeln!(out, "  {name}: {value},").expect("a string");
+    }
+    out.push_str("} as const;\n\n/** Codes with which the hub closes a socket. */\nexport const CLOSE = {\n");
+    for close in [
+        socket::CloseCode::BadFrame,
+        socket::CloseCode::AuthExpired,
+        socket::CloseCode::Forbidden,
+        socket::CloseCode::ResyncRequired,
+        socket::CloseCode::TooLarge,
+        socket::CloseCode::UpgradeRequired,
+        socket::CloseCode::Draining,
+    ] {
+        writeln!(out, "  {}: {},", close.reason(), close.code()).expect("a string");
+    }
+    out.push_str("} as const;\n");
+    check("web/src/protocol/generated.ts", &out);
+}
+
+#[test]
+fn the_reference_of_errors_is_fresh() {
+    let mut out = String::from(
+        "# Errors\n\nGenerated from `protocol/src/error.rs` by `cargo xtask gen`. Every door (HTTP, socket, command line) says one of these codes,\nin a body of the type `application/problem+json` where there is a body.\n\n| code | HTTP | may help to try again | what happened | what to do |\n|---|---|---|---|---|\n",
+    );
+    for code in ErrorCode::ALL {
+        let name = serde_json::to_value(code).expect("a word");
+        let again = if code.is_retryable() { "yes" } else { "no" };
+        writeln!(
+            out,
+            "| `{}` | {} | {again} | {} | {} |",
+            name.as_str().expect("a word"),
+            code.status(),
+            code.title(),
+            code.hint()
+        )
+        .expect("a string");
+    }
+    check("docs/reference/errors.md", &out);
+}

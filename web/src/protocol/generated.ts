@@ -1,0 +1,1719 @@
+// Generated from the `protocol` crate by `cargo xtask gen`. Do not edit: a stale file fails a test.
+/* eslint-disable */
+
+/**
+ * A human principal who owns devices and sessions.
+ */
+export type AccountId = string;
+
+/**
+ * An enrolled installation; a host is a device that runs agents, and is named by its device id.
+ */
+export type DeviceId = string;
+
+/**
+ * A directory on one host in which sessions run.
+ */
+export type ProjectId = string;
+
+/**
+ * A durable conversation, owned by exactly one host at a time.
+ */
+export type SessionId = string;
+
+/**
+ * One prompt and the agent's response to it.
+ */
+export type TurnId = string;
+
+/**
+ * The smallest unit of a transcript.
+ */
+export type ItemId = string;
+
+/**
+ * A decision that the agent waits for.
+ */
+export type ApprovalId = string;
+
+/**
+ * An instruction from a client to a host; minted by the client.
+ */
+export type CommandId = string;
+
+/**
+ * An enrolment that is under way.
+ */
+export type PairingId = string;
+
+/**
+ * An entry of the audit trail.
+ */
+export type AuditId = string;
+
+/**
+ * One HTTP request or socket connection, for logs and problems.
+ */
+export type RequestId = string;
+
+/**
+ * A position in a stream: everything before it has been read, what follows has not.
+ *
+ * The owner of the stream assigns it once and it means the same on every replica. The epoch changes only when a stream is
+ * made anew under the same path (W-031), so an old offset can never point into other data.
+ */
+export type Offset = string;
+
+/**
+ * The path of a stream below `/v1/stream/`, without a leading slash: 1 to 512 bytes of printable ASCII or UTF-8, no empty,
+ * `.` or `..` segment, no control character.
+ */
+export type StreamPath = string;
+
+/**
+ * Milliseconds since 1970-01-01T00:00:00Z by the hub's clock; field names end in `AtMs`.
+ */
+export type UnixMs = number;
+
+/**
+ * What a change does to the row of its type and key.
+ */
+export type Operation = "insert" | "update" | "delete";
+
+/**
+ * The headers of a change.
+ */
+export type Headers = { 
+/**
+ * What the change does.
+ */
+operation: Operation, };
+
+/**
+ * Who authored a message or command; stamped by the hub from the connection, never taken from a body (W-056).
+ */
+export type Sender = { 
+/**
+ * The account.
+ */
+account: AccountId, 
+/**
+ * The device.
+ */
+device: DeviceId, };
+
+/**
+ * The value of an `item` fact.
+ */
+export type Item = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * The session.
+ */
+session: SessionId, 
+/**
+ * The turn.
+ */
+turn: TurnId, 
+/**
+ * The item's place in the transcript: transcripts are ordered by it.
+ */
+ord: number, 
+/**
+ * The tool call of the sub-agent that this item belongs to.
+ */
+parent: ItemId | null, 
+/**
+ * Who says it.
+ */
+role: Role, 
+/**
+ * The device on which it was typed, for what a person said.
+ */
+sender: Sender | null, 
+/**
+ * Where it stands.
+ */
+status: ItemStatus, 
+/**
+ * The number of this message among those that the turn stream carries for the item, snapshots and deltas together, gap-free
+ * from 0. A settled item: how many there were.
+ */
+index: number, 
+/**
+ * When it began.
+ */
+createdAtMs: UnixMs, 
+/**
+ * When it settled; null in a turn stream.
+ */
+settledAtMs: UnixMs | null, 
+/**
+ * What it says.
+ */
+content: ItemContent, };
+
+/**
+ * Who says an item.
+ */
+export type Role = "user" | "agent" | "system";
+
+/**
+ * Where an item stands.
+ */
+export type ItemStatus = "running" | "done" | "failed" | "denied" | "interrupted" | "unknown";
+
+/**
+ * What an item says.
+ */
+export type ItemContent = { "kind": "text", 
+/**
+ * The text.
+ */
+text: string, } | { "kind": "reasoning", 
+/**
+ * The text; empty when the vendor keeps it to itself.
+ */
+text: string, } | { "kind": "tool_call" } & ToolCall | { "kind": "plan", 
+/**
+ * Its steps, in order.
+ */
+entries: Array<PlanEntry>, } | { "kind": "notice", 
+/**
+ * How much it matters.
+ */
+level: NoticeLevel, 
+/**
+ * A stable word for what it is (`unknown_message`, `retrying`, `compacted`, …).
+ */
+code: string, 
+/**
+ * What to show.
+ */
+text: string, } | { "kind": "unknown" };
+
+/**
+ * A tool that the agent uses.
+ */
+export type ToolCall = { 
+/**
+ * What sort of tool it is, for the card.
+ */
+tool: ToolKind, 
+/**
+ * The agent's own name of it.
+ */
+name: string, 
+/**
+ * One line that says what is being done.
+ */
+title: string, 
+/**
+ * The input, as JSON text exactly as it runs; a prefix of it while it streams.
+ */
+input: string, 
+/**
+ * Files that it is about.
+ */
+locations: Array<Location>, 
+/**
+ * Edits that it makes.
+ */
+diffs: Array<Diff>, 
+/**
+ * What it printed or answered.
+ */
+output: string, 
+/**
+ * Bytes of output that were left out of `output` because of the limit; they are named, never cut silently.
+ */
+outputOmittedBytes: number, 
+/**
+ * The exit code, of a command that ended.
+ */
+exitCode: number | null, };
+
+/**
+ * What sort of tool a call uses.
+ */
+export type ToolKind = "read" | "edit" | "delete" | "move" | "search" | "execute" | "fetch" | "think" | "task" | "ask" | "other";
+
+/**
+ * A place in a file.
+ */
+export type Location = { 
+/**
+ * The path as the agent names it.
+ */
+path: string, 
+/**
+ * The line, from 1.
+ */
+line: number | null, };
+
+/**
+ * An edit of one file.
+ */
+export type Diff = { 
+/**
+ * The path as the agent names it.
+ */
+path: string, 
+/**
+ * What stood there; null for a new file.
+ */
+oldText: string | null, 
+/**
+ * What stands there now.
+ */
+newText: string, };
+
+/**
+ * A step of a plan.
+ */
+export type PlanEntry = { 
+/**
+ * What is to be done.
+ */
+text: string, 
+/**
+ * Where it stands.
+ */
+status: PlanStatus, };
+
+/**
+ * Where a step of a plan stands.
+ */
+export type PlanStatus = "pending" | "in_progress" | "completed";
+
+/**
+ * How much a notice matters.
+ */
+export type NoticeLevel = "info" | "warning" | "error";
+
+/**
+ * The value of a `delta` fact: what an unsettled item grows by.
+ */
+export type Delta = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * The number of this message among those that the turn stream carries for the item, snapshots and deltas together, gap-free
+ * from 0; the first one is always a snapshot.
+ */
+index: number, 
+/**
+ * Which part of the item grows.
+ */
+part: DeltaPart, 
+/**
+ * The words.
+ */
+content: DeltaContent, };
+
+/**
+ * Which part of an item a delta extends.
+ */
+export type DeltaPart = "text" | "input" | "output";
+
+/**
+ * The words of a delta.
+ */
+export type DeltaContent = { 
+/**
+ * What is added at the end.
+ */
+text: string, };
+
+/**
+ * The value of a `turn` fact.
+ */
+export type Turn = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * The session.
+ */
+session: SessionId, 
+/**
+ * The turn's place in the session, in the same numbers as its items'.
+ */
+ord: number, 
+/**
+ * Where it stands.
+ */
+state: TurnState, 
+/**
+ * Why there is a turn.
+ */
+origin: Origin, 
+/**
+ * Who asked for it, when a person did.
+ */
+sender: Sender | null, 
+/**
+ * The agent that runs it.
+ */
+agent: string, 
+/**
+ * The model that really ran, as the agent reports it; null until it has (W-016).
+ */
+model: string | null, 
+/**
+ * From where the turn stream (`turns/{id}/live`) is to be read: everything not settled begins there or later. Null before the
+ * turn runs.
+ */
+lowWater: Offset | null, 
+/**
+ * When the host accepted it.
+ */
+queuedAtMs: UnixMs, 
+/**
+ * When the agent got it.
+ */
+startedAtMs: UnixMs | null, 
+/**
+ * When it ended.
+ */
+endedAtMs: UnixMs | null, 
+/**
+ * What it used, once the agent has said.
+ */
+usage: Usage | null, 
+/**
+ * Why it failed or was interrupted.
+ */
+error: TurnError | null, 
+/**
+ * The words that go with it.
+ */
+content: TurnContent, };
+
+/**
+ * Where a turn stands: `queued → running ⇄ awaiting_approval → completed | failed | interrupted`.
+ */
+export type TurnState = "queued" | "running" | "awaiting_approval" | "completed" | "failed" | "interrupted";
+
+/**
+ * Why there is a turn.
+ */
+export type Origin = { "type": "prompt", 
+/**
+ * The command that carried the prompt.
+ */
+command: CommandId, } | { "type": "agent" } | { "type": "resume" };
+
+/**
+ * What a turn used.
+ */
+export type Usage = { 
+/**
+ * Tokens read, without cached ones.
+ */
+inputTokens: number, 
+/**
+ * Tokens written.
+ */
+outputTokens: number, 
+/**
+ * Tokens read from the vendor's cache.
+ */
+cachedTokens: number, 
+/**
+ * What the agent says it cost, in millionths of a US dollar.
+ */
+costMicroUsd: number | null, };
+
+/**
+ * Why a turn failed or was interrupted.
+ */
+export type TurnError = { 
+/**
+ * The reason, stable.
+ */
+code: TurnErrorCode, 
+/**
+ * Who stopped it, when a person did (W-037).
+ */
+by: Sender | null, };
+
+/**
+ * Why a turn failed or was interrupted.
+ */
+export type TurnErrorCode = "agent_died" | "agent_error" | "agent_unavailable" | "cancelled" | "credentials_expired" | "host_restarted" | "model_unavailable" | "rate_limited" | "session_not_saved" | "unknown";
+
+/**
+ * The words that go with a turn.
+ */
+export type TurnContent = { 
+/**
+ * What the agent or the machine said of the error.
+ */
+detail: string | null, };
+
+/**
+ * The value of an `approval` fact.
+ */
+export type Approval = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * The session.
+ */
+session: SessionId, 
+/**
+ * The turn.
+ */
+turn: TurnId, 
+/**
+ * The tool call that waits.
+ */
+item: ItemId | null, 
+/**
+ * Its place in the transcript.
+ */
+ord: number, 
+/**
+ * What sort of decision it is.
+ */
+kind: ApprovalKind, 
+/**
+ * Where it stands.
+ */
+state: ApprovalState, 
+/**
+ * What can be answered, in the order to show it.
+ */
+options: Array<ApprovalOption>, 
+/**
+ * What was answered, and by whom.
+ */
+decision: Decision | null, 
+/**
+ * When the agent asked.
+ */
+createdAtMs: UnixMs, 
+/**
+ * What is asked.
+ */
+content: ApprovalContent, };
+
+/**
+ * What sort of decision an approval is.
+ */
+export type ApprovalKind = "permission" | "question" | "plan";
+
+/**
+ * Where an approval stands: `pending → answered | expired | withdrawn | stale`. Only `pending` can be answered (W-039).
+ */
+export type ApprovalState = "pending" | "answered" | "expired" | "withdrawn" | "stale";
+
+/**
+ * An answer that can be given.
+ */
+export type ApprovalOption = { 
+/**
+ * What to send back; unique in its approval.
+ */
+id: string, 
+/**
+ * What it means.
+ */
+kind: OptionKind, };
+
+/**
+ * What an answer means.
+ */
+export type OptionKind = "allow_once" | "allow_always" | "deny" | "deny_always" | "answer";
+
+/**
+ * An answer that was given.
+ */
+export type Decision = { 
+/**
+ * The option.
+ */
+option: string, 
+/**
+ * Who answered.
+ */
+by: Sender, 
+/**
+ * When.
+ */
+atMs: UnixMs, };
+
+/**
+ * What is asked: what will be done, where, exactly as it will run.
+ */
+export type ApprovalContent = { 
+/**
+ * One line: what the agent wants to do.
+ */
+title: string, 
+/**
+ * The command, the path or the plan, exactly as it will run; never cut.
+ */
+detail: string, 
+/**
+ * The directory in which it would happen, as shown to people.
+ */
+place: string, 
+/**
+ * Why the agent must ask, when it says so.
+ */
+reason: string | null, 
+/**
+ * The words of the options, in the same order.
+ */
+labels: Array<string>, 
+/**
+ * The questions, for a question.
+ */
+questions: Array<Question>, };
+
+/**
+ * A question of the agent.
+ */
+export type Question = { 
+/**
+ * What it asks; also the key of its answer.
+ */
+question: string, 
+/**
+ * A word or two to head it.
+ */
+header: string, 
+/**
+ * Whether several answers may be chosen.
+ */
+multiple: boolean, 
+/**
+ * The answers offered.
+ */
+options: Array<QuestionOption>, };
+
+/**
+ * An answer offered to a question.
+ */
+export type QuestionOption = { 
+/**
+ * The answer.
+ */
+label: string, 
+/**
+ * What it means.
+ */
+description: string, };
+
+/**
+ * The value of a `session` fact in the feed.
+ */
+export type Session = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * Who owns it.
+ */
+account: AccountId, 
+/**
+ * The host that owns it.
+ */
+host: DeviceId, 
+/**
+ * The project in which it runs.
+ */
+project: ProjectId, 
+/**
+ * The agent.
+ */
+agent: string, 
+/**
+ * The model that the next turn will use, as the agent names it; null for the agent's own default.
+ */
+model: string | null, 
+/**
+ * The permission mode, as the agent names it; null for the agent's own default.
+ */
+mode: string | null, 
+/**
+ * What it is doing.
+ */
+activity: Activity, 
+/**
+ * Its newest turn.
+ */
+lastTurn: LastTurn | null, 
+/**
+ * Turns that wait behind the running one.
+ */
+queuedTurns: number, 
+/**
+ * When it was made.
+ */
+createdAtMs: UnixMs, 
+/**
+ * When something last happened in it.
+ */
+updatedAtMs: UnixMs, 
+/**
+ * Its words.
+ */
+content: SessionContent, };
+
+/**
+ * What a session is doing.
+ */
+export type Activity = "starting" | "idle" | "working" | "needs_input" | "not_loaded" | "dead" | "archived" | "unknown";
+
+/**
+ * The newest turn of a session.
+ */
+export type LastTurn = { 
+/**
+ * Which.
+ */
+id: TurnId, 
+/**
+ * Where it stands.
+ */
+state: TurnState, };
+
+/**
+ * The words of a session.
+ */
+export type SessionContent = { 
+/**
+ * Its title; made from the first prompt until somebody names it.
+ */
+title: string, 
+/**
+ * One line of what is happening now: the last words, the running tool, or what is asked.
+ */
+doing: string | null, };
+
+/**
+ * The value of a `host` fact.
+ */
+export type Host = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * Whether it can be reached.
+ */
+presence: Presence, 
+/**
+ * Its generation: each start takes the next one, and an older one can change nothing (W-053).
+ */
+generation: number, 
+/**
+ * When it was last heard of.
+ */
+seenAtMs: UnixMs, 
+/**
+ * Turns that it runs at once.
+ */
+turnsAtOnce: number, 
+/**
+ * What it says of itself.
+ */
+content: HostContent, };
+
+/**
+ * Whether a host can be reached.
+ */
+export type Presence = "online" | "stale" | "offline" | "disabled" | "revoked";
+
+/**
+ * What a host says of itself.
+ */
+export type HostContent = { 
+/**
+ * The name that its person gave it.
+ */
+name: string, 
+/**
+ * Its system, such as `linux x86_64`.
+ */
+platform: string, 
+/**
+ * The version of Towline there.
+ */
+version: string, 
+/**
+ * The agents found there: the live catalogue.
+ */
+agents: Array<AgentEntry>, };
+
+/**
+ * An agent in a host's catalogue. Names and ids only, never a credential (W-074).
+ */
+export type AgentEntry = { 
+/**
+ * What commands name it by: `claude`, `demo`, or the key of a configured ACP agent.
+ */
+id: string, 
+/**
+ * What people call it.
+ */
+name: string, 
+/**
+ * Its version, as it says.
+ */
+version: string | null, 
+/**
+ * Whether it can be started.
+ */
+state: AgentState, 
+/**
+ * What to do when it cannot.
+ */
+hint: string | null, 
+/**
+ * The models that it offers, as it reports them; empty until it has been asked.
+ */
+models: Array<Choice>, 
+/**
+ * The permission modes that may be chosen from afar, as it reports them.
+ */
+modes: Array<Choice>, };
+
+/**
+ * Whether an agent can be started.
+ */
+export type AgentState = "ready" | "logged_out" | "broken" | "missing";
+
+/**
+ * A model or mode to choose.
+ */
+export type Choice = { 
+/**
+ * What to send.
+ */
+id: string, 
+/**
+ * What to show.
+ */
+name: string, 
+/**
+ * What it is, in a line.
+ */
+description: string | null, };
+
+/**
+ * The value of a `project` fact.
+ */
+export type Project = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * The host on which it is.
+ */
+host: DeviceId, 
+/**
+ * Whether the directory is there and allowed.
+ */
+available: boolean, 
+/**
+ * When it was registered.
+ */
+createdAtMs: UnixMs, 
+/**
+ * What it is called.
+ */
+content: ProjectContent, };
+
+/**
+ * What a project is called.
+ */
+export type ProjectContent = { 
+/**
+ * The last part of its directory, or the name that its person gave it.
+ */
+name: string, 
+/**
+ * The directory as shown to people: `~` stands for the home directory.
+ */
+path: string, };
+
+/**
+ * The value of a `device` fact.
+ */
+export type Device = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * Whose it is.
+ */
+account: AccountId, 
+/**
+ * What it is.
+ */
+kind: DeviceKind, 
+/**
+ * What it may do.
+ */
+rights: Array<Right>, 
+/**
+ * The Ed25519 public key, base64url without padding; null where the platform has none, which marks it as unable to seal.
+ */
+publicKey: string | null, 
+/**
+ * When it was enrolled.
+ */
+createdAtMs: UnixMs, 
+/**
+ * When its credential was taken back.
+ */
+revokedAtMs: UnixMs | null, 
+/**
+ * What it is called.
+ */
+content: DeviceContent, };
+
+/**
+ * What a device is.
+ */
+export type DeviceKind = "node" | "browser" | "program";
+
+/**
+ * What a device may do. Whatever is not listed is denied (W-073).
+ */
+export type Right = "read" | "prompt" | "approve" | "manage";
+
+/**
+ * What a device is called.
+ */
+export type DeviceContent = { 
+/**
+ * Its name, which its person may change.
+ */
+name: string, 
+/**
+ * Its system and program, such as `iPhone · Safari`.
+ */
+platform: string, };
+
+/**
+ * A command as a client sends it. Who sends it, when, and what becomes of it are the hub's to say (W-056, W-077).
+ */
+export type CommandRequest = { 
+/**
+ * Minted by the client; the same id with the same body is the same command, for ever (W-011).
+ */
+id: CommandId, 
+/**
+ * The host that is to act; no other will (W-009).
+ */
+host: DeviceId, 
+/**
+ * How long the command may wait before it starts, in milliseconds from its arrival; null for the default.
+ */
+ttlMs: number | null, 
+/**
+ * What to do.
+ */
+body: CommandBody, };
+
+/**
+ * What a command asks for: an explicit allow-list.
+ */
+export type CommandBody = { "kind": "start_session", 
+/**
+ * Minted by the client, so that it can open the session at once.
+ */
+session: SessionId, 
+/**
+ * Where it runs.
+ */
+project: ProjectId, 
+/**
+ * Which agent, by its id in the host's catalogue.
+ */
+agent: string, 
+/**
+ * Which model; null for the agent's default.
+ */
+model: string | null, 
+/**
+ * Which permission mode; null for the agent's default. Modes that bypass approval are refused unless the host allows them.
+ */
+mode: string | null, 
+/**
+ * The words.
+ */
+content: StartContent, } | { "kind": "send_prompt", 
+/**
+ * Which session.
+ */
+session: SessionId, 
+/**
+ * The words.
+ */
+content: PromptContent, } | { "kind": "cancel_turn", 
+/**
+ * Which session.
+ */
+session: SessionId, 
+/**
+ * Which turn; null for the running one.
+ */
+turn: TurnId | null, } | { "kind": "answer_approval", 
+/**
+ * Which session.
+ */
+session: SessionId, 
+/**
+ * Which approval.
+ */
+approval: ApprovalId, 
+/**
+ * Which of its options.
+ */
+option: string, 
+/**
+ * The words.
+ */
+content: AnswerContent, } | { "kind": "set_options", 
+/**
+ * Which session.
+ */
+session: SessionId, 
+/**
+ * Which model.
+ */
+model: string | null, 
+/**
+ * Which permission mode.
+ */
+mode: string | null, };
+
+/**
+ * The words of `start_session`.
+ */
+export type StartContent = { 
+/**
+ * The title; null to make one from the prompt.
+ */
+title: string | null, 
+/**
+ * The first prompt.
+ */
+text: string | null, };
+
+/**
+ * The words of `send_prompt`.
+ */
+export type PromptContent = { 
+/**
+ * The prompt.
+ */
+text: string, };
+
+/**
+ * The words of `answer_approval`.
+ */
+export type AnswerContent = { 
+/**
+ * What to tell the agent, with a refusal.
+ */
+message: string | null, 
+/**
+ * The answers, by question.
+ */
+answers: { [key in string]: string }, };
+
+/**
+ * The kind of a command.
+ */
+export type CommandKind = "start_session" | "send_prompt" | "cancel_turn" | "answer_approval" | "set_options";
+
+/**
+ * The value of a `command` fact.
+ */
+export type Command = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * What it asks for.
+ */
+kind: CommandKind, 
+/**
+ * The host that is to act.
+ */
+host: DeviceId, 
+/**
+ * The session that it is about.
+ */
+session: SessionId, 
+/**
+ * The turn that came of it.
+ */
+turn: TurnId | null, 
+/**
+ * Who sent it.
+ */
+sender: Sender, 
+/**
+ * Where it stands.
+ */
+state: CommandState, 
+/**
+ * How often it was leased.
+ */
+attempt: number, 
+/**
+ * When the hub stored it.
+ */
+createdAtMs: UnixMs, 
+/**
+ * When it expires if it has not started.
+ */
+expiresAtMs: UnixMs, 
+/**
+ * When its state last changed.
+ */
+updatedAtMs: UnixMs, 
+/**
+ * Why it failed.
+ */
+error: CommandError | null, 
+/**
+ * Its words.
+ */
+content: CommandContent, };
+
+/**
+ * Where a command stands.
+ */
+export type CommandState = "queued" | "leased" | "running" | "succeeded" | "failed" | "expired" | "cancelled" | "indeterminate";
+
+/**
+ * Why a command failed.
+ */
+export type CommandError = { 
+/**
+ * The reason, stable.
+ */
+code: ErrorCode, 
+/**
+ * Whether sending it again as a new command may help.
+ */
+retryable: boolean, };
+
+/**
+ * The words of a command.
+ */
+export type CommandContent = { 
+/**
+ * The prompt that it carries.
+ */
+text: string | null, 
+/**
+ * What was said of the error.
+ */
+detail: string | null, };
+
+/**
+ * What went wrong, stable for ever.
+ */
+export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_not_pending" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "internal" | "invalid" | "lease_lost" | "mode_not_allowed" | "model_unavailable" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_unavailable" | "queue_full" | "rate_limited" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "unauthenticated" | "unsupported" | "upgrade_required";
+
+/**
+ * The body of an error over HTTP, and in an `error` frame of the socket: `application/problem+json`.
+ */
+export type Problem = { 
+/**
+ * The HTTP status.
+ */
+status: number, 
+/**
+ * The code.
+ */
+code: ErrorCode, 
+/**
+ * What happened, in a few words for people.
+ */
+title: string, 
+/**
+ * What happened this time; null when the title says it all.
+ */
+detail: string | null, 
+/**
+ * What to do next.
+ */
+hint: string, 
+/**
+ * The request, for the log; null where there is none.
+ */
+requestId: string | null, };
+
+/**
+ * What a client says.
+ */
+export type ClientFrame = { "type": "hello", 
+/**
+ * The oldest version that the client speaks.
+ */
+protocolMin: number, 
+/**
+ * The newest version that the client speaks.
+ */
+protocolMax: number, 
+/**
+ * Named things that the client can do; unknown ones are ignored.
+ */
+capabilities: Array<string>, 
+/**
+ * The client's program and version, for logs.
+ */
+client: string, } | { "type": "subscribe", 
+/**
+ * The number that frames of this subscription will carry; not in use on this socket.
+ */
+sub: number, 
+/**
+ * Which stream.
+ */
+stream: StreamPath, 
+/**
+ * From where.
+ */
+from: From, } | { "type": "unsubscribe", 
+/**
+ * Which.
+ */
+sub: number, } | { "type": "command", 
+/**
+ * The number that the answer will carry.
+ */
+req: number, 
+/**
+ * The command.
+ */
+command: CommandRequest, } | { "type": "cancel_command", 
+/**
+ * The number that the answer will carry.
+ */
+req: number, 
+/**
+ * Which command.
+ */
+command: CommandId, } | { "type": "ping", 
+/**
+ * The number that the answer will carry.
+ */
+req: number, };
+
+/**
+ * From where a subscription begins: `"start"`, `"now"`, or an offset.
+ */
+export type From = "start" | "now" | (string & {});
+
+/**
+ * What the hub says.
+ */
+export type ServerFrame = { "type": "welcome", 
+/**
+ * The version that both will speak.
+ */
+protocol: number, 
+/**
+ * Named things that the hub can do.
+ */
+capabilities: Array<string>, 
+/**
+ * Whose device the client is.
+ */
+account: AccountId, 
+/**
+ * Which device the client is.
+ */
+device: DeviceId, 
+/**
+ * The host in this node; null for a hub without one.
+ */
+host: DeviceId | null, 
+/**
+ * The hub's clock.
+ */
+hubAtMs: UnixMs, 
+/**
+ * How often the hub says something on a quiet socket, in milliseconds.
+ */
+heartbeatMs: number, 
+/**
+ * The version of Towline there; a web page of another version should reload itself.
+ */
+version: string, } | { "type": "subscribed", 
+/**
+ * Which.
+ */
+sub: number, 
+/**
+ * From where the batches will begin.
+ */
+next: Offset, 
+/**
+ * Where the stream ended at that moment.
+ */
+tail: Offset, } | { "type": "batch", 
+/**
+ * Which.
+ */
+sub: number, 
+/**
+ * The messages, exactly as they stand in the stream.
+ */
+messages: unknown[], 
+/**
+ * The offset behind the last of them: from here the subscription goes on after a reconnect.
+ */
+next: Offset, 
+/**
+ * Whether that was the stream's end when it was read.
+ */
+upToDate: boolean, } | { "type": "ended", 
+/**
+ * Which.
+ */
+sub: number, 
+/**
+ * Why.
+ */
+reason: EndReason, 
+/**
+ * Where it ended; null when it never began.
+ */
+next: Offset | null, } | { "type": "unsubscribed", 
+/**
+ * Which.
+ */
+sub: number, } | { "type": "ack", 
+/**
+ * The number of the request.
+ */
+req: number, 
+/**
+ * The command.
+ */
+command: CommandId, 
+/**
+ * Where it stands.
+ */
+state: CommandState, 
+/**
+ * When it expires.
+ */
+expiresAtMs: UnixMs, } | { "type": "pong", 
+/**
+ * The number of the request.
+ */
+req: number, 
+/**
+ * The hub's clock.
+ */
+hubAtMs: UnixMs, } | { "type": "heartbeat", 
+/**
+ * The hub's clock.
+ */
+hubAtMs: UnixMs, } | { "type": "error", 
+/**
+ * The number of the request; null when it was not one.
+ */
+req: number | null, 
+/**
+ * The number of the subscription, when it was about one.
+ */
+sub: number | null, 
+/**
+ * What was wrong.
+ */
+problem: Problem, } | { "type": "unknown" };
+
+/**
+ * Why a subscription is over.
+ */
+export type EndReason = "closed" | "deleted" | "reset" | "forbidden" | "failed";
+
+/**
+ * Asks to be enrolled: by the secret of a QR code (from the URL's fragment), or by a typed code.
+ */
+export type ClaimRequest = { 
+/**
+ * The typed code (case, spaces and hyphens do not matter), or the QR code's secret.
+ */
+code: string, 
+/**
+ * What the device calls itself.
+ */
+name: string, 
+/**
+ * Its system and program.
+ */
+platform: string, 
+/**
+ * What it is: `browser` gets a cookie, `program` a bearer credential.
+ */
+kind: DeviceKind, 
+/**
+ * Its Ed25519 public key, base64url without padding, where the platform has one.
+ */
+publicKey: string | null, };
+
+/**
+ * The request is known; the host must confirm.
+ */
+export type ClaimResponse = { 
+/**
+ * The enrolment.
+ */
+pairing: PairingId, 
+/**
+ * What proves in `POST /v1/pairings/status` that this device made the claim.
+ */
+claimToken: string, 
+/**
+ * Two words that both screens show, so that people can see that it is the same request.
+ */
+words: string, 
+/**
+ * Until when it can be confirmed.
+ */
+expiresAtMs: UnixMs, };
+
+/**
+ * Asks what became of a claim.
+ */
+export type ClaimStatusRequest = { 
+/**
+ * The enrolment.
+ */
+pairing: PairingId, 
+/**
+ * The claim's token.
+ */
+claimToken: string, 
+/**
+ * How long to wait for a change, in milliseconds; at most 20 000.
+ */
+waitMs: number, };
+
+/**
+ * What became of a claim.
+ */
+export type ClaimStatus = { "state": "pending" } | { "state": "approved", 
+/**
+ * The device.
+ */
+device: DeviceId, 
+/**
+ * The bearer credential, for a program.
+ */
+credential: string | null, } | { "state": "rejected" } | { "state": "expired" };
+
+/**
+ * Makes a pairing code.
+ */
+export type NewPairing = { 
+/**
+ * Whether the first claim is confirmed by itself, while the account has no other browser or program yet.
+ */
+once: boolean, };
+
+/**
+ * A pairing code, told once.
+ */
+export type PairingOffer = { 
+/**
+ * The enrolment.
+ */
+pairing: PairingId, 
+/**
+ * The code to type, `XXXX-XXXX`.
+ */
+code: string, 
+/**
+ * The secret of the QR code; belongs in a URL's fragment, never in its query.
+ */
+secret: string, 
+/**
+ * Until when it can be used.
+ */
+expiresAtMs: UnixMs, };
+
+/**
+ * Enrolments that wait for a confirmation.
+ */
+export type PairingList = { 
+/**
+ * The claims, oldest first.
+ */
+claims: Array<PairingClaim>, };
+
+/**
+ * A device that waits for a confirmation.
+ */
+export type PairingClaim = { 
+/**
+ * The enrolment.
+ */
+pairing: PairingId, 
+/**
+ * What the device calls itself.
+ */
+name: string, 
+/**
+ * Its system and program.
+ */
+platform: string, 
+/**
+ * The address it came from.
+ */
+source: string, 
+/**
+ * The words that its screen shows.
+ */
+words: string, 
+/**
+ * Until when it can be confirmed.
+ */
+expiresAtMs: UnixMs, };
+
+/**
+ * Confirms or refuses a device.
+ */
+export type PairingAnswer = { 
+/**
+ * Whether it may come in.
+ */
+allow: boolean, };
+
+/**
+ * Who the caller is.
+ */
+export type Me = { 
+/**
+ * The account.
+ */
+account: AccountId, 
+/**
+ * The device.
+ */
+device: DeviceId, 
+/**
+ * What it is.
+ */
+about: Device, 
+/**
+ * The host in this node; null for a hub without one.
+ */
+host: DeviceId | null, 
+/**
+ * The version of Towline.
+ */
+version: string, };
+
+/**
+ * The newest fact of each row of the account's feed, and the offset at which they stand: subscribe to the feed from there.
+ */
+export type Lists = { 
+/**
+ * The feed's facts. Sessions: the newest 500 and every one that is not idle. Commands: the newest 100 and every one that has
+ * not ended.
+ */
+facts: unknown[], 
+/**
+ * Where they stand.
+ */
+offset: Offset, };
+
+/**
+ * A page of a session's settled facts, cut from the end.
+ */
+export type TranscriptPage = { 
+/**
+ * Facts of the journal, in the journal's order. A fact that a later one of the same type and key replaces may be left out.
+ */
+facts: unknown[], 
+/**
+ * The offset before which the next older page ends; null when there is none.
+ */
+before: Offset | null, 
+/**
+ * The offset behind the newest fact that was considered: subscribe to the journal from here (first page only).
+ */
+tail: Offset, 
+/**
+ * The newest facts of the turns that are not over, whatever page they are on, so that their turn streams can be joined.
+ */
+open: unknown[], };
+
+/**
+ * Where a command stands.
+ */
+export type CommandAck = { 
+/**
+ * The command.
+ */
+command: CommandId, 
+/**
+ * Where it stands.
+ */
+state: CommandState, 
+/**
+ * The turn that came of it.
+ */
+turn: TurnId | null, 
+/**
+ * When it expires.
+ */
+expiresAtMs: UnixMs, 
+/**
+ * Why it failed.
+ */
+error: ErrorCode | null, 
+/**
+ * What was said of the error.
+ */
+detail: string | null, };
+
+/**
+ * The account's devices.
+ */
+export type DeviceList = { 
+/**
+ * The devices, oldest first.
+ */
+devices: Array<DeviceRow>, };
+
+/**
+ * A device of the account.
+ */
+export type DeviceRow = { 
+/**
+ * Which.
+ */
+device: DeviceId, 
+/**
+ * What it is.
+ */
+about: Device, 
+/**
+ * Whether it has a live socket now.
+ */
+connected: boolean, };
+
+/**
+ * Who did what, when, and how it went.
+ */
+export type AuditEntry = { 
+/**
+ * The entry.
+ */
+id: AuditId, 
+/**
+ * When.
+ */
+atMs: UnixMs, 
+/**
+ * Who; null before anybody is known (a wrong pairing code).
+ */
+account: AccountId | null, 
+/**
+ * From which device.
+ */
+device: DeviceId | null, 
+/**
+ * From which address.
+ */
+source: string | null, 
+/**
+ * What, as a stable word (`command.send_prompt`, `pairing.claim`, `device.revoke`, …).
+ */
+action: string, 
+/**
+ * On what: an id.
+ */
+target: string | null, 
+/**
+ * On which host.
+ */
+host: DeviceId | null, 
+/**
+ * How it went: `ok`, or an error code.
+ */
+outcome: string, 
+/**
+ * The size of what was said, in bytes; the words themselves are not kept (N-20).
+ */
+contentBytes: number | null, };
+
+/**
+ * A page of the audit trail, newest first.
+ */
+export type AuditPage = { 
+/**
+ * The entries.
+ */
+entries: Array<AuditEntry>, 
+/**
+ * Where the next older page begins; null when there is none.
+ */
+before: AuditId | null, };
+
+/** A change message: what every stream of ours carries. `value` is absent exactly on delete. */
+export type Change<T extends string, V> = { type: T, key: string, value?: V, headers: Headers };
+
+/** A fact of a session: in its journal, or in the turn stream of one of its turns. */
+export type SessionFact = Change<"turn", Turn> | Change<"item", Item> | Change<"delta", Delta> | Change<"approval", Approval>;
+
+/** A fact of an account's feed. */
+export type FeedFact = Change<"host", Host> | Change<"project", Project> | Change<"session", Session> | Change<"command", Command> | Change<"approval", Approval> | Change<"device", Device>;
+
+/** The versions of the socket's protocol that this program speaks. */
+export const PROTOCOL_MIN = 1;
+export const PROTOCOL_MAX = 1;
+
+/** Limits; their reasons stand in `protocol/src/limits.rs`. */
+export const LIMITS = {
+  heartbeatMs: 15000,
+  silenceMs: 45000,
+  maxReconnectMs: 30000,
+  ackTimeoutMs: 30000,
+  maxPromptBytes: 262144,
+  maxNameChars: 120,
+  commandTtlMs: 300000,
+  maxSubscriptions: 256,
+  defaultItemsPage: 60,
+} as const;
+
+/** Codes with which the hub closes a socket. */
+export const CLOSE = {
+  bad_frame: 4400,
+  auth_expired: 4401,
+  forbidden: 4403,
+  resync_required: 4408,
+  too_large: 4413,
+  upgrade_required: 4426,
+  draining: 4503,
+} as const;
