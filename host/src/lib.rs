@@ -1,4 +1,18 @@
 //! The daemon: agents, processes, sessions, projects, the command executor.
 
 pub mod agent;
+mod catalogue;
+mod context;
+mod executor;
+mod handle;
+mod journal;
+mod notes;
+mod options;
 pub mod process;
+mod project;
+mod restart;
+mod session;
+
+pub use handle::{Host, HostHandle, StartError};
+pub use options::{Options, Reaper};
+pub use project::{PlaceError, RegisterError};

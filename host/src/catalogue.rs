@@ -1,0 +1,103 @@
+//! The live catalogue: what each agent of this host offers, asked at the start, now and then, and on demand.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use protocol::host::{AgentEntry, HostContent};
+use protocol::port::PortError;
+use tokio::sync::Notify;
+
+use crate::context::Context;
+use crate::options::Options;
+
+/// Permission modes that let an agent act without asking, whichever agent names them so.
+const BYPASS_MODES: [&str; 5] = ["bypassPermissions", "dontAsk", "bypass", "yolo", "full-access"];
+
+/// Whether a permission mode lets the agent act without asking a person.
+pub(crate) fn bypasses_approval(mode: &str) -> bool {
+    BYPASS_MODES.iter().any(|bypass| bypass.eq_ignore_ascii_case(mode))
+}
+
+/// What the agents offer, as they last said.
+#[derive(Debug, Default)]
+pub(crate) struct Catalogue {
+    /// Held for moments only, never across an await.
+    entries: Mutex<BTreeMap<String, AgentEntry>>,
+    /// Somebody wants the agents asked now.
+    pub(crate) asked: Notify,
+}
+
+impl Catalogue {
+    fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, AgentEntry>> {
+        // Entries are replaced whole, so a poisoned map is still a good one.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What an agent last said of itself.
+    pub(crate) fn entry(&self, agent: &str) -> Option<AgentEntry> {
+        self.entries().get(agent).cloned()
+    }
+
+    /// Takes what an agent says of itself; returns whether that is news.
+    fn learn(&self, agent: &str, mut entry: AgentEntry, options: &Options) -> bool {
+        agent.clone_into(&mut entry.id);
+        if !options.bypass_modes_allowed {
+            entry.modes.retain(|mode| !bypasses_approval(&mode.id));
+        }
+        let mut entries = self.entries();
+        if entries.get(agent) == Some(&entry) {
+            return false;
+        }
+        entries.insert(agent.to_owned(), entry);
+        true
+    }
+
+    /// What the host says of itself.
+    pub(crate) fn about(&self, options: &Options) -> HostContent {
+        HostContent {
+            name: options.name.clone(),
+            platform: options.platform.clone(),
+            version: options.version.clone(),
+            agents: self.entries().values().cloned().collect(),
+        }
+    }
+}
+
+/// Takes what an agent said of itself when it was opened, and tells the hub when that is news.
+pub(crate) async fn learn(context: &Context, agent: &str, entry: AgentEntry) {
+    if context.catalogue.learn(agent, entry, &context.options) {
+        tell(context).await;
+    }
+}
+
+/// Asks the agents now and then, until the host stops.
+pub(crate) async fn keep(context: &Context) {
+    loop {
+        probe(context).await;
+        tokio::select! {
+            () = tokio::time::sleep(context.options.probe_every) => {}
+            () = context.catalogue.asked.notified() => {}
+        }
+    }
+}
+
+/// Asks every agent at once; each answer is told as it comes.
+async fn probe(context: &Context) {
+    let mut asked: FuturesUnordered<_> =
+        context.agents.iter().map(|(id, agent)| async move { (id, agent.probe().await) }).collect();
+    while let Some((id, entry)) = asked.next().await {
+        learn(context, id, entry).await;
+    }
+}
+
+async fn tell(context: &Context) {
+    let about = context.catalogue.about(&context.options);
+    match context.port.update(context.me.generation, about).await {
+        Ok(()) => {}
+        Err(error @ (PortError::Replaced { .. } | PortError::Broken { .. })) => context.fail(error),
+        // The next probe tells it again.
+        Err(error) => tracing::warn!(%error, "the hub did not take the catalogue"),
+    }
+}

@@ -1,0 +1,69 @@
+//! Whether a command may be done at all: unknown or invalid ones fail with a reason, and nothing is executed (W-015).
+
+use protocol::command::{CommandBody, InvalidCommand};
+use protocol::error::ErrorCode;
+
+use super::{Unroutable, newborn};
+use crate::catalogue;
+use crate::context::Context;
+use crate::notes::SessionNote;
+use crate::project;
+
+/// Why a command is not done.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: ErrorCode,
+    pub(crate) detail: String,
+}
+
+fn refusal(code: ErrorCode, detail: impl Into<String>) -> Refusal {
+    Refusal { code, detail: detail.into() }
+}
+
+pub(super) fn invalid(error: InvalidCommand) -> Refusal {
+    refusal(ErrorCode::Invalid, error.to_string())
+}
+
+pub(super) fn exists() -> Refusal {
+    refusal(ErrorCode::SessionExists, "a session with this id exists")
+}
+
+pub(super) fn no_session() -> Refusal {
+    refusal(ErrorCode::NotFound, "this host has no such session")
+}
+
+/// Checks a `start_session`, and makes what is known of the session.
+pub(super) async fn start(context: &Context, body: &CommandBody) -> Result<SessionNote, Unroutable> {
+    let CommandBody::StartSession { project, agent, model, mode, content, .. } = body else {
+        return Err(refusal(ErrorCode::Invalid, "not a `start_session`").into());
+    };
+    if !context.agents.contains_key(agent) {
+        return Err(refusal(ErrorCode::AgentUnavailable, format!("this host has no agent `{agent}`")).into());
+    }
+    if project::directory(context, *project).await?.is_none() {
+        let detail = "the project is not registered here, or its directory is not there or not allowed";
+        return Err(refusal(ErrorCode::ProjectUnavailable, detail).into());
+    }
+    Ok(newborn(context, *project, agent, model.as_deref(), mode.as_deref(), content.title.as_deref()))
+}
+
+/// Checks the model and the mode that a command asks for.
+pub(super) fn options(context: &Context, agent: &str, body: &CommandBody) -> Result<(), Refusal> {
+    let (CommandBody::StartSession { model, mode, .. } | CommandBody::SetOptions { model, mode, .. }) = body else {
+        return Ok(());
+    };
+    if let Some(mode) = mode
+        && catalogue::bypasses_approval(mode)
+        && !context.options.bypass_modes_allowed
+    {
+        return Err(refusal(ErrorCode::ModeNotAllowed, format!("`{mode}` lets the agent act without asking")));
+    }
+    let models = context.catalogue.entry(agent).map(|entry| entry.models).unwrap_or_default();
+    match model {
+        // An agent that has not said what it offers is asked when it starts.
+        Some(model) if !models.is_empty() && !models.iter().any(|offered| offered.id == *model) => {
+            Err(refusal(ErrorCode::ModelUnavailable, format!("`{agent}` does not offer the model `{model}`")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}

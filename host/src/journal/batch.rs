@@ -1,0 +1,142 @@
+//! What belongs together in one report, and what may happen once it is durable.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use protocol::fact::{FeedFact, SessionFact};
+use protocol::id::{CommandId, SessionId, TurnId};
+use protocol::port::{Report, StreamStep, Transition};
+
+use super::limit;
+use crate::agent::Answer;
+use crate::notes::Held;
+
+/// What becomes of a session goes out in one report, or not at all.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) report: Report,
+    /// What may happen once the report is durable, in order.
+    pub(crate) after: Vec<After>,
+    /// The turn that it accepts: should the lease be lost, then it never was. Nothing else is put into such a batch.
+    pub(crate) accepts: Option<Accepts>,
+    weight: usize,
+}
+
+/// A turn, or a session without one, that a batch accepts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Accepts {
+    pub(crate) command: CommandId,
+    pub(crate) turn: Option<TurnId>,
+}
+
+/// What may happen once a report is durable.
+#[derive(Debug)]
+pub(crate) enum After {
+    /// A turn is accepted: it may begin.
+    Accepted(TurnId),
+    /// A command that makes no turn is done: say so.
+    Done(Held),
+    /// The agent may be started.
+    Open,
+    /// The prompt of a turn may be handed over.
+    Prompt(TurnId),
+    /// An answer may be handed over.
+    Answer(Held, String, Answer),
+    /// Options may be handed over.
+    Options(Held),
+}
+
+impl Batch {
+    /// A batch that accepts something.
+    pub(crate) fn accepting(command: CommandId, turn: Option<TurnId>) -> Self {
+        Self { accepts: Some(Accepts { command, turn }), ..Self::default() }
+    }
+
+    /// Adds a fact to the session's journal.
+    pub(crate) fn journal(&mut self, session: SessionId, fact: impl Into<SessionFact>) {
+        let fact = fact.into();
+        if let SessionFact::Item { value: Some(item), .. } = &fact {
+            self.weight += limit::weight(&item.content);
+        }
+        match self.report.streams.last_mut() {
+            Some(StreamStep::Journal(of, facts)) if *of == session => facts.push(fact),
+            _ => self.report.streams.push(StreamStep::Journal(session, vec![fact])),
+        }
+    }
+
+    /// Adds another step.
+    pub(crate) fn step(&mut self, step: StreamStep) {
+        self.report.streams.push(step);
+    }
+
+    /// Adds a fact to the feed.
+    pub(crate) fn feed(&mut self, fact: impl Into<FeedFact>) {
+        self.report.feed.push(fact.into());
+    }
+
+    /// Writes or removes a note; the last word on a key counts.
+    pub(crate) fn note(&mut self, key: String, value: Option<Bytes>) {
+        match self.report.notes.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, old)) => *old = value,
+            None => self.report.notes.push((key, value)),
+        }
+    }
+
+    fn moves(&self, command: CommandId) -> bool {
+        self.report.commands.iter().any(|step| step.id == command)
+    }
+
+    /// Whether there is nothing to say or do.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Report { streams, feed, commands, notes, .. } = &self.report;
+        streams.is_empty() && feed.is_empty() && commands.is_empty() && notes.is_empty() && self.after.is_empty()
+    }
+}
+
+/// The batches that wait, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    batches: VecDeque<Batch>,
+}
+
+impl Outbox {
+    /// The batch that takes what happens now.
+    pub(crate) fn open(&mut self) -> &mut Batch {
+        if self.batches.back().is_none_or(|batch| batch.accepts.is_some()) {
+            self.batches.push_back(Batch::default());
+        }
+        self.batches.back_mut().expect("one was pushed")
+    }
+
+    /// Adds a step of a command: one report never moves a command twice.
+    pub(crate) fn command(&mut self, step: Transition) -> &mut Batch {
+        if self.batches.back().is_some_and(|batch| batch.moves(step.id)) {
+            self.batches.push_back(Batch::default());
+        }
+        let batch = self.open();
+        batch.report.commands.push(step);
+        batch
+    }
+
+    /// Adds a batch that is sent by itself.
+    pub(crate) fn push(&mut self, batch: Batch) {
+        self.batches.push_back(batch);
+    }
+
+    /// The next batch to send, and whether it is the last: only then may the state of now go with it.
+    pub(crate) fn pop(&mut self) -> Option<(Batch, bool)> {
+        let batch = self.batches.pop_front()?;
+        Some((batch, self.batches.is_empty()))
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// About how many bytes wait.
+    pub(crate) fn weight(&self) -> usize {
+        // A fact without much text still takes its place.
+        self.batches.iter().map(|batch| batch.weight + 1024 * batch.report.streams.len()).sum()
+    }
+}

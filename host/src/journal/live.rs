@@ -1,0 +1,221 @@
+//! The items of a running turn that have not settled, and what readers have been told of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use protocol::fact::{FACT_VERSION, Operation, SessionFact};
+use protocol::fold::extend;
+use protocol::id::{ItemId, SessionId, TurnId};
+use protocol::item::{Delta, DeltaContent, DeltaPart, Item, ItemContent, ItemStatus, Role};
+use protocol::limits::DELTA_FRAME_MS;
+use protocol::offset::Offset;
+use protocol::time::UnixMs;
+use tokio::time::Instant;
+
+use super::limit;
+
+/// The items of one running turn.
+#[derive(Debug)]
+pub(crate) struct Live {
+    session: SessionId,
+    turn: TurnId,
+    /// What each key of the agent stands for, settled ones too: a late word about one finds its item.
+    known: HashMap<String, Known>,
+    /// Unsettled items by their place.
+    open: BTreeMap<u64, LiveItem>,
+}
+
+/// What a key of the agent stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    pub(crate) id: ItemId,
+    pub(crate) ord: u64,
+    pub(crate) created_at_ms: UnixMs,
+    /// Messages that the turn stream carries for it.
+    pub(crate) messages: u64,
+    pub(crate) parent: Option<ItemId>,
+}
+
+/// An item that has not settled.
+#[derive(Debug)]
+pub(crate) struct LiveItem {
+    pub(crate) known: Known,
+    pub(crate) role: Role,
+    pub(crate) content: ItemContent,
+    /// A position of the turn stream at or before its first message; `None` until there is one.
+    start: Option<Offset>,
+    last_frame: Option<Instant>,
+    untold: Untold,
+}
+
+/// What readers have not been told of an item.
+#[derive(Debug)]
+enum Untold {
+    Nothing,
+    /// All of it.
+    Snapshot,
+    /// What it grew by, in order.
+    Growth(Vec<(DeltaPart, String)>),
+}
+
+impl LiveItem {
+    fn due(&self) -> Option<Option<Instant>> {
+        match self.untold {
+            Untold::Nothing => None,
+            Untold::Snapshot | Untold::Growth(_) => {
+                Some(self.last_frame.map(|last| last + Duration::from_millis(DELTA_FRAME_MS)))
+            }
+        }
+    }
+
+    /// Whether readers know of it.
+    pub(crate) fn told(&self) -> bool {
+        self.start.is_some()
+    }
+}
+
+impl Live {
+    /// Nothing yet of a turn.
+    pub(crate) fn new(session: SessionId, turn: TurnId) -> Self {
+        Self { session, turn, known: HashMap::new(), open: BTreeMap::new() }
+    }
+
+    /// What a key stands for.
+    pub(crate) fn known(&self, key: &str) -> Option<Known> {
+        self.known.get(key).copied()
+    }
+
+    /// Remembers what a key stands for.
+    pub(crate) fn remember(&mut self, key: String, known: Known) {
+        self.known.insert(key, known);
+    }
+
+    /// Begins an item.
+    pub(crate) fn begin(&mut self, key: String, known: Known, role: Role, mut content: ItemContent) {
+        limit::clamp(&mut content);
+        self.known.insert(key, known);
+        let item = LiveItem { known, role, content, start: None, last_frame: None, untold: Untold::Snapshot };
+        self.open.insert(known.ord, item);
+    }
+
+    fn open_mut(&mut self, key: &str) -> Option<&mut LiveItem> {
+        let ord = self.known.get(key)?.ord;
+        self.open.get_mut(&ord)
+    }
+
+    /// Adds to an item; returns whether it is unsettled.
+    pub(crate) fn grow(&mut self, key: &str, part: DeltaPart, text: &str) -> bool {
+        let Some(item) = self.open_mut(key) else { return false };
+        let kept = limit::admit(&mut item.content, part, text);
+        if kept.is_empty() {
+            return true;
+        }
+        extend(&mut item.content, part, kept);
+        match &mut item.untold {
+            Untold::Snapshot => {}
+            Untold::Nothing => item.untold = Untold::Growth(vec![(part, kept.to_owned())]),
+            Untold::Growth(parts) => match parts.last_mut() {
+                Some((last, words)) if *last == part => words.push_str(kept),
+                _ => parts.push((part, kept.to_owned())),
+            },
+        }
+        true
+    }
+
+    /// Replaces what is known of an item; returns whether it is unsettled.
+    pub(crate) fn update(&mut self, key: &str, mut content: ItemContent) -> bool {
+        let Some(item) = self.open_mut(key) else { return false };
+        limit::clamp(&mut content);
+        if item.content != content {
+            item.content = content;
+            item.untold = Untold::Snapshot;
+        }
+        true
+    }
+
+    /// Takes an item out because it settles or is abandoned; what was not told is part of its content.
+    pub(crate) fn close(&mut self, key: &str) -> Option<LiveItem> {
+        let ord = self.known.get(key)?.ord;
+        let item = self.open.remove(&ord)?;
+        self.known.insert(key.to_owned(), item.known);
+        Some(item)
+    }
+
+    /// Takes every item out, by place, because the turn ends.
+    pub(crate) fn close_all(&mut self) -> Vec<LiveItem> {
+        std::mem::take(&mut self.open).into_values().collect()
+    }
+
+    /// When the next frame may go; `None` when everything was told.
+    pub(crate) fn next_frame(&self, now: Instant) -> Option<Instant> {
+        self.open.values().filter_map(LiveItem::due).map(|due| due.unwrap_or(now)).min()
+    }
+
+    /// Bytes that were said and not told, at most.
+    pub(crate) fn backlog(&self) -> usize {
+        let untold = |item: &LiveItem| match &item.untold {
+            Untold::Nothing => 0,
+            Untold::Snapshot => limit::weight(&item.content),
+            Untold::Growth(parts) => parts.iter().map(|(_, words)| words.len()).sum(),
+        };
+        self.open.values().map(untold).sum()
+    }
+
+    /// The items that readers know of and that have not settled.
+    pub(crate) fn unsettled(&self) -> Vec<ItemId> {
+        self.open.values().filter(|item| item.told()).map(|item| item.known.id).collect()
+    }
+
+    /// From where the turn stream, which ends at `end`, must be read so that nothing unsettled is missed.
+    pub(crate) fn low_water(&self, end: Offset) -> Offset {
+        self.open.values().filter_map(|item| item.start).min().unwrap_or(end).min(end)
+    }
+
+    /// The messages that may go now; `end` is where the turn stream ends before them. They count as told: a report that fails is
+    /// tried again as it is, or the session ends.
+    pub(crate) fn frames(&mut self, now: Instant, end: Offset) -> Vec<SessionFact> {
+        let mut facts = Vec::new();
+        for item in self.open.values_mut() {
+            if item.due().is_none_or(|due| due.is_some_and(|due| due > now)) {
+                continue;
+            }
+            item.last_frame = Some(now);
+            match std::mem::replace(&mut item.untold, Untold::Nothing) {
+                Untold::Nothing => {}
+                Untold::Snapshot => {
+                    let operation = if item.told() { Operation::Update } else { Operation::Insert };
+                    item.start.get_or_insert(end);
+                    let fact = fact(self.session, self.turn, item);
+                    item.known.messages += 1;
+                    facts.push((item.known.id, operation, fact).into());
+                }
+                Untold::Growth(parts) => {
+                    for (part, text) in parts {
+                        let index = item.known.messages;
+                        item.known.messages += 1;
+                        let delta = Delta { v: FACT_VERSION, index, part, content: DeltaContent { text } };
+                        facts.push((item.known.id, Operation::Insert, delta).into());
+                    }
+                }
+            }
+        }
+        facts
+    }
+}
+
+fn fact(session: SessionId, turn: TurnId, item: &LiveItem) -> Item {
+    Item {
+        v: FACT_VERSION,
+        session,
+        turn,
+        ord: item.known.ord,
+        parent: item.known.parent,
+        role: item.role,
+        sender: None,
+        status: ItemStatus::Running,
+        index: item.known.messages,
+        created_at_ms: item.known.created_at_ms,
+        settled_at_ms: None,
+        content: item.content.clone(),
+    }
+}

@@ -1,0 +1,181 @@
+//! The host's private notes: what it must know after a crash and nobody else may read. This page is their whole layout.
+//!
+//! | key | value | lives |
+//! |---|---|---|
+//! | `project/{project}` | [`ProjectNote`] | for ever |
+//! | `session/{session}` | [`SessionNote`] | as long as the session |
+//! | `turn/{session}/{turn}` | [`TurnNote`] | while the turn is queued or running |
+//! | `approval/{session}/{approval}` | [`ApprovalNote`] | while the approval is pending |
+//! | `process/{session}` | [`ProcessNote`] | from before the agent is started until it is gone |
+//! | `command/{session}/{command}` | [`CommandNote`] | while a command that makes no turn is running |
+//!
+//! Every value is JSON with a `v`. A note is always written in the report that makes it true. The agent's own session id is here
+//! and never in a fact.
+
+use bytes::Bytes;
+use protocol::approval::Approval;
+use protocol::command::CommandKind;
+use protocol::id::{ApprovalId, CommandId, ItemId, ProjectId, SessionId, TurnId};
+use protocol::port::{HubPort, Note, PortError};
+use protocol::session::LastTurn;
+use protocol::time::UnixMs;
+use protocol::turn::Turn;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::agent::ProcessMark;
+
+/// The version of these values.
+pub(crate) const NOTE_VERSION: u32 = 1;
+/// Notes read at once.
+const PAGE: usize = 256;
+
+/// A registered directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProjectNote {
+    pub(crate) v: u32,
+    /// Canonical when it was registered.
+    pub(crate) path: String,
+    pub(crate) name: String,
+    pub(crate) created_at_ms: UnixMs,
+}
+
+/// What is known of a session besides its transcript.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionNote {
+    pub(crate) v: u32,
+    pub(crate) project: ProjectId,
+    pub(crate) agent: String,
+    pub(crate) model: Option<String>,
+    pub(crate) mode: Option<String>,
+    pub(crate) title: String,
+    pub(crate) doing: Option<String>,
+    /// The agent's own session id.
+    pub(crate) agent_session: Option<String>,
+    /// The next place in the transcript.
+    pub(crate) next_ord: u64,
+    pub(crate) last_turn: Option<LastTurn>,
+    pub(crate) created_at_ms: UnixMs,
+    pub(crate) updated_at_ms: UnixMs,
+}
+
+/// A turn that has not ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TurnNote {
+    pub(crate) v: u32,
+    pub(crate) id: TurnId,
+    pub(crate) fact: Turn,
+    /// The command that is to be moved on when the turn begins; `None` once it has ended.
+    pub(crate) command: Option<Held>,
+    /// The prompt, while the turn is queued.
+    pub(crate) text: Option<String>,
+    /// Items of the turn stream that have not settled.
+    pub(crate) unsettled: Vec<ItemId>,
+}
+
+/// A pending approval.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ApprovalNote {
+    pub(crate) v: u32,
+    pub(crate) fact: Approval,
+}
+
+/// An agent that runs, or is about to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProcessNote {
+    pub(crate) v: u32,
+    pub(crate) mark: ProcessMark,
+}
+
+/// A running command that makes no turn.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CommandNote {
+    pub(crate) v: u32,
+    pub(crate) held: Held,
+    pub(crate) kind: CommandKind,
+}
+
+/// A command in our hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) id: CommandId,
+    pub(crate) token: u64,
+}
+
+pub(crate) fn project(id: ProjectId) -> String {
+    format!("project/{id}")
+}
+
+pub(crate) fn session(id: SessionId) -> String {
+    format!("session/{id}")
+}
+
+pub(crate) fn turn(session: SessionId, turn: TurnId) -> String {
+    format!("turn/{session}/{turn}")
+}
+
+pub(crate) fn approval(session: SessionId, approval: ApprovalId) -> String {
+    format!("approval/{session}/{approval}")
+}
+
+pub(crate) fn process(session: SessionId) -> String {
+    format!("process/{session}")
+}
+
+pub(crate) fn command(session: SessionId, command: CommandId) -> String {
+    format!("command/{session}/{command}")
+}
+
+/// The session that the key of a note below `turn/`, `approval/`, `process/` or `command/` names.
+pub(crate) fn session_of(key: &str) -> Option<SessionId> {
+    key.split('/').nth(1)?.parse().ok()
+}
+
+/// The bytes of a value.
+pub(crate) fn encode(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).expect("notes have string keys and finite numbers").into()
+}
+
+/// Reads a value; one that does not fit (written by a newer version, or damaged) is logged and left alone.
+pub(crate) fn decode<V: DeserializeOwned>(note: &Note) -> Option<V> {
+    match serde_json::from_slice(&note.value) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            tracing::error!(key = note.key, %error, "a note of the host cannot be read");
+            None
+        }
+    }
+}
+
+/// The note with exactly this key.
+///
+/// # Errors
+/// What the port says.
+pub(crate) async fn get<V: DeserializeOwned>(port: &dyn HubPort, key: &str) -> Result<Option<V>, PortError> {
+    let found = port.notes(key, None, 1).await?;
+    Ok(found.iter().find(|note| note.key == key).and_then(decode))
+}
+
+/// Every note below a prefix, in the order of keys.
+///
+/// # Errors
+/// What the port says.
+pub(crate) async fn all<V: DeserializeOwned>(port: &dyn HubPort, prefix: &str) -> Result<Vec<(String, V)>, PortError> {
+    let mut found = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = port.notes(prefix, after.as_deref(), PAGE).await?;
+        let full = page.len() == PAGE;
+        after = page.last().map(|note| note.key.clone());
+        found.extend(page.into_iter().filter_map(|note| decode(&note).map(|value| (note.key, value))));
+        if !full {
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a host must be told before it starts; resolved by `towline`, so there is no default here.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::agent::{Later, ProcessMark};
+use crate::process;
+
+/// How a host behaves. There is no `Default`: whoever starts one says what they want.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What people call this host.
+    pub name: String,
+    /// Its system, such as `linux x86_64`.
+    pub platform: String,
+    /// The version of the program.
+    pub version: String,
+    /// Turns that run at once; at least 1. Turns that agents begin by themselves are not held back.
+    pub turns_at_once: usize,
+    /// Directories below which projects may be registered; nothing is allowed when there are none.
+    pub allowed_roots: Vec<PathBuf>,
+    /// Shown as `~` in paths.
+    pub home: Option<PathBuf>,
+    /// Pause after which an idle agent is closed; the next prompt resumes it.
+    pub agent_idle: Duration,
+    /// Whether permission modes that bypass approval may be chosen from afar.
+    pub bypass_modes_allowed: bool,
+    /// How often agents are asked anew what they offer.
+    pub probe_every: Duration,
+    /// Longest that a graceful stop may take before everything is killed.
+    pub stop_budget: Duration,
+    /// Ends what an earlier life of this host left behind.
+    pub reaper: Reaper,
+}
+
+type Reap = dyn Fn(Vec<ProcessMark>) -> Later<'static, ()> + Send + Sync;
+
+/// Ends every process that is marked, and everything that it started; bounded in time by whoever supplies it.
+///
+/// A mark with `pid` 0 was recorded before its process was started: it is found by its tag alone.
+#[derive(Clone)]
+pub struct Reaper(Arc<Reap>);
+
+impl Reaper {
+    /// A reaper that does what the function does.
+    pub fn new(reap: impl Fn(Vec<ProcessMark>) -> Later<'static, ()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(reap))
+    }
+
+    /// The reaper of this machine: finds processes by pid and start time, and by their tag.
+    pub fn system() -> Self {
+        Self::new(|marks| {
+            Box::pin(async move {
+                match process::reap_marked(&marks).await {
+                    Ok(0) => {}
+                    Ok(count) => tracing::info!(count, "processes of an earlier life were ended"),
+                    Err(error) => tracing::error!(%error, "processes of an earlier life are still there"),
+                }
+            })
+        })
+    }
+
+    /// Ends what is marked; returns when none of it is left.
+    pub(crate) fn reap(&self, marks: Vec<ProcessMark>) -> Later<'static, ()> {
+        (self.0)(marks)
+    }
+}
+
+impl fmt::Debug for Reaper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reaper")
+    }
+}

@@ -1,0 +1,170 @@
+//! What a new life of the host makes of what the last one left: running turns are interrupted with all that was durable of them,
+//! open questions are stale, queued turns go on. Nothing is ever run again by itself.
+
+use std::collections::BTreeMap;
+
+use protocol::approval::{Approval, ApprovalState};
+use protocol::command::{CommandKind, CommandState};
+use protocol::error::ErrorCode;
+use protocol::fact::Operation;
+use protocol::id::SessionId;
+use protocol::port::{PortError, Report, StreamStep, Transition};
+use protocol::session::{Activity, LastTurn};
+use protocol::turn::{Turn, TurnError, TurnErrorCode, TurnState};
+
+use crate::agent::ProcessMark;
+use crate::context::Context;
+use crate::journal::batch::Batch;
+use crate::journal::salvage;
+use crate::notes::{self, ApprovalNote, CommandNote, Held, ProcessNote, SessionNote, TurnNote};
+use crate::session;
+
+/// A session that goes on by itself: prompts wait in it.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    pub(crate) id: SessionId,
+    pub(crate) row: SessionNote,
+    pub(crate) queue: Vec<TurnNote>,
+}
+
+/// What was left of one session.
+#[derive(Debug, Default)]
+struct Left {
+    turns: Vec<TurnNote>,
+    approvals: Vec<(String, Approval)>,
+    commands: Vec<(String, CommandNote)>,
+    process: Option<ProcessMark>,
+}
+
+/// Brings what is durable in order, of one session or of all, and returns the sessions in which prompts wait, the longest waiting
+/// first. Ends the processes that were left first.
+///
+/// # Errors
+/// What the port says.
+pub(crate) async fn recover(context: &Context, only: Option<SessionId>) -> Result<Vec<Restored>, PortError> {
+    let left = read(context, only).await?;
+    let marks: Vec<_> = left.values().filter_map(|left| left.process.clone()).collect();
+    if !marks.is_empty() {
+        context.options.reaper.reap(marks).await;
+    }
+    let mut restored = Vec::new();
+    for (id, left) in left {
+        match one(context, id, left).await {
+            Ok(found) => restored.extend(found),
+            // One session that does not fit must not keep the others from their work.
+            Err(error @ (PortError::Refused { .. } | PortError::NoStream { .. })) if only.is_none() => {
+                tracing::error!(session = %id, %error, "a session stays as it is until the next start");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    restored.sort_by_key(|session| session.queue.first().map(|turn| (turn.fact.queued_at_ms, turn.id)));
+    Ok(restored)
+}
+
+async fn read(context: &Context, only: Option<SessionId>) -> Result<BTreeMap<SessionId, Left>, PortError> {
+    let port = &*context.port;
+    let prefix = |kind: &str| only.map_or_else(|| format!("{kind}/"), |session| format!("{kind}/{session}"));
+    let mut left: BTreeMap<SessionId, Left> = BTreeMap::new();
+    for (key, note) in notes::all::<TurnNote>(port, &prefix("turn")).await? {
+        if let Some(session) = notes::session_of(&key) {
+            left.entry(session).or_default().turns.push(note);
+        }
+    }
+    for (key, note) in notes::all::<ApprovalNote>(port, &prefix("approval")).await? {
+        if let Some(session) = notes::session_of(&key) {
+            left.entry(session).or_default().approvals.push((key, note.fact));
+        }
+    }
+    for (key, note) in notes::all::<CommandNote>(port, &prefix("command")).await? {
+        if let Some(session) = notes::session_of(&key) {
+            left.entry(session).or_default().commands.push((key, note));
+        }
+    }
+    for (key, note) in notes::all::<ProcessNote>(port, &prefix("process")).await? {
+        if let Some(session) = notes::session_of(&key) {
+            left.entry(session).or_default().process = Some(note.mark);
+        }
+    }
+    Ok(left)
+}
+
+async fn one(context: &Context, id: SessionId, left: Left) -> Result<Option<Restored>, PortError> {
+    let Some(mut row) = notes::get::<SessionNote>(&*context.port, &notes::session(id)).await? else {
+        tracing::error!(session = %id, "notes of a session that has none itself");
+        return Ok(None);
+    };
+    let now = context.now();
+    let mut batch = Batch::default();
+    let (mut running, mut queue): (Vec<_>, Vec<_>) =
+        left.turns.into_iter().partition(|turn| turn.fact.state.is_running());
+    running.sort_by_key(|turn| turn.fact.ord);
+    queue.sort_by_key(|turn| turn.fact.ord);
+    for note in running {
+        let (items, stream) = salvage::unsettled(&*context.port, &note, now).await?;
+        for (item, fact) in items {
+            batch.journal(id, (item, Operation::Insert, fact));
+        }
+        if let Some(held) = note.command {
+            batch.report.commands.push(Transition { turn: Some(note.id), ..succeeded(held) });
+        }
+        let fact = Turn {
+            state: TurnState::Interrupted,
+            ended_at_ms: Some(now),
+            error: Some(TurnError { code: TurnErrorCode::HostRestarted, by: None }),
+            ..note.fact
+        };
+        batch.journal(id, (note.id, Operation::Update, fact));
+        if stream {
+            batch.step(StreamStep::CloseTurn(note.id));
+        }
+        batch.note(notes::turn(id, note.id), None);
+        row.last_turn = Some(LastTurn { id: note.id, state: TurnState::Interrupted });
+    }
+    for (key, fact) in left.approvals {
+        let Some(approval) = key.rsplit('/').next().and_then(|key| key.parse().ok()) else { continue };
+        let fact = Approval { state: ApprovalState::Stale, ..fact };
+        batch.journal(id, (approval, Operation::Update, fact.clone()));
+        batch.feed((approval, Operation::Update, fact));
+        batch.note(key, None);
+    }
+    for (key, CommandNote { held, kind, .. }) in left.commands {
+        // What these asked for is true by now, but an answer that the agent may never have heard.
+        let step = match kind {
+            CommandKind::AnswerApproval => Transition::failed(
+                held.id,
+                held.token,
+                ErrorCode::AgentDied,
+                "the host restarted before the agent took it",
+            ),
+            _ => succeeded(held),
+        };
+        batch.report.commands.push(step);
+        batch.note(key, None);
+    }
+    batch.note(notes::process(id), None);
+    batch.feed(session::fact(context, id, &row, Activity::NotLoaded, queue.len(), Operation::Update));
+    batch.note(notes::session(id), Some(notes::encode(&row)));
+    commit(context, batch.report).await?;
+    Ok((!queue.is_empty()).then_some(Restored { id, row, queue }))
+}
+
+fn succeeded(held: Held) -> Transition {
+    Transition::to(held.id, held.token, CommandState::Succeeded)
+}
+
+/// Commits a report; commands that are in other hands by now stay there.
+async fn commit(context: &Context, mut report: Report) -> Result<(), PortError> {
+    loop {
+        match context.report(report.clone()).await {
+            Err(error @ PortError::LeaseLost { command }) => {
+                let before = report.commands.len();
+                report.commands.retain(|step| step.id != command);
+                if report.commands.len() == before {
+                    return Err(error);
+                }
+            }
+            done => return done.map(|_| ()),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The agent of a session: not there, on its way, there, or leaving.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use protocol::id::TurnId;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::agent::{AgentEvent, Answer, DriveError, Driver, Later, Opened};
+use crate::notes::Held;
+
+/// The agent of a session.
+pub(crate) enum Loaded {
+    /// Not there.
+    No,
+    /// It is written down that it will be started.
+    Announced,
+    /// It is being started.
+    Opening(Later<'static, Result<Opened, super::opening::Unavailable>>),
+    /// It is there.
+    Open(Open),
+    /// It is being closed.
+    Closing(Later<'static, ()>),
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::No => "No",
+            Self::Announced => "Announced",
+            Self::Opening(_) => "Opening",
+            Self::Open(_) => "Open",
+            Self::Closing(_) => "Closing",
+        })
+    }
+}
+
+/// What to tell an agent.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Prompt { turn: TurnId, text: String },
+    Interrupt,
+    Answer { held: Held, request: String, answer: Answer },
+    Options { held: Held, model: Option<String>, mode: Option<String> },
+}
+
+/// A running agent.
+pub(crate) struct Open {
+    /// Not there while it carries out an order, nor once it was killed.
+    driver: Option<Box<dyn Driver>>,
+    call: Option<Call>,
+    orders: VecDeque<Order>,
+    events: mpsc::Receiver<AgentEvent>,
+    /// It was killed: what it still said is read until it is gone, or until then.
+    pub(crate) killed: Option<Instant>,
+}
+
+type Told = (Box<dyn Driver>, Result<(), DriveError>);
+
+struct Call {
+    /// What the call is about, kept here so that a call that is dropped is not forgotten.
+    order: Order,
+    done: Later<'static, Told>,
+}
+
+/// What an agent did.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "consumed at once")]
+pub(crate) enum Stir {
+    Opened(Result<Opened, super::opening::Unavailable>),
+    Said(Option<AgentEvent>),
+    Told(Order, Result<(), DriveError>),
+    Closed,
+}
+
+impl Loaded {
+    /// Waits until the agent does something; `listen` says whether there is room for what it says. May be dropped and called
+    /// again.
+    pub(crate) async fn stir(&mut self, listen: bool) -> Stir {
+        match self {
+            Self::No | Self::Announced => std::future::pending().await,
+            Self::Opening(opening) => Stir::Opened(opening.await),
+            Self::Closing(closing) => {
+                closing.await;
+                Stir::Closed
+            }
+            Self::Open(open) => {
+                let Open { call, events, driver, .. } = open;
+                let said = async { if listen { events.recv().await } else { std::future::pending().await } };
+                let told = async {
+                    match call {
+                        Some(call) => (&mut call.done).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    event = said => Stir::Said(event),
+                    (back, result) = told => {
+                        *driver = Some(back);
+                        let order = call.take().expect("its answer was just taken").order;
+                        Stir::Told(order, result)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The agent, if it is there and was not killed.
+    pub(crate) fn running(&mut self) -> Option<&mut Open> {
+        match self {
+            Self::Open(open) if open.killed.is_none() => Some(open),
+            _ => None,
+        }
+    }
+}
+
+impl Open {
+    /// A fresh agent.
+    pub(crate) fn new(driver: Box<dyn Driver>, events: mpsc::Receiver<AgentEvent>) -> Self {
+        Self { driver: Some(driver), call: None, orders: VecDeque::new(), events, killed: None }
+    }
+
+    /// Tells it something, after what it is being told; an interrupt goes first.
+    pub(crate) fn tell(&mut self, order: Order) {
+        match order {
+            Order::Interrupt => self.orders.push_front(order),
+            _ => self.orders.push_back(order),
+        }
+        self.next();
+    }
+
+    /// Hands over the next order, when the driver is free.
+    pub(crate) fn next(&mut self) {
+        if self.call.is_some() {
+            return;
+        }
+        let Some(mut driver) = self.driver.take() else { return };
+        let Some(order) = self.orders.pop_front() else {
+            self.driver = Some(driver);
+            return;
+        };
+        let done: Later<'static, Told> = match &order {
+            Order::Prompt { text, .. } => {
+                let text = text.clone();
+                Box::pin(async move {
+                    let result = driver.prompt(&text).await;
+                    (driver, result)
+                })
+            }
+            Order::Interrupt => Box::pin(async move {
+                let result = driver.interrupt().await;
+                (driver, result)
+            }),
+            Order::Answer { request, answer, .. } => {
+                let (request, answer) = (request.clone(), answer.clone());
+                Box::pin(async move {
+                    let result = driver.answer(&request, answer).await;
+                    (driver, result)
+                })
+            }
+            Order::Options { model, mode, .. } => {
+                let (model, mode) = (model.clone(), mode.clone());
+                Box::pin(async move {
+                    let result = driver.set_options(model, mode).await;
+                    (driver, result)
+                })
+            }
+        };
+        self.call = Some(Call { order, done });
+    }
+
+    /// Takes back the prompt of a turn, if it was not begun to be handed over.
+    pub(crate) fn take_back(&mut self, turn: TurnId) -> bool {
+        let before = self.orders.len();
+        self.orders.retain(|order| !matches!(order, Order::Prompt { turn: of, .. } if *of == turn));
+        self.orders.len() < before
+    }
+
+    /// What it said already and nobody has read.
+    pub(crate) fn said(&mut self) -> Option<AgentEvent> {
+        self.events.try_recv().ok()
+    }
+
+    /// Kills it: dropping the driver, wherever it is, ends the agent and all that it started.
+    pub(crate) fn kill(&mut self, until: Instant) {
+        self.killed = Some(until);
+        self.driver = None;
+        if let Some(Call { order, done }) = self.call.take() {
+            drop(done);
+            self.orders.push_front(order);
+        }
+    }
+
+    /// Takes it apart: how to close it properly, when that is possible, and what it was never told or never answered.
+    pub(crate) fn part(mut self) -> (Option<Box<dyn Driver>>, Vec<Order>) {
+        let call = self.call.take().map(|call| call.order);
+        (self.driver.take(), call.into_iter().chain(self.orders).collect())
+    }
+}

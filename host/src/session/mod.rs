@@ -1,0 +1,364 @@
+//! A session: one task that owns its queue, its agent and its journal. It exists while there is something to do or an agent is
+//! loaded; a dormant session is only its notes.
+
+mod approvals;
+mod commands;
+mod loaded;
+mod opening;
+mod reports;
+mod row;
+mod speech;
+mod turns;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::id::{ApprovalId, CommandId, SessionId, TurnId};
+use protocol::limits::INTERRUPT_GRACE_MS;
+use protocol::offset::Offset;
+use protocol::port::Leased;
+use protocol::session::Activity;
+use protocol::turn::{TurnError, TurnErrorCode};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
+
+use crate::agent::Later;
+use crate::context::Context;
+use crate::journal::batch::Outbox;
+use crate::journal::live::Live;
+use crate::journal::pipeline::{InFlight, Sent};
+use crate::notes::{Held, SessionNote, TurnNote};
+use approvals::Asked;
+use loaded::{Loaded, Stir};
+
+pub(crate) use row::fact;
+
+/// Bytes that wait for the disk before the agent is no longer listened to.
+const MAX_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
+/// Events of an agent taken in one go, so that a flood becomes few reports and other things still get their turn.
+const GULP: usize = 64;
+/// Longest wait for the end of a killed agent.
+const KILL_GRACE: Duration = Duration::from_secs(2);
+/// Shortest time between two facts that only say what the session is doing.
+const DOING_EVERY: Duration = Duration::from_secs(1);
+
+/// A loaded session.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent things of a life that has no order")]
+pub(crate) struct Session {
+    context: Arc<Context>,
+    id: SessionId,
+    row: SessionNote,
+    /// Whether its journal is still to be made.
+    unborn: bool,
+    /// The command that makes it, until that is durable.
+    making: Option<CommandId>,
+    /// That command was lost: there is no such session.
+    never: bool,
+    /// The word by which the agent's processes are found.
+    tag: String,
+    mailbox: mpsc::Receiver<Leased>,
+    queue: VecDeque<Waiting>,
+    current: Option<Running>,
+    /// The turn that ended last, for what its agent still says of it.
+    previous: Option<(TurnId, Live)>,
+    approvals: BTreeMap<ApprovalId, Asked>,
+    agent: Loaded,
+    slot: Slot,
+    outbox: Outbox,
+    in_flight: Option<InFlight>,
+    dirty: Dirty,
+    doing_told: Option<Instant>,
+    idle_since: Option<Instant>,
+    stopping: bool,
+    end: Option<End>,
+}
+
+/// A turn that waits.
+#[derive(Debug)]
+struct Waiting {
+    note: TurnNote,
+    /// Whether that is durable.
+    accepted: bool,
+}
+
+/// The turn that runs.
+#[derive(Debug)]
+struct Running {
+    note: TurnNote,
+    prompt: Option<String>,
+    /// Whether the agent has it, or is being given it.
+    prompted: bool,
+    live: Live,
+    /// Where its stream ends.
+    end: Offset,
+    stop: Option<Stop>,
+    /// Commands that asked for its end.
+    cancels: Vec<Held>,
+}
+
+/// A running turn is to stop.
+#[derive(Debug)]
+struct Stop {
+    error: TurnError,
+    deadline: Instant,
+}
+
+/// A place among the turns that run at once.
+enum Slot {
+    No,
+    Waiting(Later<'static, Option<OwnedSemaphorePermit>>),
+    Held { _permit: Option<OwnedSemaphorePermit> },
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::No => "No",
+            Self::Waiting(_) => "Waiting",
+            Self::Held { .. } => "Held",
+        })
+    }
+}
+
+/// What must be said anew with the next report.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent things")]
+struct Dirty {
+    fact: bool,
+    doing: bool,
+    note: bool,
+    turn: bool,
+}
+
+/// Why a session's task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Nothing to do.
+    Dormant,
+    /// It was never made.
+    NeverWas,
+    /// The hub refused its report: what is durable must be looked at anew.
+    Broken,
+    /// The host stops.
+    Stopped,
+}
+
+/// What a session's task leaves.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) id: SessionId,
+    pub(crate) end: End,
+    /// Commands that came too late for it.
+    pub(crate) left: Vec<Leased>,
+}
+
+enum Wake {
+    Command(Leased),
+    Agent(Stir),
+    Slot(Option<OwnedSemaphorePermit>),
+    Sent(Sent),
+    Time,
+    Stop,
+    Dead,
+}
+
+impl Session {
+    /// A session as its notes have it; `unborn` when the first command is to make it.
+    pub(crate) fn new(
+        context: Arc<Context>,
+        id: SessionId,
+        row: SessionNote,
+        unborn: bool,
+        queue: Vec<TurnNote>,
+        mailbox: mpsc::Receiver<Leased>,
+    ) -> Self {
+        Self {
+            context,
+            id,
+            row,
+            unborn,
+            making: None,
+            never: false,
+            tag: String::new(),
+            mailbox,
+            queue: queue.into_iter().map(|note| Waiting { note, accepted: true }).collect(),
+            current: None,
+            previous: None,
+            approvals: BTreeMap::new(),
+            agent: Loaded::No,
+            slot: Slot::No,
+            outbox: Outbox::default(),
+            in_flight: None,
+            dirty: Dirty::default(),
+            doing_told: None,
+            idle_since: None,
+            stopping: false,
+            end: None,
+        }
+    }
+
+    /// Works until there is nothing to do, or the host stops. Dropping the future kills the agent and loses nothing that is
+    /// durable.
+    pub(crate) async fn run(mut self) -> Ended {
+        loop {
+            self.advance();
+            if let Some(end) = self.end {
+                return self.leave(end);
+            }
+            match self.wake().await {
+                Wake::Command(leased) => self.obey(leased),
+                Wake::Agent(stir) => self.stirred(stir),
+                Wake::Slot(permit) => self.slot = Slot::Held { _permit: permit },
+                Wake::Sent(sent) => self.sent(sent),
+                Wake::Time => self.tick(Instant::now()),
+                Wake::Stop => self.stop(),
+                Wake::Dead => return self.leave(End::Stopped),
+            }
+        }
+    }
+
+    async fn wake(&mut self) -> Wake {
+        let now = Instant::now();
+        let deadline = self.deadline(now);
+        let listen = self.has_room();
+        let Self { context, mailbox, agent, slot, in_flight, stopping, .. } = self;
+        let stopping = *stopping;
+        let slot = async {
+            match slot {
+                Slot::Waiting(asked) => asked.await,
+                Slot::No | Slot::Held { .. } => std::future::pending().await,
+            }
+        };
+        let sent = async {
+            match in_flight {
+                Some(in_flight) => (&mut in_flight.sent).await,
+                None => std::future::pending().await,
+            }
+        };
+        let time = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = context.dead.cancelled() => Wake::Dead,
+            () = context.stop.cancelled(), if !stopping => Wake::Stop,
+            sent = sent => Wake::Sent(sent),
+            Some(leased) = mailbox.recv(), if !stopping && listen => Wake::Command(leased),
+            stir = agent.stir(listen) => Wake::Agent(stir),
+            permit = slot => Wake::Slot(permit),
+            () = time => Wake::Time,
+        }
+    }
+
+    /// Whether more may be said before the disk has taken what was.
+    fn has_room(&self) -> bool {
+        let live = self.current.as_ref().map_or(0, |running| running.live.backlog());
+        self.outbox.weight() + live < MAX_BACKLOG_BYTES
+    }
+
+    /// Takes every step that can be taken now.
+    fn advance(&mut self) {
+        let now = Instant::now();
+        self.begin_next();
+        let idle = self.current.is_none() && self.queue.is_empty() && matches!(self.agent, Loaded::Open(_));
+        self.idle_since = if idle { self.idle_since.or(Some(now)) } else { None };
+        self.flush(now);
+        if self.end.is_none() && self.in_flight.is_none() && self.outbox.is_empty() && self.current.is_none() {
+            let gone = matches!(self.agent, Loaded::No);
+            if self.never {
+                self.end = Some(End::NeverWas);
+            } else if self.stopping && gone {
+                self.end = Some(End::Stopped);
+            } else if gone && self.queue.is_empty() && self.mailbox.is_empty() {
+                self.end = Some(End::Dormant);
+            }
+        }
+    }
+
+    fn leave(mut self, end: End) -> Ended {
+        self.mailbox.close();
+        let mut left = Vec::new();
+        while let Ok(leased) = self.mailbox.try_recv() {
+            left.push(leased);
+        }
+        Ended { id: self.id, end, left }
+    }
+
+    fn activity(&self) -> Activity {
+        match (&self.current, &self.agent) {
+            (Some(_), _) if !self.approvals.is_empty() => Activity::NeedsInput,
+            (Some(_), _) => Activity::Working,
+            (None, Loaded::Announced | Loaded::Opening(_)) => Activity::Starting,
+            (None, Loaded::Open(open)) if open.killed.is_none() => Activity::Idle,
+            (None, Loaded::Open(_) | Loaded::No | Loaded::Closing(_)) => Activity::NotLoaded,
+        }
+    }
+
+    fn take_ord(&mut self) -> u64 {
+        let ord = self.row.next_ord;
+        self.row.next_ord += 1;
+        self.dirty.note = true;
+        ord
+    }
+
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let quiet = self.in_flight.is_none();
+        let frame = self.current.as_ref().filter(|_| quiet).and_then(|running| running.live.next_frame(now));
+        let doing = (quiet && self.dirty.doing).then(|| self.doing_told.map_or(now, |told| told + DOING_EVERY));
+        let idle = self.idle_since.map(|since| since + self.context.options.agent_idle);
+        let killed = match &self.agent {
+            Loaded::Open(open) => open.killed,
+            Loaded::No | Loaded::Announced | Loaded::Opening(_) | Loaded::Closing(_) => None,
+        };
+        let stop = self.current.as_ref().filter(|_| killed.is_none()).and_then(|running| running.stop.as_ref());
+        [frame, doing, idle, killed, stop.map(|stop| stop.deadline)].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if self.idle_since.is_some_and(|since| since + self.context.options.agent_idle <= now) {
+            self.close_agent();
+        }
+        let overdue =
+            self.current.as_ref().and_then(|running| running.stop.as_ref()).is_some_and(|stop| stop.deadline <= now);
+        if let Loaded::Open(open) = &mut self.agent {
+            match open.killed {
+                Some(until) if until <= now => self.agent_gone("the agent did not end in time"),
+                None if overdue => {
+                    tracing::info!(session = %self.id, "the agent does not stop and is killed");
+                    open.kill(now + KILL_GRACE);
+                }
+                Some(_) | None => {}
+            }
+        } else if overdue {
+            self.agent_gone("the agent is gone");
+        }
+    }
+
+    /// Stops gracefully: the running turn is interrupted, queued ones stay, the agent is closed.
+    fn stop(&mut self) {
+        self.stopping = true;
+        self.slot = match std::mem::replace(&mut self.slot, Slot::No) {
+            held @ Slot::Held { .. } if self.current.is_some() => held,
+            Slot::No | Slot::Waiting(_) | Slot::Held { .. } => Slot::No,
+        };
+        match self.agent {
+            Loaded::Announced | Loaded::Opening(_) => self.agent_gone("the host stops"),
+            Loaded::No | Loaded::Open(_) | Loaded::Closing(_) => {}
+        }
+        if self.current.is_some() {
+            self.interrupt(TurnError { code: TurnErrorCode::HostRestarted, by: None });
+        }
+        if self.current.is_none() {
+            self.close_agent();
+        }
+    }
+
+    /// When a turn that is told to stop is stopped by force.
+    fn grace() -> Instant {
+        Instant::now() + Duration::from_millis(INTERRUPT_GRACE_MS)
+    }
+}

@@ -1,0 +1,65 @@
+//! Starting the agent of a session.
+
+use std::sync::Arc;
+
+use protocol::error::ErrorCode;
+use protocol::port::PortError;
+use protocol::turn::TurnErrorCode;
+
+use crate::agent::{OpenError, OpenSpec, Opened};
+use crate::catalogue;
+use crate::context::Context;
+use crate::notes::SessionNote;
+use crate::project;
+
+/// An agent could not be started for a session.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unavailable {
+    #[error("the directory of the project is not there, was replaced, or is not allowed")]
+    Project,
+    #[error("this host has no agent `{agent}`")]
+    Agent { agent: String },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("the hub could not be told of the project: {0}")]
+    Port(PortError),
+}
+
+impl Unavailable {
+    /// How the turn fails, and how its command fails.
+    pub(crate) fn codes(&self) -> (TurnErrorCode, ErrorCode) {
+        match self {
+            Self::Project => (TurnErrorCode::AgentUnavailable, ErrorCode::ProjectUnavailable),
+            Self::Port(_) => (TurnErrorCode::AgentUnavailable, ErrorCode::Internal),
+            Self::Agent { .. } | Self::Open(OpenError::NotFound { .. } | OpenError::Failed { .. }) => {
+                (TurnErrorCode::AgentUnavailable, ErrorCode::AgentUnavailable)
+            }
+            Self::Open(OpenError::LoggedOut { .. }) => (TurnErrorCode::CredentialsExpired, ErrorCode::AgentUnavailable),
+            Self::Open(OpenError::NotSaved { .. }) => (TurnErrorCode::SessionNotSaved, ErrorCode::AgentUnavailable),
+            Self::Open(OpenError::Option { what, .. }) if what.starts_with("mode ") || what == "mode" => {
+                (TurnErrorCode::AgentError, ErrorCode::ModeNotAllowed)
+            }
+            Self::Open(OpenError::Option { .. }) => (TurnErrorCode::ModelUnavailable, ErrorCode::ModelUnavailable),
+        }
+    }
+}
+
+/// Starts the agent of a session. Dropping the future leaves no process.
+///
+/// # Errors
+/// [`Unavailable`].
+pub(crate) async fn open(context: Arc<Context>, row: SessionNote, tag: String) -> Result<Opened, Unavailable> {
+    let Some(agent) = context.agents.get(&row.agent) else {
+        return Err(Unavailable::Agent { agent: row.agent });
+    };
+    let cwd =
+        project::directory(&context, row.project).await.map_err(Unavailable::Port)?.ok_or(Unavailable::Project)?;
+    // What was allowed when it was chosen may not be any more.
+    let mode = row.mode.filter(|mode| context.options.bypass_modes_allowed || !catalogue::bypasses_approval(mode));
+    let spec = OpenSpec { cwd, resume: row.agent_session, model: row.model, mode, tag };
+    let mut opened = agent.open(spec).await?;
+    if let Some(entry) = opened.entry.take() {
+        catalogue::learn(&context, &row.agent, entry).await;
+    }
+    Ok(opened)
+}

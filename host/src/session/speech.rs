@@ -1,0 +1,338 @@
+//! What the agent says and does, and what it becomes.
+
+use protocol::approval::ApprovalState;
+use protocol::error::ErrorCode;
+use protocol::fact::{FACT_VERSION, Operation};
+use protocol::id::{ItemId, TurnId};
+use protocol::item::{Item, ItemContent, ItemStatus, Role};
+use protocol::port::StreamStep;
+use protocol::turn::TurnErrorCode;
+use tokio::time::Instant;
+
+use super::loaded::{Loaded, Open, Order, Stir};
+use super::opening::Unavailable;
+use super::turns::Finish;
+use super::{GULP, KILL_GRACE, Session, row};
+use crate::agent::{AgentEvent, DriveError, OpenError, Opened, TurnEnd, TurnOutcome};
+use crate::journal::limit;
+use crate::journal::live::{Known, Live};
+use crate::notes::{self, Held, NOTE_VERSION, ProcessNote};
+
+impl Session {
+    /// The agent did something.
+    pub(super) fn stirred(&mut self, stir: Stir) {
+        match stir {
+            Stir::Opened(Ok(opened)) => self.opened(opened),
+            Stir::Opened(Err(why)) => self.not_opened(&why),
+            Stir::Said(first) => {
+                let mut next = Some(first);
+                for _ in 0..GULP {
+                    let Some(event) = next else { break };
+                    match event {
+                        Some(event) => self.hear(event),
+                        None => self.agent_gone("the agent ended without a word"),
+                    }
+                    let Loaded::Open(open) = &mut self.agent else { break };
+                    next = open.said().map(Some);
+                }
+            }
+            Stir::Told(order, result) => self.told(order, result),
+            Stir::Closed => self.agent_gone("the agent was closed"),
+        }
+    }
+
+    fn opened(&mut self, opened: Opened) {
+        let Opened { driver, events, process, .. } = opened;
+        if let Some(mark) = process {
+            let note = ProcessNote { v: NOTE_VERSION, mark };
+            self.outbox.open().note(notes::process(self.id), Some(notes::encode(&note)));
+        }
+        self.agent = Loaded::Open(Open::new(driver, events));
+        self.dirty.fact = true;
+    }
+
+    fn not_opened(&mut self, why: &Unavailable) {
+        tracing::warn!(session = %self.id, agent = self.row.agent, code = ?why.codes().0, "the agent does not start");
+        self.fail_head(why);
+        if let Unavailable::Open(OpenError::NotSaved { .. }) = why {
+            // Said once; the next prompt begins a new conversation with the agent.
+            self.row.agent_session = None;
+            self.dirty.note = true;
+        }
+        self.unload();
+    }
+
+    fn hear(&mut self, event: AgentEvent) {
+        match event {
+            AgentEvent::Session { agent_session } => {
+                if self.row.agent_session.as_ref() != Some(&agent_session) {
+                    self.row.agent_session = Some(agent_session);
+                    self.dirty.note = true;
+                }
+            }
+            AgentEvent::Options { model, mode } => self.options(model, mode),
+            AgentEvent::TurnStarted => {
+                if self.current.is_none() && !self.stopping {
+                    self.begin_own();
+                }
+            }
+            AgentEvent::ItemStarted { item, parent, role, content } => {
+                self.start(item, parent.as_deref(), role, content)
+            }
+            AgentEvent::Delta { item, part, text } => {
+                if !self.current.as_mut().is_some_and(|running| running.live.grow(&item, part, &text)) {
+                    tracing::debug!(session = %self.id, "a piece of nothing that is open");
+                }
+            }
+            AgentEvent::ItemUpdated { item, content } => {
+                self.does(&content);
+                if let Some(running) = &mut self.current {
+                    running.live.update(&item, content);
+                }
+            }
+            AgentEvent::ItemSettled { item, parent, role, status, content } => {
+                self.settle(item, parent.as_deref(), role, status, content);
+            }
+            AgentEvent::ItemAbandoned { item } => self.abandon(&item),
+            AgentEvent::Notice { level, code, text } => {
+                let content = ItemContent::Notice { level, code, text };
+                let key = format!("notice {}", self.context.clock.fresh().simple());
+                self.settle(key, None, Role::System, ItemStatus::Done, content);
+            }
+            AgentEvent::Ask { request, item, kind, options, content } => {
+                self.ask(request, item.as_deref(), kind, options, content);
+            }
+            AgentEvent::AskWithdrawn { request } => self.withdraw(&request),
+            AgentEvent::TurnEnded(end) => self.ended(end),
+            AgentEvent::Exited { detail } => self.agent_gone(&detail),
+        }
+    }
+
+    fn options(&mut self, model: Option<String>, mode: Option<String>) {
+        if let (Some(running), Some(model)) = (&mut self.current, model)
+            && running.note.fact.model.as_ref() != Some(&model)
+        {
+            running.note.fact.model = Some(model);
+            self.dirty.turn = true;
+        }
+        if mode.is_some() && self.row.mode != mode {
+            self.row.mode = mode;
+            (self.dirty.fact, self.dirty.note) = (true, true);
+        }
+    }
+
+    fn does(&mut self, content: &ItemContent) {
+        let line = row::doing(content);
+        if line.is_some() && self.row.doing != line {
+            self.row.doing = line;
+            self.dirty.doing = true;
+        }
+    }
+
+    fn fresh_item(&mut self, parent: Option<ItemId>) -> Known {
+        let id = ItemId::from_uuid(self.context.clock.fresh());
+        Known { id, ord: self.take_ord(), created_at_ms: self.context.now(), messages: 0, parent }
+    }
+
+    fn start(&mut self, key: String, parent: Option<&str>, role: Role, content: ItemContent) {
+        let Some(running) = &self.current else { return };
+        if running.live.known(&key).is_some() {
+            return;
+        }
+        let parent = parent.and_then(|key| running.live.known(key)).map(|known| known.id);
+        self.does(&content);
+        let known = self.fresh_item(parent);
+        if let Some(running) = &mut self.current {
+            running.live.begin(key, known, role, content);
+        }
+    }
+
+    /// The turn of which the agent speaks: the running one, or, after its end, the last.
+    fn spoken(&mut self) -> Option<(TurnId, &mut Live)> {
+        match (&mut self.current, &mut self.previous) {
+            (Some(running), _) => Some((running.note.id, &mut running.live)),
+            (None, Some((turn, live))) => Some((*turn, live)),
+            (None, None) => None,
+        }
+    }
+
+    fn settle(&mut self, key: String, parent: Option<&str>, role: Role, status: ItemStatus, mut content: ItemContent) {
+        limit::clamp(&mut content);
+        self.does(&content);
+        let Some((turn, live)) = self.spoken() else { return };
+        let open = live.close(&key).map(|item| item.known);
+        let before = live.known(&key);
+        let parent = parent.and_then(|key| live.known(key)).map(|known| known.id);
+        let operation = if before.is_some() && open.is_none() { Operation::Update } else { Operation::Insert };
+        let known = match open.or(before) {
+            Some(known) => known,
+            None => self.fresh_item(parent),
+        };
+        let fact = Item {
+            v: FACT_VERSION,
+            session: self.id,
+            turn,
+            ord: known.ord,
+            parent: known.parent,
+            role,
+            sender: None,
+            status,
+            index: known.messages,
+            created_at_ms: known.created_at_ms,
+            settled_at_ms: Some(self.context.now()),
+            content,
+        };
+        self.outbox.open().journal(self.id, (known.id, operation, fact));
+        self.closed(known.id);
+        if let Some((_, live)) = self.spoken() {
+            live.remember(key, known);
+        }
+    }
+
+    fn abandon(&mut self, key: &str) {
+        let Some(running) = &mut self.current else { return };
+        let Some(item) = running.live.close(key).filter(|item| item.told()) else { return };
+        let turn = running.note.id;
+        let gone = protocol::fact::SessionFact::Item { id: item.known.id, operation: Operation::Delete, value: None };
+        self.outbox.open().step(StreamStep::Turn(turn, vec![gone]));
+        self.closed(item.known.id);
+    }
+
+    /// Notes, with what closes it, that an item is no longer unsettled: after a crash it must not be settled again.
+    fn closed(&mut self, item: ItemId) {
+        let Some(running) = &mut self.current else { return };
+        let before = running.note.unsettled.len();
+        running.note.unsettled.retain(|unsettled| *unsettled != item);
+        if running.note.unsettled.len() < before {
+            let key = notes::turn(self.id, running.note.id);
+            self.outbox.open().note(key, Some(notes::encode(&running.note)));
+        }
+    }
+
+    fn ended(&mut self, end: TurnEnd) {
+        // An end that comes before the prompt was handed over is that of another turn.
+        if self.current.as_ref().is_none_or(|running| !running.prompted) {
+            return;
+        }
+        let TurnEnd { how, usage, model } = end;
+        let finish = match how {
+            TurnOutcome::Completed => Finish::default(),
+            TurnOutcome::Interrupted => Finish { interrupted: true, ..Finish::default() },
+            TurnOutcome::Failed { code, detail } => Finish::failed(code, detail),
+        };
+        self.end_turn(Finish { usage, model, ..finish }, ApprovalState::Withdrawn);
+    }
+
+    fn told(&mut self, order: Order, result: Result<(), DriveError>) {
+        match (order, result) {
+            (Order::Prompt { .. } | Order::Interrupt, Ok(())) => {}
+            (Order::Prompt { turn, .. }, Err(error)) => self.not_prompted(turn, &error),
+            (Order::Interrupt, Err(error)) => {
+                tracing::info!(session = %self.id, %error, "the agent cannot be interrupted and is killed");
+                if let Some(open) = self.agent.running() {
+                    open.kill(Instant::now() + KILL_GRACE);
+                }
+            }
+            (Order::Answer { held, .. }, result) => self.finish(held, result.map_err(|error| refusal(&error))),
+            (Order::Options { held, .. }, Ok(())) => self.finish(held, Ok(())),
+            (Order::Options { held, model, .. }, Err(error)) => {
+                let (code, detail) = refusal(&error);
+                let code = match error {
+                    DriveError::Refused { .. } if model.is_some() => ErrorCode::ModelUnavailable,
+                    _ => code,
+                };
+                self.finish(held, Err((code, detail)));
+            }
+        }
+        if let Some(open) = self.agent.running() {
+            open.next();
+        }
+    }
+
+    fn not_prompted(&mut self, turn: TurnId, error: &DriveError) {
+        if self.current.as_ref().is_none_or(|running| running.note.id != turn) {
+            return;
+        }
+        let code = match error {
+            DriveError::Died { .. } => TurnErrorCode::AgentDied,
+            DriveError::Refused { .. } | DriveError::Timeout { .. } | DriveError::NotAsked { .. } => {
+                TurnErrorCode::AgentError
+            }
+        };
+        self.end_turn(Finish::failed(code, error.to_string()), ApprovalState::Stale);
+        if !matches!(error, DriveError::Refused { .. })
+            && let Some(open) = self.agent.running()
+        {
+            open.kill(Instant::now() + KILL_GRACE);
+        }
+    }
+
+    /// Tells something to an agent that is not there any more.
+    pub(super) fn untold(&mut self, order: Order) {
+        match order {
+            Order::Prompt { turn, .. } => {
+                self.not_prompted(turn, &DriveError::Died { detail: "it is gone".to_owned() })
+            }
+            Order::Interrupt => {}
+            Order::Answer { held, .. } => self.gone_before(held),
+            Order::Options { held, .. } => self.finish(held, Ok(())),
+        }
+    }
+
+    fn gone_before(&mut self, held: Held) {
+        self.finish(held, Err((ErrorCode::AgentDied, "the agent ended before it took the answer".to_owned())));
+    }
+
+    /// The agent is gone, whatever was the reason.
+    pub(super) fn agent_gone(&mut self, detail: &str) {
+        let agent = std::mem::replace(&mut self.agent, Loaded::No);
+        if let Loaded::Open(open) = agent {
+            let (driver, orders) = open.part();
+            drop(driver);
+            for order in orders {
+                if !matches!(order, Order::Prompt { .. }) {
+                    self.untold(order);
+                }
+            }
+        }
+        self.end_turn(Finish::failed(TurnErrorCode::AgentDied, detail), ApprovalState::Stale);
+        self.unload();
+    }
+
+    fn unload(&mut self) {
+        self.agent = Loaded::No;
+        self.outbox.open().note(notes::process(self.id), None);
+        self.dirty.fact = true;
+    }
+
+    /// Closes the agent, if it is there.
+    pub(super) fn close_agent(&mut self) {
+        let Loaded::Open(open) = &self.agent else { return };
+        if open.killed.is_some() {
+            return;
+        }
+        let Loaded::Open(open) = std::mem::replace(&mut self.agent, Loaded::No) else { return };
+        let (driver, orders) = open.part();
+        for order in orders {
+            self.untold(order);
+        }
+        match driver {
+            Some(driver) => {
+                self.agent = Loaded::Closing(driver.close());
+                self.dirty.fact = true;
+            }
+            // It was busy with an order, which was dropped, and the agent with it.
+            None => self.unload(),
+        }
+    }
+}
+
+fn refusal(error: &DriveError) -> (ErrorCode, String) {
+    let code = match error {
+        DriveError::Died { .. } => ErrorCode::AgentDied,
+        DriveError::NotAsked { .. } => ErrorCode::ApprovalNotPending,
+        DriveError::Refused { .. } => ErrorCode::Invalid,
+        DriveError::Timeout { .. } => ErrorCode::AgentUnavailable,
+    };
+    (code, error.to_string())
+}

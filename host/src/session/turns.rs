@@ -1,0 +1,313 @@
+//! The turns of a session: accepted in order, begun one at a time, ended exactly once.
+
+use protocol::command::CommandState;
+use protocol::error::ErrorCode;
+use protocol::fact::{FACT_VERSION, Operation};
+use protocol::id::{ItemId, TurnId};
+use protocol::item::{Item, ItemContent, ItemStatus, Role, Sender};
+use protocol::offset::Offset;
+use protocol::port::{StreamStep, Transition};
+use protocol::session::LastTurn;
+use protocol::turn::{Origin, Turn, TurnContent, TurnError, TurnErrorCode, TurnState, Usage};
+
+use super::loaded::{Loaded, Order};
+use super::opening::Unavailable;
+use super::{Running, Session, Slot, Stop, Waiting, row};
+use crate::agent::ProcessMark;
+use crate::journal::batch::{After, Batch};
+use crate::journal::live::{Live, LiveItem};
+use crate::notes::{self, Held, NOTE_VERSION, ProcessNote, TurnNote};
+use protocol::approval::ApprovalState;
+
+/// How a turn ended.
+#[derive(Debug, Default)]
+pub(super) struct Finish {
+    pub(super) error: Option<TurnErrorCode>,
+    pub(super) interrupted: bool,
+    pub(super) detail: Option<String>,
+    pub(super) usage: Option<Usage>,
+    pub(super) model: Option<String>,
+}
+
+impl Finish {
+    pub(super) fn failed(code: TurnErrorCode, detail: impl Into<String>) -> Self {
+        Self { error: Some(code), detail: Some(detail.into()), ..Self::default() }
+    }
+}
+
+impl Session {
+    fn turn(&mut self, state: TurnState, origin: Origin, sender: Option<Sender>) -> Turn {
+        let now = self.context.now();
+        let running = state.is_running();
+        Turn {
+            v: FACT_VERSION,
+            session: self.id,
+            ord: self.take_ord(),
+            state,
+            origin,
+            sender,
+            agent: self.row.agent.clone(),
+            model: None,
+            low_water: running.then_some(Offset::ZERO),
+            queued_at_ms: now,
+            started_at_ms: running.then_some(now),
+            ended_at_ms: None,
+            usage: None,
+            error: None,
+            content: TurnContent::default(),
+        }
+    }
+
+    /// Accepts a prompt: its turn is queued, and its words are in the journal.
+    pub(super) fn accept(&mut self, held: Held, sender: Sender, text: String) {
+        let id = TurnId::from_uuid(self.context.clock.fresh());
+        let fact = self.turn(TurnState::Queued, Origin::Prompt { command: held.id }, Some(sender));
+        let item = Item {
+            v: FACT_VERSION,
+            session: self.id,
+            turn: id,
+            ord: self.take_ord(),
+            parent: None,
+            role: Role::User,
+            sender: Some(sender),
+            status: ItemStatus::Done,
+            index: 0,
+            created_at_ms: fact.queued_at_ms,
+            settled_at_ms: Some(fact.queued_at_ms),
+            content: ItemContent::Text { text: text.clone() },
+        };
+        if self.row.title.is_empty() {
+            self.row.title = row::title(&text);
+        }
+        self.row.updated_at_ms = fact.queued_at_ms;
+        let note = TurnNote {
+            v: NOTE_VERSION,
+            id,
+            fact: fact.clone(),
+            command: Some(held),
+            text: Some(text),
+            unsettled: Vec::new(),
+        };
+        let mut batch = Batch::accepting(held.id, Some(id));
+        let operation = if self.unborn { Operation::Insert } else { Operation::Update };
+        if std::mem::take(&mut self.unborn) {
+            batch.step(StreamStep::CreateJournal(self.id));
+            if self.current.is_none() {
+                self.row.last_turn = Some(LastTurn { id, state: TurnState::Queued });
+            }
+        }
+        batch.journal(self.id, (id, Operation::Insert, fact));
+        batch.journal(self.id, (ItemId::from_uuid(self.context.clock.fresh()), Operation::Insert, item));
+        batch.feed(row::fact(&self.context, self.id, &self.row, self.activity(), self.queue.len() + 1, operation));
+        let mut step = Transition::to(held.id, held.token, CommandState::Running);
+        step.turn = Some(id);
+        batch.report.commands.push(step);
+        batch.note(notes::turn(self.id, id), Some(notes::encode(&note)));
+        batch.note(notes::session(self.id), Some(notes::encode(&self.row)));
+        batch.after.push(After::Accepted(id));
+        self.outbox.push(batch);
+        self.queue.push_back(Waiting { note, accepted: false });
+    }
+
+    /// Brings the head of the queue nearer to its agent: a slot, then an agent, then the turn.
+    pub(super) fn begin_next(&mut self) {
+        if self.stopping || self.never || self.current.is_some() {
+            return;
+        }
+        if self.queue.front().is_none_or(|waiting| !waiting.accepted) {
+            self.slot = Slot::No;
+            return;
+        }
+        match (&self.slot, &self.agent) {
+            (Slot::No, _) => {
+                let slots = self.context.slots.clone();
+                self.slot = Slot::Waiting(Box::pin(async move { slots.acquire_owned().await.ok() }));
+            }
+            (Slot::Waiting(_), _) => {}
+            (Slot::Held { .. }, Loaded::No) => self.announce(),
+            (Slot::Held { .. }, Loaded::Open(open)) if open.killed.is_none() => self.begin(),
+            (Slot::Held { .. }, Loaded::Announced | Loaded::Opening(_) | Loaded::Open(_) | Loaded::Closing(_)) => {}
+        }
+    }
+
+    /// Writes down by which word the agent's processes will be found, before there are any.
+    fn announce(&mut self) {
+        self.agent = Loaded::Announced;
+        self.tag = self.context.clock.fresh().simple().to_string();
+        self.dirty.fact = true;
+        let note = ProcessNote { v: NOTE_VERSION, mark: ProcessMark { pid: 0, started: 0, tag: self.tag.clone() } };
+        let batch = self.outbox.open();
+        batch.note(notes::process(self.id), Some(notes::encode(&note)));
+        batch.after.push(After::Open);
+    }
+
+    /// Begins the turn at the head of the queue. The agent gets the prompt only once this is durable, so that no prompt is ever
+    /// handed over twice.
+    fn begin(&mut self) {
+        let Some(Waiting { mut note, .. }) = self.queue.pop_front() else { return };
+        let prompt = note.text.take();
+        note.fact.state = TurnState::Running;
+        note.fact.started_at_ms = Some(self.context.now());
+        note.fact.low_water = Some(Offset::ZERO);
+        if let Some(held) = note.command.take() {
+            let mut step = Transition::to(held.id, held.token, CommandState::Succeeded);
+            step.turn = Some(note.id);
+            self.outbox.command(step);
+        }
+        self.run_turn(note, prompt, Operation::Update);
+    }
+
+    /// Writes down a turn that the agent began by itself.
+    pub(super) fn begin_own(&mut self) {
+        // The agent runs already, so it cannot be held back; it takes a place if there is one.
+        self.slot = Slot::Held { _permit: self.context.slots.clone().try_acquire_owned().ok() };
+        let id = TurnId::from_uuid(self.context.clock.fresh());
+        let fact = self.turn(TurnState::Running, Origin::Agent, None);
+        let note = TurnNote { v: NOTE_VERSION, id, fact, command: None, text: None, unsettled: Vec::new() };
+        self.run_turn(note, None, Operation::Insert);
+        if let Some(running) = &mut self.current {
+            running.prompted = true;
+        }
+    }
+
+    fn run_turn(&mut self, note: TurnNote, prompt: Option<String>, operation: Operation) {
+        let id = note.id;
+        let batch = self.outbox.open();
+        batch.step(StreamStep::CreateTurn(id));
+        batch.journal(self.id, (id, operation, note.fact.clone()));
+        batch.note(notes::turn(self.id, id), Some(notes::encode(&note)));
+        batch.after.push(After::Prompt(id));
+        self.row.last_turn = Some(LastTurn { id, state: TurnState::Running });
+        self.dirty.fact = true;
+        self.current = Some(Running {
+            note,
+            prompt,
+            prompted: false,
+            live: Live::new(self.id, id),
+            end: Offset::ZERO,
+            stop: None,
+            cancels: Vec::new(),
+        });
+    }
+
+    /// Tells the running turn to stop; the first reason counts.
+    pub(super) fn interrupt(&mut self, error: TurnError) {
+        let Some(running) = &mut self.current else { return };
+        if running.stop.is_some() {
+            return;
+        }
+        running.stop = Some(Stop { error, deadline: Self::grace() });
+        let turn = running.note.id;
+        let given = running.prompted && !self.agent.running().is_some_and(|open| open.take_back(turn));
+        if !given {
+            self.end_turn(Finish { interrupted: true, ..Finish::default() }, ApprovalState::Withdrawn);
+        } else if let Some(open) = self.agent.running() {
+            open.tell(Order::Interrupt);
+        }
+    }
+
+    /// Ends the running turn: nothing of it stays unsettled, and its stream is closed.
+    pub(super) fn end_turn(&mut self, finish: Finish, asked: ApprovalState) {
+        let Some(mut running) = self.current.take() else { return };
+        self.close_approvals(asked);
+        let now = self.context.now();
+        for item in running.live.close_all() {
+            self.settle_open(running.note.id, item, ItemStatus::Interrupted);
+        }
+        let fact = &mut running.note.fact;
+        let stopped = running.stop.filter(|_| finish.interrupted || finish.error.is_some());
+        (fact.state, fact.error) = match (stopped, finish.error) {
+            (Some(stop), _) => (TurnState::Interrupted, Some(stop.error)),
+            (None, _) if finish.interrupted => {
+                (TurnState::Interrupted, Some(TurnError { code: TurnErrorCode::Cancelled, by: None }))
+            }
+            (None, Some(code)) => (TurnState::Failed, Some(TurnError { code, by: None })),
+            (None, None) => (TurnState::Completed, None),
+        };
+        fact.ended_at_ms = Some(now);
+        fact.low_water = Some(running.end);
+        fact.usage = finish.usage.or(fact.usage);
+        fact.model = finish.model.or(fact.model.take());
+        fact.content.detail = finish.detail;
+        let id = running.note.id;
+        let state = fact.state;
+        let batch = self.outbox.open();
+        batch.journal(self.id, (id, Operation::Update, fact.clone()));
+        batch.step(StreamStep::CloseTurn(id));
+        batch.note(notes::turn(self.id, id), None);
+        for held in running.cancels {
+            self.finish(held, Ok(()));
+        }
+        self.row.last_turn = Some(LastTurn { id, state });
+        self.dirty.fact = true;
+        self.previous = Some((id, running.live));
+        self.slot = Slot::No;
+        if self.stopping {
+            self.close_agent();
+        }
+    }
+
+    /// Settles an item that never settled by itself.
+    pub(super) fn settle_open(&mut self, turn: TurnId, item: LiveItem, status: ItemStatus) {
+        let fact = Item {
+            v: FACT_VERSION,
+            session: self.id,
+            turn,
+            ord: item.known.ord,
+            parent: item.known.parent,
+            role: item.role,
+            sender: None,
+            status,
+            index: item.known.messages,
+            created_at_ms: item.known.created_at_ms,
+            settled_at_ms: Some(self.context.now()),
+            content: item.content,
+        };
+        self.outbox.open().journal(self.id, (item.known.id, Operation::Insert, fact));
+    }
+
+    /// Takes back a turn that has not begun; one that is not queued has ended, and stays as it is.
+    pub(super) fn cancel_queued(&mut self, turn: TurnId, error: TurnError) {
+        let Some(place) = self.queue.iter().position(|waiting| waiting.note.id == turn) else { return };
+        let Some(Waiting { note, .. }) = self.queue.remove(place) else { return };
+        self.end_queued(note, TurnState::Interrupted, error, None, CommandState::Cancelled, None);
+    }
+
+    /// The turn at the head of the queue cannot begin: the agent does not start.
+    pub(super) fn fail_head(&mut self, why: &Unavailable) {
+        let Some(Waiting { note, .. }) = self.queue.pop_front() else { return };
+        let (code, command) = why.codes();
+        let detail = why.to_string();
+        let error = TurnError { code, by: None };
+        self.end_queued(note, TurnState::Failed, error, Some(detail), CommandState::Failed, Some(command));
+        self.slot = Slot::No;
+    }
+
+    fn end_queued(
+        &mut self,
+        note: TurnNote,
+        state: TurnState,
+        error: TurnError,
+        detail: Option<String>,
+        command: CommandState,
+        code: Option<ErrorCode>,
+    ) {
+        if let Some(held) = note.command {
+            let mut step = match code {
+                Some(code) => Transition::failed(held.id, held.token, code, detail.clone().unwrap_or_default()),
+                None => Transition::to(held.id, held.token, command),
+            };
+            step.turn = Some(note.id);
+            self.outbox.command(step);
+        }
+        let ended_at_ms = Some(self.context.now());
+        let fact = Turn { state, error: Some(error), ended_at_ms, content: TurnContent { detail }, ..note.fact };
+        let batch = self.outbox.open();
+        batch.journal(self.id, (note.id, Operation::Update, fact));
+        batch.note(notes::turn(self.id, note.id), None);
+        if self.current.is_none() {
+            self.row.last_turn = Some(LastTurn { id: note.id, state });
+        }
+        self.dirty.fact = true;
+    }
+}
