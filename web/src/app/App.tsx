@@ -1,0 +1,85 @@
+import { useEffect, useState } from "react";
+import type { Hub } from "../hub/hub";
+import { useStore } from "../hub/store";
+import { Written } from "../parts/Written";
+import { NewChat } from "../screens/new/NewChat";
+import { Sessions } from "../screens/sessions/Sessions";
+import { TranscriptScreen } from "../screens/transcript/TranscriptScreen";
+import { words } from "../words";
+import { HubContext, useHub, useRows } from "./context";
+import { Keys } from "./Keys";
+import { useKeys } from "./keys";
+import { go, route } from "./router";
+import "./app.css";
+
+/** Everything behind the door: the list, and what it leads to. */
+export function App({ hub }: { hub: Hub }) {
+  return (
+    <HubContext value={hub}>
+      <Door />
+    </HubContext>
+  );
+}
+
+function Door() {
+  const hub = useHub();
+  const phase = useStore(hub.phase);
+  const connection = useStore(hub.socket.connection);
+  useEffect(() => {
+    // A page of its own, from nothing: what this account has shown does not stay in memory (W-119).
+    if (phase === "unpaired") location.replace("/pair");
+  }, [phase]);
+  if (phase === "unreachable") return <Alone title={words.boot.unreachableTitle} text={words.boot.unreachable} />;
+  if (phase !== "ready") return <Alone title={words.boot.starting} />;
+  if (connection.state === "stopped" && connection.why === "forbidden") return <Alone title={words.boot.forbiddenTitle} text={words.boot.forbidden} />;
+  if (connection.state === "stopped" && connection.why === "upgrade") {
+    return (
+      <Alone title={words.boot.upgradeTitle} text={words.boot.upgrade}>
+        <button type="button" className="button button-primary" onClick={() => location.reload()}>
+          {words.boot.reload}
+        </button>
+      </Alone>
+    );
+  }
+  return <Rooms />;
+}
+
+function Alone({ title, text, children }: { title: string; text?: string; children?: React.ReactNode }) {
+  return (
+    <main className="alone">
+      <Written title={title} text={text} line={text === undefined ? "slack" : "broken"}>
+        {children}
+      </Written>
+    </main>
+  );
+}
+
+function Rooms() {
+  const here = useStore(route);
+  const [keys, setKeys] = useState(false);
+  useKeys({ "?": () => setKeys(true), n: () => go({ screen: "new", project: null }) });
+  useFavicon();
+  const session = here.screen === "session" ? here.session : null;
+  return (
+    <div className="rooms" data-screen={here.screen}>
+      <div className="rooms-list">
+        <Sessions current={session} />
+      </div>
+      <div className="rooms-main">
+        {here.screen === "new" ? <NewChat project={here.project} /> : null}
+        {session === null ? null : <TranscriptScreen session={session} />}
+        {here.screen === "sessions" ? <Written title={words.sessions.title} text={words.sessions.emptyMain} /> : null}
+      </div>
+      {keys ? <Keys close={() => setKeys(false)} /> : null}
+    </div>
+  );
+}
+
+/** The sign in the browser's tab has a filled dot while something needs you. */
+function useFavicon(): void {
+  const { session } = useRows();
+  const needs = [...session.values()].some((each) => each.activity === "needs_input");
+  useEffect(() => {
+    document.querySelector<HTMLLinkElement>('link[rel="icon"]')?.setAttribute("href", needs ? "/favicon-needs.svg" : "/favicon.svg");
+  }, [needs]);
+}

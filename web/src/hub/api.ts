@@ -1,0 +1,105 @@
+import type {
+  ClaimRequest,
+  ClaimResponse,
+  ClaimStatus,
+  ClaimStatusRequest,
+  Lists,
+  Me,
+  PairingList,
+  Problem,
+  TranscriptPage,
+} from "../protocol/generated";
+
+/** The hub answered, and the answer is a problem. */
+export class ApiError extends Error {
+  readonly problem: Problem;
+  /** After which time another try may help, in milliseconds. */
+  readonly retryAfterMs: number | null;
+
+  constructor(problem: Problem, retryAfterMs: number | null = null) {
+    super(problem.code);
+    this.problem = problem;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The hub did not answer: no network, or nothing there. */
+export class Unreachable extends Error {}
+
+/** Longest wait for an answer, in milliseconds, beside what was asked to wait. */
+const TIMEOUT_MS = 20_000;
+
+/** The HTTP API, with the device's cookie. */
+export class Api {
+  readonly #base: string;
+  /** Called when the hub no longer knows this device. */
+  onUnauthenticated: () => void = () => {};
+
+  constructor(base = "") {
+    this.#base = base;
+  }
+
+  me = (): Promise<Me> => this.#json("GET", "/v1/me");
+  lists = (): Promise<Lists> => this.#json("GET", "/v1/lists");
+  claims = (): Promise<PairingList> => this.#json("GET", "/v1/pairings");
+
+  answerClaim(pairing: string, allow: boolean): Promise<void> {
+    return this.#json("POST", `/v1/pairings/${encodeURIComponent(pairing)}/answer`, { allow });
+  }
+
+  transcript(session: string, before: string | null): Promise<TranscriptPage> {
+    const query = before === null ? "" : `?before=${encodeURIComponent(before)}`;
+    return this.#json("GET", `/v1/sessions/${encodeURIComponent(session)}/transcript${query}`);
+  }
+
+  logout = (): Promise<void> => this.#json("POST", "/v1/logout");
+
+  claim = (body: ClaimRequest): Promise<ClaimResponse> => this.#json("POST", "/v1/pairings/claim", body);
+
+  claimStatus(body: ClaimStatusRequest, signal: AbortSignal): Promise<ClaimStatus> {
+    return this.#json("POST", "/v1/pairings/status", body, signal, body.waitMs);
+  }
+
+  async #json<T>(method: string, path: string, body?: unknown, signal?: AbortSignal, extraMs = 0): Promise<T> {
+    const clock = new AbortController();
+    const timer = setTimeout(() => clock.abort(), TIMEOUT_MS + extraMs);
+    const abort = (): void => clock.abort();
+    signal?.addEventListener("abort", abort);
+    try {
+      const response = await fetch(this.#base + path, {
+        method,
+        credentials: "same-origin",
+        cache: "no-store",
+        redirect: "error",
+        headers: body === undefined ? { accept: "application/json" } : { accept: "application/json", "content-type": "application/json" },
+        body: body === undefined ? null : JSON.stringify(body),
+        signal: clock.signal,
+      });
+      if (!response.ok) {
+        const error = await failure(response);
+        if (error.problem.code === "unauthenticated") this.onUnauthenticated();
+        throw error;
+      }
+      return (response.status === 204 ? undefined : await response.json()) as T;
+    } catch (error) {
+      throw error instanceof ApiError ? error : new Unreachable(path, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+}
+
+async function failure(response: Response): Promise<ApiError> {
+  const after = Number(response.headers.get("retry-after"));
+  const retryAfterMs = Number.isFinite(after) && after > 0 ? after * 1000 : null;
+  const fallback = response.status === 401 ? "unauthenticated" : response.status === 404 ? "not_found" : "internal";
+  let problem: Problem = { status: response.status, code: fallback, title: "", detail: null, hint: "", requestId: null };
+  try {
+    const body = (await response.json()) as Partial<Problem>;
+    if (typeof body.code === "string") problem = { ...problem, ...body };
+  } catch {
+    // A proxy's page instead of a problem: the status has to do.
+  }
+  return new ApiError(problem, retryAfterMs);
+}

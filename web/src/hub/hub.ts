@@ -1,0 +1,164 @@
+import type { CommandBody, Me } from "../protocol/generated";
+import { Opener } from "../session/opener";
+import { Api, ApiError } from "./api";
+import { Feed, NO_ROWS, type Rows } from "./feed";
+import { wipe } from "./local";
+import { Outbox, type Sent } from "./outbox";
+import { HubSocket, type Wire } from "./socket";
+import { Store } from "./store";
+import { browserTiming, pauseMs } from "./timing";
+
+/** Whether this page may talk to the hub at all. */
+export type Phase = "starting" | "unreachable" | "ready" | "unpaired";
+
+/** A day, in milliseconds: how long a prompt for a host that is away waits for it. */
+const KEEP_MS = 24 * 60 * 60 * 1000;
+
+/** Everything that talks to the hub, made once per page and taken down once. */
+export class Hub {
+  readonly phase = new Store<Phase>("starting");
+  readonly me = new Store<Me | null>(null);
+  readonly rows = new Store<Rows>(NO_ROWS);
+  readonly sent = new Store<ReadonlyMap<string, Sent>>(new Map());
+  readonly api = new Api();
+  readonly socket: HubSocket;
+  #feed: Feed | null = null;
+  #outbox: Outbox | null = null;
+  #down: (() => void)[] = [];
+  #attempt = 0;
+  #stopped = false;
+
+  constructor() {
+    this.socket = new HubSocket({
+      dial: () => new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/connect`) as Wire,
+      enrolled: () => this.#enrolled(),
+      online: () => navigator.onLine,
+      client: "towline-web",
+    });
+    this.api.onUnauthenticated = () => this.unpair();
+  }
+
+  /** Finds out who this device is, then opens the socket, the lists and the outbox. */
+  async start(): Promise<void> {
+    try {
+      const me = await this.api.me();
+      if (this.#stopped) return;
+      this.me.set(me);
+      this.#run(me);
+      this.phase.set("ready");
+    } catch (error) {
+      if (this.#stopped || this.phase.get() === "unpaired") return;
+      if (error instanceof ApiError && error.problem.status < 500) {
+        this.unpair();
+        return;
+      }
+      this.phase.set("unreachable");
+      this.#attempt += 1;
+      const pause = Math.max(500, pauseMs(Math.min(this.#attempt, 4), Math.random()));
+      this.#down.push(browserTiming.after(pause, () => void this.start()));
+    }
+  }
+
+  /** The hub's clock, in Unix milliseconds. */
+  now(): number {
+    return Date.now() + this.#skewMs;
+  }
+
+  /** Sends a command to the host that owns a thing; answers at once with the command's id. */
+  post(host: string, body: CommandBody): string {
+    const away = this.rows.get().host.get(host)?.presence !== "online";
+    const keeps = body.kind === "send_prompt" || body.kind === "start_session";
+    return this.#outbox?.post(host, body, away && keeps ? KEEP_MS : null) ?? "";
+  }
+
+  forget(command: string): void {
+    this.#outbox?.forget(command);
+  }
+
+  openSession(session: string): Opener {
+    const opener = new Opener(session, this.api, this.socket);
+    void opener.open();
+    return opener;
+  }
+
+  /** This device is not enrolled any more: nothing of its account stays here (W-119). */
+  unpair(): void {
+    if (this.phase.get() === "unpaired") return;
+    this.stop();
+    wipe();
+    this.phase.set("unpaired");
+  }
+
+  /** The one way down. */
+  stop(): void {
+    this.#stopped = true;
+    this.socket.stop();
+    this.#feed?.stop();
+    for (const undo of this.#down) undo();
+    this.#down = [];
+    this.rows.set(NO_ROWS);
+    this.sent.set(new Map());
+    this.me.set(null);
+  }
+
+  #skewMs = 0;
+
+  #run(me: Me): void {
+    const feed = new Feed(this.api, this.socket, me.account);
+    const outbox = new Outbox(this.socket, me.device, storage());
+    this.#feed = feed;
+    this.#outbox = outbox;
+    const tidy = (): void => {
+      const { command } = feed.rows.get();
+      for (const [id, sent] of outbox.sent.get()) if (sent.phase === "acked" && command.has(id)) outbox.forget(id);
+    };
+    this.#down.push(
+      feed.rows.watch(() => {
+        this.rows.set(feed.rows.get());
+        tidy();
+      }),
+      outbox.sent.watch(() => {
+        this.sent.set(outbox.sent.get());
+        tidy();
+      }),
+      this.socket.welcome.watch(() => {
+        const welcome = this.socket.welcome.get();
+        if (welcome) this.#skewMs = welcome.hubAtMs - Date.now();
+      }),
+      this.socket.connection.watch(() => {
+        const connection = this.socket.connection.get();
+        if (connection.state === "stopped" && connection.why === "auth") this.unpair();
+      }),
+      listen(window, "online", () => this.socket.nudge()),
+      listen(window, "pageshow", () => this.socket.nudge()),
+      listen(document, "visibilitychange", () => {
+        if (document.visibilityState === "visible") this.socket.nudge();
+      }),
+    );
+    this.socket.start();
+    outbox.start();
+    void feed.start();
+  }
+
+  async #enrolled(): Promise<boolean> {
+    try {
+      await this.api.me();
+      return true;
+    } catch (error) {
+      return !(error instanceof ApiError && error.problem.code === "unauthenticated");
+    }
+  }
+}
+
+function storage(): Storage | null {
+  try {
+    return window.localStorage;
+  } catch {
+    return null;
+  }
+}
+
+function listen(target: EventTarget, event: string, call: () => void): () => void {
+  target.addEventListener(event, call);
+  return () => target.removeEventListener(event, call);
+}

@@ -1,0 +1,21 @@
+import { createRoot } from "react-dom/client";
+import { App } from "./app/App";
+import { follow, parse, takeFragment } from "./app/router";
+import { Hub } from "./hub/hub";
+import { Pair } from "./screens/pair/Pair";
+import "./style/tokens.css";
+import "./style/base.css";
+
+const root = document.getElementById("root");
+if (!root) throw new Error("the page has no root");
+
+if (parse(location.pathname).screen === "pair") {
+  // Before anything else: the secret leaves the address bar.
+  const secret = takeFragment();
+  createRoot(root).render(<Pair secret={secret} />);
+} else {
+  follow();
+  const hub = new Hub();
+  createRoot(root).render(<App hub={hub} />);
+  void hub.start();
+}

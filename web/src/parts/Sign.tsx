@@ -1,0 +1,74 @@
+import { useEffect, useState } from "react";
+import { useHub } from "../app/context";
+import type { Connection } from "../hub/socket";
+import { useStore } from "../hub/store";
+import { words } from "../words";
+import "./sign.css";
+
+/** The line between the dots: taut while words flow, slack when idle, broken when the connection is lost. */
+export type Line = "taut" | "slack" | "broken";
+
+/** The sign itself: the near dot is you, the far dot is the machine. */
+export function SignDrawing({ line, size = 44 }: { line: Line; size?: number }) {
+  return (
+    <svg className={`sign-drawing sign-${line}`} viewBox="0 0 44 16" width={size} height={(size * 16) / 44} aria-hidden="true">
+      <g fill="none" stroke="currentColor" strokeWidth="2" strokeLinecap="round">
+        {line === "taut" ? <path className="sign-line" d="M9 6H35" /> : null}
+        {line === "slack" ? <path className="sign-line" d="M8 7C14 16 30 16 36 7" /> : null}
+        {line === "broken" ? <path className="sign-line" d="M8 7C10 10.5 12 12 15 13M36 7C34 10.5 32 12 29 13" /> : null}
+      </g>
+      <circle cx="6" cy="6" r="4" fill="currentColor" />
+      <circle className="sign-far" cx="38" cy="6" r="4" fill="currentColor" />
+    </svg>
+  );
+}
+
+/** The sign with the connection's state in words; it says "live" only after the hub has answered on this very socket. */
+export function Sign({ flowing }: { flowing: boolean }) {
+  const connection = useStore(useHub().socket.connection);
+  const said = useSaid(connection);
+  const live = connection.state === "live";
+  const line: Line = live ? (flowing ? "taut" : "slack") : "broken";
+  return (
+    <span className="sign" data-connection={connection.state}>
+      {live ? null : (
+        <span className="sign-said" aria-hidden="true">
+          {said}
+        </span>
+      )}
+      <SignDrawing line={line} />
+      <span className="unseen" role="status">
+        {words.connection.label(live ? words.connection.live : settled(connection))}
+      </span>
+    </span>
+  );
+}
+
+/** What is announced: without the seconds, so that a screen reader is not interrupted each second. */
+function settled(connection: Connection): string {
+  switch (connection.state) {
+    case "live":
+      return words.connection.live;
+    case "offline":
+      return words.connection.offline;
+    case "stopped":
+      return words.connection.stopped;
+    case "waiting":
+      return words.connection.reconnecting(0);
+    default:
+      return words.connection.connecting;
+  }
+}
+
+function useSaid(connection: Connection): string {
+  const [now, setNow] = useState(() => Date.now());
+  const waiting = connection.state === "waiting";
+  useEffect(() => {
+    if (!waiting) return;
+    setNow(Date.now());
+    const timer = setInterval(() => setNow(Date.now()), 500);
+    return () => clearInterval(timer);
+  }, [waiting]);
+  if (connection.state !== "waiting") return settled(connection);
+  return words.connection.reconnecting(Math.max(0, Math.ceil((connection.retryAtMs - now) / 1000)));
+}

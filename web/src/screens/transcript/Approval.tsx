@@ -1,0 +1,189 @@
+import { useEffect, useRef, useState } from "react";
+import { useHub, useRows } from "../../app/context";
+import { useKeys } from "../../app/keys";
+import { useStore } from "../../hub/store";
+import { Mark } from "../../parts/Mark";
+import { Markdown } from "../../parts/Markdown";
+import type { Approval, ApprovalOption } from "../../protocol/generated";
+import { words } from "../../words";
+import { Questions } from "./Questions";
+import { who } from "./people";
+
+/** What this device has answered and not yet seen in the journal. */
+interface Answering {
+  command: string;
+  state: "sending" | "away" | "failed";
+  error: string;
+}
+
+function useAnswering(approval: string): Answering | null {
+  const hub = useHub();
+  const rows = useRows();
+  const sent = useStore(hub.sent);
+  const [command, setCommand] = useState<string | null>(null);
+  for (const [id, each] of sent) {
+    if (each.request.body.kind !== "answer_approval" || each.request.body.approval !== approval) continue;
+    if (command !== id) queueMicrotask(() => setCommand(id));
+    if (each.phase === "refused") return { command: id, state: "failed", error: words.error(each.error ?? "internal") };
+    return { command: id, state: each.phase === "here" ? "away" : "sending", error: "" };
+  }
+  const fact = command === null ? undefined : rows.command.get(command);
+  if (command === null || !fact) return null;
+  if (fact.state === "failed" || fact.state === "expired") {
+    return { command, state: "failed", error: words.error(fact.error?.code ?? "expired") };
+  }
+  return { command, state: "sending", error: "" };
+}
+
+/** A decision that the agent waits for: exactly what will be done, and where; then the answers. */
+export function ApprovalCard({ id, approval, agent, host }: { id: string; approval: Approval; agent: string; host: string }) {
+  const rows = useRows();
+  const me = useStore(useHub().me);
+  if (approval.state !== "pending") {
+    const allowed = approval.options.find((option) => option.id === approval.decision?.option)?.kind.startsWith("allow") ?? false;
+    const denied = approval.options.find((option) => option.id === approval.decision?.option)?.kind.startsWith("deny") ?? false;
+    const states = words.approval.states;
+    const what = approval.state === "answered" ? (allowed ? states.allowed : denied ? states.denied : states.answered) : states[approval.state];
+    const by = approval.decision ? who(approval.decision.by, rows, me) : null;
+    return (
+      <div className="settled-approval" data-approval={id} data-state={approval.state}>
+        <Mark shape={allowed ? "done" : denied ? "failed" : "idle"} />
+        <span className="settled-approval-what">{by ? words.approval.by(what, [by.person, by.device].filter(Boolean).join(" · ")) : what}</span>
+        <span className="settled-approval-title">{approval.content.title}</span>
+      </div>
+    );
+  }
+  return <Pending id={id} approval={approval} agent={agent} host={host} />;
+}
+
+function Pending({ id, approval, agent, host }: { id: string; approval: Approval; agent: string; host: string }) {
+  const hub = useHub();
+  const rows = useRows();
+  const me = useStore(hub.me);
+  const may = me?.about.rights.includes("approve") ?? false;
+  const answering = useAnswering(id);
+  const busy = answering !== null && answering.state !== "failed";
+  const { content } = approval;
+  const label = (option: ApprovalOption): string => content.labels[approval.options.indexOf(option)] ?? "";
+  const first = (kind: ApprovalOption["kind"]): ApprovalOption | undefined => approval.options.find((option) => option.kind === kind);
+  const allow = first("allow_once");
+  const deny = first("deny") ?? first("deny_always");
+  const always = approval.options.filter((option) => option.kind === "allow_always" || (option.kind === "deny_always" && option !== deny));
+  const [more, setMore] = useState(false);
+  const [reason, setReason] = useState<string | null>(null);
+  const card = useRef<HTMLElement>(null);
+  const session = rows.session.get(approval.session);
+
+  const answer = (option: ApprovalOption, message: string | null = null, answers: Record<string, string> = {}): void => {
+    if (busy || !session) return;
+    if (answering) hub.forget(answering.command);
+    hub.post(session.host, { kind: "answer_approval", session: approval.session, approval: id, option: option.id, content: { message, answers } });
+  };
+  useKeys(may ? { a: () => (allow && approval.kind !== "question" ? answer(allow) : undefined), d: () => (deny ? answer(deny) : undefined) } : {});
+  useEffect(() => {
+    if (reason !== null) card.current?.querySelector("textarea")?.focus();
+  }, [reason !== null]);
+
+  const sender = who(null, rows, me);
+  return (
+    <section ref={card} className="approval" aria-label={content.title} data-approval={id} data-state="pending">
+      <header className="approval-head">
+        <Mark shape="needs" word={words.sessions.states.needs} />
+        <div>
+          <h3 className="approval-title">{content.title || words.approval[approval.kind]}</h3>
+          <p className="small soft">
+            {agent} · {words.approval.where(content.place, host)} · {words.approval.behalf(sender.person.toLocaleLowerCase())}
+          </p>
+        </div>
+      </header>
+      {content.detail === "" ? null : approval.kind === "plan" ? (
+        <div className="approval-plan" tabIndex={0}>
+          <Markdown text={content.detail} growing={false} />
+        </div>
+      ) : (
+        <pre className="approval-detail" tabIndex={0} aria-label={words.approval.exactly}>
+          {content.detail}
+        </pre>
+      )}
+      {content.reason ? (
+        <p className="small">
+          <span className="soft">{words.approval.why}: </span>
+          {content.reason}
+        </p>
+      ) : null}
+      {answering?.state === "failed" ? (
+        <p className="approval-failed small" role="alert">
+          {answering.error}
+        </p>
+      ) : null}
+      {busy ? (
+        <p className="small soft" role="status">
+          {answering?.state === "away" && hub.socket.connection.get().state !== "live" ? words.approval.waitingForHub : words.approval.sending}
+        </p>
+      ) : null}
+      {!may ? (
+        <p className="small soft">{words.error("forbidden")}</p>
+      ) : approval.kind === "question" ? (
+        <Questions approval={approval} busy={busy} answer={answer} />
+      ) : reason !== null && deny ? (
+        <form
+          className="approval-reason"
+          onSubmit={(event) => {
+            event.preventDefault();
+            answer(deny, reason.trim() === "" ? null : reason);
+          }}
+        >
+          <label className="field">
+            <span className="field-label">{words.approval.denyWhyLabel}</span>
+            <textarea className="input" rows={2} value={reason} onChange={(event) => setReason(event.target.value)} />
+          </label>
+          <div className="approval-buttons">
+            <button type="button" className="button" onClick={() => setReason(null)}>
+              {words.cancel}
+            </button>
+            <button type="submit" className="button button-bad" disabled={busy}>
+              {words.approval.deny}
+            </button>
+          </div>
+        </form>
+      ) : (
+        <>
+          <div className="approval-buttons">
+            {deny ? (
+              <button type="button" className="button" disabled={busy} onClick={() => answer(deny)}>
+                {words.approval.deny}
+              </button>
+            ) : null}
+            {allow ? (
+              <button type="button" className="button button-primary" disabled={busy} onClick={() => answer(allow)}>
+                {words.approval.allow}
+              </button>
+            ) : null}
+          </div>
+          {more ? (
+            <div className="approval-always">
+              <p className="small soft">{words.approval.alwaysTitle}</p>
+              {always.map((option) => (
+                <button key={option.id} type="button" className="button button-wide" disabled={busy} onClick={() => answer(option)}>
+                  {label(option)}
+                </button>
+              ))}
+            </div>
+          ) : null}
+          <div className="approval-more">
+            {deny ? (
+              <button type="button" className="button button-plain small" disabled={busy} onClick={() => setReason("")}>
+                {words.approval.denyWhy}
+              </button>
+            ) : null}
+            {always.length > 0 && !more ? (
+              <button type="button" className="button button-plain small" disabled={busy} aria-expanded={more} onClick={() => setMore(true)}>
+                {words.approval.always}
+              </button>
+            ) : null}
+          </div>
+        </>
+      )}
+    </section>
+  );
+}

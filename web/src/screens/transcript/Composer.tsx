@@ -1,0 +1,93 @@
+import { type FormEvent, type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useHub } from "../../app/context";
+import { useKeys } from "../../app/keys";
+import { drafts } from "../../hub/local";
+import { Icon } from "../../parts/Icon";
+import { words } from "../../words";
+import { tooLong } from "./length";
+
+interface Props {
+  session: string;
+  host: string;
+  /** The running turn, which can be stopped. */
+  running: string | null;
+  sent(): void;
+}
+
+/** Where a message is written. Enter sends where there is a keyboard; on a phone it makes a new line. */
+export function Composer({ session, host, running, sent }: Props) {
+  const hub = useHub();
+  const [text, setText] = useState(() => drafts.get(session));
+  const [stopping, setStopping] = useState<string | null>(null);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const long = tooLong(text);
+  const ready = text.trim() !== "" && !long;
+
+  useEffect(() => {
+    const timer = setTimeout(() => drafts.set(session, text), 300);
+    return () => {
+      clearTimeout(timer);
+      drafts.set(session, area.current?.value ?? text);
+    };
+  }, [session, text]);
+  useLayoutEffect(() => {
+    const box = area.current;
+    if (!box) return;
+    box.style.height = "auto";
+    box.style.height = `${box.scrollHeight + 2}px`;
+  }, [text]);
+
+  const send = (event?: FormEvent): void => {
+    event?.preventDefault();
+    if (!ready) return;
+    hub.post(host, { kind: "send_prompt", session, content: { text } });
+    setText("");
+    drafts.set(session, "");
+    sent();
+  };
+  const press = (event: KeyboardEvent): void => {
+    // While an input method composes, Enter chooses a word (229 is what Safari reports then).
+    if (event.key !== "Enter" || event.nativeEvent.isComposing || event.keyCode === 229) return;
+    const keyboard = matchMedia("(hover: hover) and (pointer: fine)").matches;
+    if (event.metaKey || event.ctrlKey || (keyboard && !event.shiftKey && !event.altKey)) {
+      event.preventDefault();
+      send();
+    }
+  };
+  const stop = (): void => {
+    if (running === null || stopping === running) return;
+    setStopping(running);
+    hub.post(host, { kind: "cancel_turn", session, turn: running });
+  };
+  useKeys({ ".": stop });
+  const stopped = running !== null && stopping === running;
+  return (
+    <form className="composer" onSubmit={send}>
+      {long ? (
+        <p className="composer-long small" role="alert">
+          {words.composer.tooLong}
+        </p>
+      ) : null}
+      <div className="composer-box">
+        <textarea
+          ref={area}
+          rows={1}
+          value={text}
+          aria-label={words.composer.label}
+          placeholder={running === null ? words.composer.placeholder : words.composer.placeholderQueued}
+          onChange={(event) => setText(event.target.value)}
+          onKeyDown={press}
+          enterKeyHint="enter"
+        />
+        {running !== null ? (
+          <button type="button" className="composer-button composer-stop" aria-label={stopped ? words.composer.stopping : words.composer.stop} title={words.composer.stop} aria-disabled={stopped} onClick={stop}>
+            <span className={stopped ? "stop-square breathing" : "stop-square"} aria-hidden="true" />
+          </button>
+        ) : null}
+        <button type="submit" className="composer-button composer-send" aria-label={words.composer.send} title={words.composer.send} disabled={!ready}>
+          <Icon name="send" />
+        </button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,118 @@
+import { useEffect, useRef } from "react";
+import { useHub, useRows } from "../../app/context";
+import { Icon } from "../../parts/Icon";
+import type { Choice, PlanEntry, Session, Turn } from "../../protocol/generated";
+import type { Entry } from "../../session/entries";
+import { words } from "../../words";
+import { Plan } from "./Item";
+
+interface Props {
+  id: string;
+  session: Session;
+  turns: readonly [string, Turn][];
+  lines: readonly Entry[];
+  close: () => void;
+}
+
+/** What is worth knowing beside the words: where it runs, with what, and what it changed. Folded until asked for. */
+export function Details({ id, session, turns, lines, close }: Props) {
+  const hub = useHub();
+  const rows = useRows();
+  const host = rows.host.get(session.host);
+  const project = rows.project.get(session.project);
+  const agent = host?.content.agents.find((each) => each.id === session.agent);
+  const head = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    head.current?.focus();
+    const press = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") close();
+    };
+    window.addEventListener("keydown", press);
+    return () => window.removeEventListener("keydown", press);
+  }, [close]);
+  const choose = (what: "model" | "mode", value: string): void => {
+    if (value !== "") hub.post(session.host, { kind: "set_options", session: id, model: null, mode: null, [what]: value });
+  };
+  const ran = turns.findLast(([, turn]) => turn.model !== null)?.[1].model ?? "";
+  const plan = latestPlan(lines);
+  const files = changed(lines);
+  const used = turns.flatMap(([, turn]) => (turn.usage ? [turn.usage] : []));
+  const cost = used.reduce((sum, usage) => sum + (usage.costMicroUsd ?? 0), 0);
+  return (
+    <aside className="details" aria-label={words.details.title}>
+      <header className="details-head">
+        <h2 className="page-title">{words.details.title}</h2>
+        <button ref={head} type="button" className="button button-plain button-square" aria-label={words.close} onClick={close}>
+          <Icon name="cross" />
+        </button>
+      </header>
+      <dl className="facts">
+        <dt>{words.details.machine}</dt>
+        <dd>{host?.content.name}</dd>
+        <dt>{words.details.project}</dt>
+        <dd>
+          {project?.content.name} <span className="soft small">{project?.content.path}</span>
+        </dd>
+        <dt>{words.details.agent}</dt>
+        <dd>
+          {agent?.name ?? session.agent} <span className="soft small">{agent?.version}</span>
+        </dd>
+      </dl>
+      <Option label={words.details.model} choices={agent?.models ?? []} value={session.model ?? ""} now={ran} choose={(value) => choose("model", value)} />
+      <Option label={words.details.mode} choices={agent?.modes ?? []} value={session.mode ?? ""} now="" choose={(value) => choose("mode", value)} />
+      {plan ? <Plan entries={plan} /> : null}
+      {files.length > 0 ? (
+        <section>
+          <h3 className="field-label">{words.details.files}</h3>
+          <ul className="files">
+            {files.map((path) => (
+              <li key={path}>{path}</li>
+            ))}
+          </ul>
+        </section>
+      ) : null}
+      {used.length > 0 ? (
+        <section>
+          <h3 className="field-label">{words.details.usage}</h3>
+          <p className="small">
+            {words.details.tokens(
+              used.reduce((sum, usage) => sum + usage.inputTokens + usage.cachedTokens, 0),
+              used.reduce((sum, usage) => sum + usage.outputTokens, 0),
+            )}
+          </p>
+          {cost > 0 ? <p className="small soft">{words.details.cost(`$${(cost / 1e6).toFixed(2)}`)}</p> : null}
+        </section>
+      ) : null}
+    </aside>
+  );
+}
+
+function Option({ label, choices, value, now, choose }: { label: string; choices: readonly Choice[]; value: string; now: string; choose: (value: string) => void }) {
+  if (choices.length === 0) return null;
+  return (
+    <label className="field">
+      <span className="field-label">{label}</span>
+      <select className="input" value={value} onChange={(event) => choose(event.target.value)}>
+        {choices.some((choice) => choice.id === value) ? null : <option value={value}>{now || words.newChat.byDefault}</option>}
+        {choices.map((choice) => (
+          <option key={choice.id} value={choice.id}>
+            {choice.name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function latestPlan(lines: readonly Entry[]): PlanEntry[] | null {
+  const line = lines.findLast((each) => each.kind === "item" && each.item.content.kind === "plan");
+  return line?.kind === "item" && line.item.content.kind === "plan" ? line.item.content.entries : null;
+}
+
+/** Files that settled edits have changed, in the order of their first change, among what is loaded. */
+function changed(lines: readonly Entry[]): string[] {
+  const paths = lines.flatMap((line) =>
+    line.kind === "item" && line.item.status === "done" && line.item.content.kind === "tool_call" ? line.item.content.diffs.map((edit) => edit.path) : [],
+  );
+  return [...new Set(paths)];
+}

@@ -1,0 +1,38 @@
+import { memo } from "react";
+import { Mark, type Shape } from "../../parts/Mark";
+import type { Delivery } from "../../session/pending";
+import { words } from "../../words";
+
+const SHAPES: Record<Delivery, Shape> = { here: "waiting", hub: "queued", queued: "queued", agent: "agent", done: "done", failed: "failed", stopped: "failed" };
+
+interface Props {
+  text: string;
+  person: string;
+  device: string;
+  time: string;
+  delivery: Delivery;
+  host: string;
+  children?: React.ReactNode;
+}
+
+/** What a person said, with one small mark that tells how far it got. */
+export const Message = memo(function Message({ text, person, device, time, delivery, host, children }: Props) {
+  const said = delivery === "hub" ? words.delivery.hub(host) : words.delivery[delivery];
+  // What is on its way or went wrong is said; what went well is a mark, and its word is there for those who do not see it.
+  const quiet = delivery === "done" || delivery === "agent";
+  return (
+    <article className="message" data-delivery={delivery}>
+      <header className="message-head">
+        <span className="message-who">{person}</span>
+        {device === "" ? null : <span className="message-device">{device}</span>}
+        <span className="message-state">
+          {quiet ? null : <span className="message-said">{said}</span>}
+          <time>{time}</time>
+          <Mark shape={SHAPES[delivery]} word={quiet ? said : undefined} />
+        </span>
+      </header>
+      <div className="message-text">{text}</div>
+      {children}
+    </article>
+  );
+});

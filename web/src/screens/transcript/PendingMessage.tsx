@@ -1,0 +1,60 @@
+import { useHub, useRows } from "../../app/context";
+import { go } from "../../app/router";
+import { drafts } from "../../hub/local";
+import { useStore } from "../../hub/store";
+import type { Pending } from "../../session/pending";
+import { words } from "../../words";
+import { clock } from "../../words/time";
+import { Message } from "./Message";
+
+/** A message that waits, or that never got there, with what can be done about it. */
+export function PendingMessage({ message, session, now, dismiss }: { message: Pending; session: string; now: number; dismiss: () => void }) {
+  const hub = useHub();
+  const rows = useRows();
+  const me = useStore(hub.me);
+  const device = rows.device.get(message.device ?? me?.device ?? "")?.content.name ?? "";
+  const { error, delivery, place } = message;
+  const takeBack = (): void => {
+    if (message.turn !== null) hub.post(message.host, { kind: "cancel_turn", session, turn: message.turn });
+    else void hub.socket.cancelCommand(message.command);
+  };
+  const again = (): void => {
+    hub.forget(message.command);
+    dismiss();
+    if (message.body) hub.post(message.host, message.body);
+    else {
+      drafts.set("new", message.text);
+      go({ screen: "new", project: null });
+    }
+  };
+  return (
+    <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={rows.host.get(message.host)?.content.name ?? ""}>
+      {place !== null ? <p className="small soft">{words.transcript.queuedPlace(place)}</p> : null}
+      {error ? <p className="message-error small">{"command" in error ? words.error(error.command) : words.transcript.turnError(error.turn)}</p> : null}
+      {delivery === "failed" ? (
+        <div className="message-actions">
+          <button type="button" className="button small" onClick={again}>
+            {words.retry}
+          </button>
+          <button
+            type="button"
+            className="button button-plain small"
+            onClick={() => {
+              hub.forget(message.command);
+              dismiss();
+            }}
+          >
+            {words.dismiss}
+          </button>
+        </div>
+      ) : null}
+      {delivery === "queued" || delivery === "hub" ? (
+        <div className="message-actions">
+          <button type="button" className="button button-plain small" onClick={takeBack}>
+            {words.delivery.takeBack}
+          </button>
+        </div>
+      ) : null}
+    </Message>
+  );
+}

@@ -1,0 +1,158 @@
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { useHub, useNow, useRows } from "../../app/context";
+import { useStore } from "../../hub/store";
+import { Icon } from "../../parts/Icon";
+import { Link } from "../../parts/Link";
+import { Sign } from "../../parts/Sign";
+import { Written } from "../../parts/Written";
+import { type Entry, entries } from "../../session/entries";
+import type { Opener } from "../../session/opener";
+import { pending } from "../../session/pending";
+import { words } from "../../words";
+import { Composer } from "./Composer";
+import { Details } from "./Details";
+import { Line } from "./Line";
+import { PendingMessage } from "./PendingMessage";
+import { useScroll } from "./useScroll";
+import "./transcript.css";
+import "./cards.css";
+
+/** One chat: what was said and done, by place, and what waits for you. */
+export function TranscriptScreen({ session }: { session: string }) {
+  const hub = useHub();
+  const [opener, setOpener] = useState<Opener | null>(null);
+  useEffect(() => {
+    const made = hub.openSession(session);
+    setOpener(made);
+    return () => made.stop();
+  }, [hub, session]);
+  return opener ? <Chat key={session} session={session} opener={opener} /> : null;
+}
+
+function Chat({ session, opener }: { session: string; opener: Opener }) {
+  const hub = useHub();
+  const rows = useRows();
+  const sent = useStore(hub.sent);
+  const me = useStore(hub.me);
+  const opened = useStore(opener.state);
+  const now = useNow();
+  const [details, setDetails] = useState(false);
+  const [dismissed, setDismissed] = useState<ReadonlySet<string>>(new Set());
+  const { transcript, version, phase, older } = opened;
+  const row = rows.session.get(session);
+
+  // The host makes the session a moment after this page has opened it: look again when the lists know it.
+  const known = row !== undefined;
+  useEffect(() => {
+    if (known && phase === "missing") void opener.open();
+  }, [known, phase, opener]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the transcript changes in place, its version says when
+  const lines = useMemo(() => entries(transcript), [transcript, version]);
+  const waits = useMemo(() => pending(session, transcript, rows, sent), [session, transcript, version, rows, sent]).filter((each) => !dismissed.has(each.command));
+  const turns = transcript.turns();
+  const running = turns.find(([, turn]) => turn.state === "running" || turn.state === "awaiting_approval");
+  const host = row?.host ?? waits[0]?.host ?? "";
+  const hostName = rows.host.get(host)?.content.name ?? "";
+  const agentId = row?.agent ?? "";
+  const agent = rows.host.get(host)?.content.agents.find((each) => each.id === agentId)?.name ?? agentId;
+  const project = row ? (rows.project.get(row.project)?.content.name ?? "") : "";
+  const title = row?.content.title || waits[0]?.text.split("\n")[0]?.slice(0, 80) || words.sessions.untitled;
+
+  const wantOlder = useCallback(() => {
+    if (opener.state.get().older === "more") void opener.more();
+  }, [opener]);
+  const scroll = useScroll(`${version} ${waits.length} ${phase}`, wantOlder);
+  useEffect(() => {
+    document.title = `${title} · ${words.appName}`;
+    return () => {
+      document.title = words.appName;
+    };
+  }, [title]);
+
+  const shown = phase === "open" || waits.length > 0;
+  const making = phase === "missing" && waits.length > 0;
+  return (
+    <main className={details ? "chat chat-details" : "chat"}>
+      <header className="chat-head">
+        <Link to={{ screen: "sessions" }} className="button button-plain button-square page-back" label={words.back}>
+          <Icon name="back" />
+        </Link>
+        <div className="chat-names">
+          <h1 className="chat-title">{title}</h1>
+          <p className="chat-where">{[hostName, project, agent].filter((part) => part !== "").join(" · ")}</p>
+        </div>
+        <Sign flowing={running?.[1].state === "running"} />
+        <button type="button" className="button button-plain button-square chat-more" aria-label={words.details.open} aria-expanded={details} onClick={() => setDetails(!details)}>
+          <Icon name="more" />
+        </button>
+      </header>
+      {shown ? (
+        <div className="chat-scroll" ref={scroll.box} onScroll={scroll.onScroll} tabIndex={-1}>
+          <div className="chat-lines" ref={scroll.list} role="log" aria-label={words.transcript.log} aria-live="off">
+            {phase === "open" ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
+            {lines.map((line) => (
+              <Line key={`${line.kind} ${line.id}`} line={line} transcript={transcript} rows={rows} me={me} agent={agent} host={hostName} now={now} />
+            ))}
+            {waits.map((each) => (
+              <PendingMessage key={each.command} message={each} session={session} now={now} dismiss={() => setDismissed((before) => new Set(before).add(each.command))} />
+            ))}
+            {making ? <p className="chat-note soft small">{words.transcript.starting}</p> : null}
+            {phase === "open" && lines.length === 0 && waits.length === 0 ? <Written title={words.transcript.emptyTitle} text={words.transcript.empty} /> : null}
+            <Now running={running?.[1].state} activity={row?.activity} agent={agent} />
+          </div>
+        </div>
+      ) : (
+        <div className="chat-scroll">
+          {phase === "loading" ? <p className="chat-note soft" role="status">{words.transcript.loading}</p> : null}
+          {phase === "missing" ? <Written title={words.transcript.missingTitle} text={words.transcript.missing} line="broken" /> : null}
+          {phase === "failed" ? <Written title={words.transcript.failedTitle} text={words.transcript.failed} line="broken" /> : null}
+        </div>
+      )}
+      <footer className="chat-foot">
+        {shown && !scroll.atEnd ? (
+          <button type="button" className="button latest" onClick={scroll.toEnd}>
+            <Icon name="down" />
+            {words.transcript.latest}
+          </button>
+        ) : null}
+        <Announce lines={lines} />
+        {host !== "" && shown ? <Composer session={session} host={host} running={running?.[0] ?? null} sent={scroll.toEnd} /> : null}
+      </footer>
+      {details && row ? <Details id={session} session={row} turns={turns} lines={lines} close={() => setDetails(false)} /> : null}
+    </main>
+  );
+}
+
+function Top({ older, lines, more }: { older: "none" | "more" | "loading" | "failed"; lines: readonly Entry[]; more: () => void }) {
+  if (older === "none") return lines.length > 0 ? <p className="chat-note soft small">{words.transcript.beginning}</p> : null;
+  if (older === "loading") return <p className="chat-note soft small">{words.transcript.olderLoading}</p>;
+  return (
+    <div className="chat-note">
+      {older === "failed" ? <p className="soft small">{words.transcript.olderFailed}</p> : null}
+      <button type="button" className="button button-plain small" onClick={more}>
+        {words.transcript.older}
+      </button>
+    </div>
+  );
+}
+
+/** One line about the turn that runs, below everything that it has said; its place is kept, so that nothing jumps. */
+function Now({ running, activity, agent }: { running: string | undefined; activity: string | undefined; agent: string }) {
+  const text = running === "running" ? words.transcript.working(agent) : running === "awaiting_approval" ? words.transcript.waitsForYou(agent) : activity === "starting" ? words.transcript.starts(agent) : "";
+  return (
+    <p className="chat-now small soft" role="status">
+      {text === "" ? null : <span className={running === "awaiting_approval" ? undefined : "breathing"}>{text}</span>}
+    </p>
+  );
+}
+
+/** Tells a screen reader of what needs an answer at once; the words of the agent are read at the reader's own pace. */
+function Announce({ lines }: { lines: readonly Entry[] }) {
+  const asked = lines.findLast((line) => line.kind === "approval" && line.approval.state === "pending");
+  return (
+    <p className="unseen" role="alert">
+      {asked?.kind === "approval" ? asked.approval.content.title : ""}
+    </p>
+  );
+}

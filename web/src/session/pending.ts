@@ -1,0 +1,96 @@
+import type { Rows } from "../hub/feed";
+import type { Sent } from "../hub/outbox";
+import type { CommandBody, ErrorCode, TurnErrorCode } from "../protocol/generated";
+import { type Transcript, isFinal } from "./fold";
+
+/** Where a message of a person stands (LOOK: truth about delivery). */
+export type Delivery = "here" | "hub" | "queued" | "agent" | "done" | "failed" | "stopped";
+
+/** A message that the transcript does not show yet, or that never got there. */
+export interface Pending {
+  command: string;
+  text: string;
+  delivery: Delivery;
+  /** Its place among the turns that wait, from 1. */
+  place: number | null;
+  error: { command: ErrorCode } | { turn: TurnErrorCode } | null;
+  /** The device that sent it; null for this one. */
+  device: string | null;
+  atMs: number;
+  /** The turn that can be stopped before it starts. */
+  turn: string | null;
+  /** What to send for another try. */
+  body: CommandBody | null;
+  host: string;
+}
+
+/** The messages of a session that wait or failed, oldest first. */
+export function pending(session: string, transcript: Transcript, rows: Rows, sent: ReadonlyMap<string, Sent>): Pending[] {
+  const turns = new Map<string, string>();
+  const waiting: string[] = [];
+  for (const [id, turn] of transcript.turns()) {
+    if (turn.origin.type === "prompt") turns.set(turn.origin.command, id);
+    if (turn.state === "queued") waiting.push(id);
+  }
+  const said = new Set<string>();
+  let newest = 0;
+  for (const [, item] of transcript.items()) {
+    if (item.role !== "user") continue;
+    said.add(item.turn);
+    newest = Math.max(newest, item.createdAtMs);
+  }
+
+  const found: Pending[] = [];
+  const place = (turn: string): number | null => (waiting.includes(turn) ? waiting.indexOf(turn) + 1 : null);
+  for (const [id, command] of rows.command) {
+    if (command.session !== session || command.content.text === null) continue;
+    const turn = turns.get(id) ?? command.turn;
+    if (turn !== null && said.has(turn)) continue;
+    const known = turn === null ? undefined : transcript.turn(turn);
+    const base = { command: id, text: command.content.text, device: command.sender.device, atMs: command.createdAtMs, host: command.host, body: body(command.kind, session, command.content.text) };
+    if (known) {
+      const ended = isFinal(known.state);
+      if (ended && known.state !== "failed") continue;
+      const delivery: Delivery = ended ? "failed" : known.state === "queued" ? "queued" : "agent";
+      found.push({ ...base, delivery, place: turn === null ? null : place(turn), error: known.error ? { turn: known.error.code } : null, turn });
+    } else if (command.state === "queued" || command.state === "leased") {
+      found.push({ ...base, delivery: "hub", place: null, error: null, turn: null });
+    } else if (command.state === "running") {
+      found.push({ ...base, delivery: "queued", place: null, error: null, turn });
+    } else if ((command.state === "failed" || command.state === "expired") && command.createdAtMs > newest) {
+      const code = command.state === "expired" ? "expired" : (command.error?.code ?? "internal");
+      found.push({ ...base, delivery: "failed", place: null, error: { command: code }, turn: null });
+    }
+  }
+  for (const [id, { request, atMs, phase, error }] of sent) {
+    const { body: what } = request;
+    if (rows.command.has(id) || turns.has(id) || what.kind === "cancel_turn" || what.session !== session) continue;
+    if (what.kind !== "start_session" && what.kind !== "send_prompt") continue;
+    const text = what.content.text ?? "";
+    const delivery: Delivery = phase === "refused" ? "failed" : phase === "acked" ? "hub" : "here";
+    found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, atMs, turn: null, body: what, host: request.host });
+  }
+  return found.sort((a, b) => a.atMs - b.atMs || (a.command < b.command ? -1 : 1));
+}
+
+/** Another try of a failed prompt; a failed start is tried again from its own screen, unless this device still has its body. */
+function body(kind: string, session: string, text: string): CommandBody | null {
+  return kind === "send_prompt" ? { kind: "send_prompt", session, content: { text } } : null;
+}
+
+/** Where the message that began a turn stands. */
+export function delivered(state: string | undefined): Delivery {
+  switch (state) {
+    case "queued":
+      return "queued";
+    case "running":
+    case "awaiting_approval":
+      return "agent";
+    case "failed":
+      return "failed";
+    case "interrupted":
+      return "stopped";
+    default:
+      return "done";
+  }
+}
