@@ -3,6 +3,14 @@
 //! An adapter maps what its vendor speaks to items. It, not the session, closes items that never complete; unknown messages become
 //! notices; the settled content of an item always replaces its deltas.
 
+pub mod acp;
+pub mod claude;
+mod ledger;
+mod link;
+#[cfg(test)]
+mod replay;
+mod words;
+
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -119,7 +127,8 @@ pub struct Answer {
 }
 
 /// What a running agent says. `item` keys are the adapter's own, unique within the life of the agent's process.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 pub enum AgentEvent {
     /// The agent's own session id is known, or changed; with it the session can be resumed in another process.
     Session {
@@ -217,7 +226,7 @@ pub enum AgentEvent {
 }
 
 /// How a turn ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TurnEnd {
     /// Whether it was done, failed or was interrupted.
     pub how: TurnOutcome,
@@ -228,7 +237,8 @@ pub struct TurnEnd {
 }
 
 /// Whether a turn was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TurnOutcome {
     /// The answer is complete.
     Completed,

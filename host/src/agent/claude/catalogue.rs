@@ -1,0 +1,117 @@
+//! What a Claude Code installation offers, from what it says of itself.
+
+use protocol::host::{AgentEntry, AgentState, Choice};
+use serde_json::Value;
+
+use crate::agent::words::{list, maybe, text};
+
+/// What people call it. Plain text, no part of our own product's name (terms of its vendor).
+pub(super) const NAME: &str = "Claude Code";
+/// How to get it.
+pub(super) const INSTALL: &str = "Install it with `npm install -g @anthropic-ai/claude-code`, then log in with `claude`.";
+/// How to log in.
+pub(super) const LOG_IN: &str = "Log in on this machine: run `claude` and follow it, or `claude auth login`.";
+
+/// Modes in which Claude Code acts without asking; they may be chosen from afar only where the host's configuration allows it.
+pub(super) const BYPASS: &[&str] = &["bypassPermissions"];
+
+/// An entry of which nothing is known but its state.
+pub(super) fn entry(id: &str, state: AgentState, hint: Option<String>) -> AgentEntry {
+    AgentEntry { id: id.to_owned(), name: NAME.to_owned(), version: None, state, hint, models: Vec::new(), modes: Vec::new() }
+}
+
+/// Fills an entry with what the answer to `initialize` says.
+pub(super) fn fill(entry: &mut AgentEntry, initialized: &Value) {
+    if let Some(version) = maybe(initialized, "claude_code_version") {
+        entry.version = Some(version);
+    }
+    entry.models = list(initialized, "models").iter().map(model).collect();
+    if is_logged_in(initialized) {
+        entry.state = AgentState::Ready;
+        entry.hint = None;
+    } else {
+        entry.state = AgentState::LoggedOut;
+        entry.hint = Some(LOG_IN.to_owned());
+    }
+}
+
+fn model(model: &Value) -> Choice {
+    let id = text(model, "value");
+    let name = maybe(model, "displayName").unwrap_or_else(|| id.to_owned());
+    Choice { id: id.to_owned(), name, description: maybe(model, "description") }
+}
+
+/// Whether requests to the model will carry a credential. Without an account in the answer nothing is claimed.
+pub(super) fn is_logged_in(initialized: &Value) -> bool {
+    let Some(account) = initialized.get("account") else { return true };
+    let none = |key: &str| matches!(text(account, key), "" | "none");
+    // With Bedrock, Vertex and the like the cloud's own credential is used.
+    let first_party = matches!(text(account, "apiProvider"), "" | "firstParty");
+    !(first_party && none("tokenSource") && none("apiKeySource"))
+}
+
+/// The permission modes that `claude --help` offers.
+pub(super) fn modes(help: &str, bypass: bool) -> Vec<Choice> {
+    let Some((_, after)) = help.split_once("--permission-mode <mode>") else { return Vec::new() };
+    let Some((_, choices)) = after.split_once("(choices:") else { return Vec::new() };
+    let Some((choices, _)) = choices.split_once(')') else { return Vec::new() };
+    let mut modes: Vec<Choice> = choices
+        .split(',')
+        .map(|choice| choice.trim().trim_matches('"'))
+        .filter(|mode| !mode.is_empty() && (bypass || !BYPASS.contains(mode)))
+        .map(mode)
+        .collect();
+    modes.sort_by_key(|mode| mode.id != "default");
+    modes
+}
+
+fn mode(mode: &str) -> Choice {
+    // The help says `manual` where every message says `default`.
+    let (id, name, description) = match mode {
+        "default" | "manual" => ("default", "Ask", "Asks before it changes anything"),
+        "acceptEdits" => (mode, "Accept edits", "Edits files without asking"),
+        "plan" => (mode, "Plan", "Plans without changing anything"),
+        "auto" => (mode, "Auto", "Decides by itself what needs asking"),
+        "dontAsk" => (mode, "Don't ask", "Refuses whatever it would have to ask for"),
+        "bypassPermissions" => (mode, "Bypass permissions", "Does everything without asking"),
+        other => (other, other, ""),
+    };
+    let description = (!description.is_empty()).then(|| description.to_owned());
+    Choice { id: id.to_owned(), name: name.to_owned(), description }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const HELP: &str = r#"
+  --permission-mode <mode>              Permission mode to use for the session
+                                        (choices: "acceptEdits", "auto",
+                                        "bypassPermissions", "manual",
+                                        "dontAsk", "plan")
+  --permission-prompts <target>         Who answers (choices: "host", "none")
+"#;
+
+    #[test]
+    fn modes_are_those_of_the_help_and_asking_is_first() {
+        let ids = |bypass| modes(HELP, bypass).into_iter().map(|mode| mode.id).collect::<Vec<_>>();
+        assert_eq!(ids(false), ["default", "acceptEdits", "auto", "dontAsk", "plan"]);
+        assert_eq!(ids(true).len(), 6);
+        assert_eq!(modes("no such option", true), []);
+    }
+
+    #[test]
+    fn a_login_is_recognised() {
+        let check = |account: Value, expected: bool| {
+            assert_eq!(is_logged_in(&json!({ "account": account.clone() })), expected, "{account}");
+        };
+        check(json!({"tokenSource": "none", "apiProvider": "firstParty"}), false);
+        check(json!({"tokenSource": "none", "apiKeySource": "none"}), false);
+        check(json!({"tokenSource": "none", "apiKeySource": "ANTHROPIC_API_KEY"}), true);
+        check(json!({"tokenSource": "claude.ai", "apiProvider": "firstParty"}), true);
+        check(json!({"tokenSource": "none", "apiProvider": "bedrock"}), true);
+        assert!(is_logged_in(&json!({})));
+    }
+}

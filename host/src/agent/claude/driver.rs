@@ -1,0 +1,116 @@
+//! How to speak to a running Claude Code.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::mapper::ClaudeMapper;
+use crate::agent::link::Link;
+use crate::agent::{Answer, DriveError, Driver, Later};
+
+/// Longest that a change of model or mode may take.
+const CHANGE: Duration = Duration::from_secs(10);
+
+/// A running Claude Code.
+#[derive(Debug)]
+pub(super) struct ClaudeDriver {
+    link: Link<ClaudeMapper>,
+    tag: String,
+    prompts: u64,
+}
+
+impl ClaudeDriver {
+    pub(super) const fn new(link: Link<ClaudeMapper>, tag: String) -> Self {
+        Self { link, tag, prompts: 0 }
+    }
+
+    async fn change(&self, request: &Value) -> Result<(), DriveError> {
+        let (id, line) = self.link.with(|mapper| mapper.control(request));
+        match self.link.request(id, line, CHANGE).await? {
+            Ok(_) => Ok(()),
+            Err(refusal) => Err(DriveError::Refused { detail: refusal.message }),
+        }
+    }
+}
+
+impl Driver for ClaudeDriver {
+    fn prompt<'a>(&'a mut self, text: &'a str) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move {
+            self.prompts += 1;
+            let uuid = uuid(&self.tag, self.prompts);
+            self.link.with(|mapper| mapper.prompted(&uuid));
+            self.link.write(prompt_line(text, &uuid)).await
+        })
+    }
+
+    fn interrupt(&mut self) -> Later<'_, Result<(), DriveError>> {
+        Box::pin(async move {
+            let line = self.link.with(ClaudeMapper::interrupt);
+            self.link.write(line).await
+        })
+    }
+
+    fn answer<'a>(&'a mut self, request: &'a str, answer: Answer) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move {
+            let line = self.link.with(|mapper| mapper.answer(request, &answer))?;
+            self.link.write(line).await
+        })
+    }
+
+    fn set_options(&mut self, model: Option<String>, mode: Option<String>) -> Later<'_, Result<(), DriveError>> {
+        Box::pin(async move {
+            if let Some(model) = model {
+                self.change(&json!({ "subtype": "set_model", "model": model })).await?;
+            }
+            if let Some(mode) = mode {
+                self.change(&json!({ "subtype": "set_permission_mode", "mode": mode })).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn close(self: Box<Self>) -> Later<'static, ()> {
+        Box::pin(self.link.close())
+    }
+}
+
+fn prompt_line(text: &str, uuid: &str) -> String {
+    json!({
+        "type": "user",
+        "message": { "role": "user", "content": [{ "type": "text", "text": text }] },
+        "parent_tool_use_id": null,
+        "session_id": "",
+        "uuid": uuid,
+    })
+    .to_string()
+}
+
+/// The id of a prompt, in the form of a UUID of version 4 as the CLI wants it: from the random tag of the process and a count, so that
+/// it is as unique as the tag.
+fn uuid(tag: &str, count: u64) -> String {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        (salt, tag, count).hash(&mut hasher);
+        hasher.finish()
+    };
+    let (high, low) = (half(0), half(1));
+    let high = (high & !0xf000) | 0x4000;
+    let low = (low & !(0b11 << 62)) | (0b10 << 62);
+    format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff, high & 0xffff, low >> 48, low & 0xffff_ffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_prompts_are_uuids_and_differ() {
+        let one = uuid("a", 1);
+        assert_eq!(one.len(), 36);
+        assert_eq!((one.as_bytes()[14], one.as_bytes()[8]), (b'4', b'-'));
+        assert!(matches!(one.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+        assert_ne!(one, uuid("a", 2));
+        assert_ne!(one, uuid("b", 1));
+    }
+}

@@ -1,0 +1,353 @@
+//! Makes events of what Claude Code writes. Pure: no process, no clock, so that recorded transcripts run through it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use protocol::item::{ItemContent, ItemStatus, NoticeLevel};
+use protocol::turn::TurnErrorCode;
+use serde_json::{Value, json};
+
+use super::asks::{self, Asked};
+use super::blocks::Streaming;
+use crate::agent::ledger::Ledger;
+use crate::agent::link::{self, Refusal, Step};
+use crate::agent::words::{Unknown, list, maybe, notice, text, unreadable_line};
+use crate::agent::{AgentEvent, Answer, DriveError};
+
+/// Events of sub-agents that are kept while no turn runs; they are told when the next one begins.
+const HELD: usize = 1024;
+
+/// The turn that Claude works on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) enum Turn {
+    #[default]
+    Idle,
+    /// It began by itself.
+    Own,
+    /// It answers a prompt of ours.
+    Prompt {
+        uuid: String,
+        /// The CLI said that it has begun; older ones never say.
+        begun: bool,
+    },
+}
+
+/// Everything that is known of one Claude process.
+#[derive(Debug, Default)]
+pub(super) struct ClaudeMapper {
+    pub(super) cwd: String,
+    pub(super) bypass: bool,
+    pub(super) ledger: Ledger,
+    /// By the tool call of the sub-agent; `None` for the main conversation.
+    pub(super) streams: BTreeMap<Option<String>, Streaming>,
+    pub(super) turn: Turn,
+    /// Prompts that were sent while another turn ran.
+    pub(super) queued: VecDeque<String>,
+    pub(super) interrupting: bool,
+    /// Why the turn fails, as far as it is known before its end.
+    pub(super) failure: Option<TurnErrorCode>,
+    pub(super) asks: BTreeMap<String, Asked>,
+    /// Tool calls that a person refused.
+    pub(super) denied: BTreeSet<String>,
+    pub(super) session: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) mode: Option<String>,
+    /// The model that answers in this turn.
+    pub(super) answering: Option<String>,
+    /// What the process has cost so far, in US dollars.
+    pub(super) cost: f64,
+    /// What the CLI said before any turn: why it does not start.
+    pub(super) refused_start: Option<String>,
+    pub(super) texts: u64,
+    held: VecDeque<AgentEvent>,
+    held_lost: u64,
+    pub(super) unknown: Unknown,
+    limits: Option<String>,
+    controls: u64,
+}
+
+impl ClaudeMapper {
+    pub(super) fn new(cwd: &str, bypass: bool) -> Self {
+        Self { cwd: cwd.to_owned(), bypass, ..Self::default() }
+    }
+
+    /// A prompt goes out.
+    pub(super) fn prompted(&mut self, uuid: &str) {
+        if self.turn == Turn::Idle {
+            self.turn = Turn::Prompt { uuid: uuid.to_owned(), begun: false };
+        } else {
+            self.queued.push_back(uuid.to_owned());
+        }
+    }
+
+    /// Takes an ask off, and makes the line that answers it.
+    pub(super) fn answer(&mut self, request: &str, answer: &Answer) -> Result<String, DriveError> {
+        let asked = self.asks.get(request).ok_or_else(|| DriveError::NotAsked { request: request.to_owned() })?;
+        let body = asks::answer(asked, answer)?;
+        if let Some(asked) = self.asks.remove(request)
+            && asks::refuses(answer)
+        {
+            self.denied.extend(asked.tool_use);
+        }
+        let response = json!({ "subtype": "success", "request_id": request, "response": body });
+        Ok(json!({ "type": "control_response", "response": response }).to_string())
+    }
+
+    /// A control request of ours, with a fresh id.
+    pub(super) fn control(&mut self, request: &Value) -> (String, String) {
+        self.controls += 1;
+        let id = format!("towline-{}", self.controls);
+        let line = json!({ "type": "control_request", "request_id": id, "request": request }).to_string();
+        (id, line)
+    }
+
+    pub(super) fn interrupt(&mut self) -> String {
+        self.interrupting = self.turn != Turn::Idle;
+        // Nothing waits in Claude's own queue as a rule, and what does must not run after a stop. Older versions do not know the field
+        // and ignore it.
+        self.control(&json!({ "subtype": "interrupt", "cancel_queued": true })).1
+    }
+
+    /// Begins a turn by itself when none runs.
+    pub(super) fn wake(&mut self, out: &mut Vec<Step>) {
+        if self.turn == Turn::Idle {
+            self.turn = Turn::Own;
+            out.push(Step::Event(AgentEvent::TurnStarted));
+        }
+        self.release(out);
+    }
+
+    fn release(&mut self, out: &mut Vec<Step>) {
+        out.extend(self.held.drain(..).map(Step::Event));
+        if self.held_lost > 0 {
+            let text = format!("{} messages from the background were lost.", self.held_lost);
+            out.push(Step::Event(notice(NoticeLevel::Warning, "messages_lost", &text)));
+            self.held_lost = 0;
+        }
+    }
+
+    /// Tells something that belongs to a turn, now or when the next one begins.
+    pub(super) fn tell(&mut self, out: &mut Vec<Step>, event: Option<AgentEvent>) {
+        let Some(event) = event else { return };
+        if self.turn != Turn::Idle {
+            out.push(Step::Event(event));
+        } else if self.held.len() < HELD {
+            self.held.push_back(event);
+        } else {
+            self.held_lost += 1;
+        }
+    }
+
+    fn system(&mut self, message: &Value, out: &mut Vec<Step>) {
+        match text(message, "subtype") {
+            "init" => self.init(message, out),
+            "status" => {
+                if let Some(mode) = maybe(message, "permissionMode")
+                    && self.mode.as_ref() != Some(&mode)
+                {
+                    self.mode = Some(mode);
+                    out.push(Step::Event(self.options()));
+                }
+            }
+            "api_retry" => self.retry(message, out),
+            "compact_boundary" => {
+                let words = "The conversation was summarised to make room; what came before is no longer known word by word.";
+                self.tell(out, Some(notice(NoticeLevel::Info, "compacted", words)));
+            }
+            "informational" => {
+                let event = notice(NoticeLevel::Info, "informational", text(message, "content"));
+                self.tell(out, Some(event));
+            }
+            "task_notification" => {
+                let event = notice(NoticeLevel::Info, "background_task", text(message, "summary"));
+                self.tell(out, Some(event));
+            }
+            // Progress that is shown in other ways, or by nobody.
+            "thinking_tokens" | "background_tasks_changed" | "task_started" | "task_updated" | "task_progress"
+            | "session_title_changed" | "session_state_changed" | "permission_denied" | "hook_started" | "hook_response"
+            | "files_persisted" => {}
+            other => {
+                let event = self.unknown.meet(&format!("system/{other}"));
+                self.tell(out, event);
+            }
+        }
+    }
+
+    fn init(&mut self, message: &Value, out: &mut Vec<Step>) {
+        self.wake(out);
+        if let Some(session) = maybe(message, "session_id")
+            && self.session.as_ref() != Some(&session)
+        {
+            self.session = Some(session.clone());
+            out.push(Step::Event(AgentEvent::Session { agent_session: session }));
+        }
+        let (model, mode) = (maybe(message, "model"), maybe(message, "permissionMode"));
+        if (model.is_some() && model != self.model) || (mode.is_some() && mode != self.mode) {
+            self.model = model.or_else(|| self.model.take());
+            self.mode = mode.or_else(|| self.mode.take());
+            out.push(Step::Event(self.options()));
+        }
+    }
+
+    fn options(&self) -> AgentEvent {
+        AgentEvent::Options { model: self.model.clone(), mode: self.mode.clone() }
+    }
+
+    /// A request to the model failed and is tried again; with a wrong key that would go on for minutes.
+    fn retry(&mut self, message: &Value, out: &mut Vec<Step>) {
+        let error = text(message, "error");
+        let number = |key: &str| message.get(key).and_then(Value::as_u64);
+        if error == "authentication_failed" {
+            if self.failure.is_none() && self.turn != Turn::Idle {
+                self.failure = Some(TurnErrorCode::CredentialsExpired);
+                let line = self.control(&json!({ "subtype": "interrupt", "cancel_queued": true })).1;
+                out.push(Step::Write(line));
+            }
+            return;
+        }
+        let why = match error {
+            "overloaded" => "the model is overloaded",
+            "rate_limit" => "a limit is reached",
+            "" | "unknown" => "the connection to the model broke",
+            other => other,
+        };
+        let seconds = number("retry_delay_ms").unwrap_or(0).div_ceil(1000);
+        let attempt = number("attempt").unwrap_or(1);
+        let words = match number("max_retries") {
+            Some(most) => format!("Trying again in {seconds} s, {attempt} of {most}: {why}."),
+            None => format!("Trying again in {seconds} s: {why}."),
+        };
+        self.tell(out, Some(notice(NoticeLevel::Warning, "retrying", &words)));
+    }
+
+    fn limits(&mut self, message: &Value, out: &mut Vec<Step>) {
+        let info = message.get("rate_limit_info").unwrap_or(&Value::Null);
+        let mut words = Vec::new();
+        let windows = info.get("unifiedWindows").and_then(Value::as_object).into_iter().flatten();
+        for (window, state) in windows.filter(|(_, state)| !matches!(text(state, "status"), "" | "allowed")) {
+            let used = state.get("utilization").and_then(Value::as_f64).unwrap_or(0.0) * 100.0;
+            words.push(format!("{} limit: {used:.0} % used", window.replace('_', " ")));
+        }
+        let status = text(info, "status");
+        if words.is_empty() && !matches!(status, "" | "allowed") {
+            words.push(format!("{} limit: {}", text(info, "rateLimitType").replace('_', " "), status.replace('_', " ")));
+        }
+        if words.is_empty() {
+            return;
+        }
+        let words = words.join(", ");
+        if self.limits.as_ref() != Some(&words) {
+            self.limits = Some(words.clone());
+            self.tell(out, Some(notice(NoticeLevel::Warning, "rate_limit", &words)));
+        }
+    }
+
+    fn asked(&mut self, message: &Value, out: &mut Vec<Step>) {
+        let (id, request) = (text(message, "request_id"), message.get("request").unwrap_or(&Value::Null));
+        let subtype = text(request, "subtype");
+        if subtype != "can_use_tool" {
+            let event = self.unknown.meet(&format!("control_request/{subtype}"));
+            self.tell(out, event);
+            let error = format!("`{subtype}` is not supported");
+            let response = json!({ "subtype": "error", "request_id": id, "error": error });
+            out.push(Step::Write(json!({ "type": "control_response", "response": response }).to_string()));
+            return;
+        }
+        // A turn that nobody prompted may ask, too; it must be there for the question to belong to.
+        self.wake(out);
+        let tool_use = text(request, "tool_use_id");
+        if !tool_use.is_empty() && !self.ledger.is_open(tool_use) {
+            let call = super::tools::describe(text(request, "tool_name"), &request["input"], &self.cwd);
+            let event = self.ledger.put(tool_use, None, ItemContent::ToolCall(call));
+            self.tell(out, event);
+        }
+        let (asked, event) = asks::ask(id, request, self.ledger.content(tool_use), &self.cwd, self.bypass);
+        self.asks.insert(id.to_owned(), asked);
+        out.push(Step::Event(event));
+    }
+
+    pub(super) fn withdraw(&mut self, out: &mut Vec<Step>) {
+        for request in std::mem::take(&mut self.asks).into_keys() {
+            out.push(Step::Event(AgentEvent::AskWithdrawn { request }));
+        }
+    }
+
+    /// Where a prompt stands in Claude's own queue.
+    fn lifecycle(&mut self, message: &Value, out: &mut Vec<Step>) {
+        let (uuid, state) = (text(message, "command_uuid"), text(message, "state"));
+        if let Turn::Prompt { uuid: current, begun } = &mut self.turn
+            && current == uuid
+        {
+            match state {
+                "started" => *begun = true,
+                // It was folded into a turn that has ended, or was dropped with an interrupt: no result follows.
+                "completed" | "cancelled" => self.end_without_result(state == "cancelled", out),
+                _ => {}
+            }
+        } else if state == "cancelled" {
+            self.queued.retain(|queued| queued != uuid);
+        }
+    }
+}
+
+impl link::Mapper for ClaudeMapper {
+    fn line(&mut self, line: &str) -> Vec<Step> {
+        let mut out = Vec::new();
+        let Ok(message) = serde_json::from_str::<Value>(line) else {
+            self.tell(&mut out, Some(unreadable_line(line)));
+            return out;
+        };
+        if self.turn != Turn::Idle {
+            self.release(&mut out);
+        }
+        match text(&message, "type") {
+            "stream_event" => self.stream(&message, &mut out),
+            "assistant" => self.assistant(&message, &mut out),
+            "user" => self.user(&message, &mut out),
+            "system" => self.system(&message, &mut out),
+            "result" => self.result(&message, &mut out),
+            "control_request" => self.asked(&message, &mut out),
+            "control_cancel_request" => {
+                let request = text(&message, "request_id").to_owned();
+                if self.asks.remove(&request).is_some() {
+                    out.push(Step::Event(AgentEvent::AskWithdrawn { request }));
+                }
+            }
+            "control_response" => out.extend(response(&message)),
+            "command_lifecycle" => self.lifecycle(&message, &mut out),
+            "rate_limit_event" => self.limits(&message, &mut out),
+            "keep_alive" | "streamlined_text" | "streamlined_tool_use_summary" | "tool_progress" => {}
+            other => {
+                let event = self.unknown.meet(if other.is_empty() { "a message without a type" } else { other });
+                self.tell(&mut out, event);
+            }
+        }
+        out
+    }
+
+    fn ended(&mut self) -> Vec<AgentEvent> {
+        let mut out = Vec::new();
+        self.withdraw(&mut out);
+        let mut events: Vec<AgentEvent> = self.ledger.close(ItemStatus::Interrupted, false);
+        events.extend(out.into_iter().filter_map(|step| if let Step::Event(event) = step { Some(event) } else { None }));
+        events
+    }
+}
+
+fn response(message: &Value) -> Option<Step> {
+    let response = message.get("response")?;
+    let id = maybe(response, "request_id")?;
+    let result = if text(response, "subtype") == "success" {
+        Ok(response.get("response").cloned().unwrap_or_default())
+    } else {
+        let message = maybe(response, "error").unwrap_or_else(|| text(response, "error_code").to_owned());
+        Err(Refusal { code: None, message })
+    };
+    Some(Step::Response { id, result })
+}
+
+/// What the CLI says of errors, without its own diagnostics.
+pub(super) fn errors(message: &Value) -> String {
+    let said: Vec<&str> =
+        list(message, "errors").iter().filter_map(Value::as_str).filter(|error| !error.starts_with("[ede_diagnostic]")).collect();
+    said.join("\n")
+}

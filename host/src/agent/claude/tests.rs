@@ -1,0 +1,172 @@
+//! Recorded transcripts through the mapper.
+
+use serde_json::Value;
+
+use super::mapper::ClaudeMapper;
+use crate::agent::link::Mapper as _;
+use crate::agent::replay::{Trace, messages, names};
+use crate::agent::words::text;
+use crate::agent::{AgentEvent, Answer, TurnOutcome};
+use protocol::item::{ItemContent, ItemStatus};
+use protocol::turn::TurnErrorCode;
+
+fn replay(name: &str) -> Trace {
+    let mut mapper = ClaudeMapper::new("/home/dev/project", false);
+    let mut trace = Trace::default();
+    let mut prompts = 0;
+    for (direction, message) in messages(name) {
+        match direction {
+            '<' => trace.take(mapper.line(&message.to_string())),
+            '>' => sent(&mut mapper, &message, &mut prompts),
+            _ => {}
+        }
+    }
+    for event in mapper.ended() {
+        trace.event(event);
+    }
+    trace
+}
+
+/// What the recording's host wrote, told to the mapper as the driver would.
+fn sent(mapper: &mut ClaudeMapper, message: &Value, prompts: &mut u32) {
+    match text(message, "type") {
+        "user" => {
+            *prompts += 1;
+            let uuid = message["uuid"].as_str().map_or_else(|| format!("prompt-{prompts}"), str::to_owned);
+            mapper.prompted(&uuid);
+        }
+        "control_request" if text(&message["request"], "subtype") == "interrupt" => {
+            mapper.interrupt();
+        }
+        "control_response" => {
+            let response = &message["response"];
+            let denied = text(&response["response"], "behavior") == "deny";
+            let question = response["response"]["updatedInput"].get("questions").is_some();
+            let option = if denied { "deny" } else if question { "answer" } else { "allow" };
+            let answer = Answer { option: option.to_owned(), message: None, answers: Vec::new() };
+            mapper.answer(text(response, "request_id"), &answer).unwrap();
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_transcript_is_as_it_was_and_keeps_the_laws() {
+    for name in names("claude-") {
+        let trace = replay(&name);
+        let replaced = trace.laws(&name);
+        // The old CLI falls back to a plain request after a cut stream, whose answer goes on where the deltas had ended.
+        assert_eq!(!replaced.is_empty(), name == "claude-14a-old-drift", "{name}: {replaced:?}");
+        trace.compare(&name);
+    }
+}
+
+fn ends(trace: &Trace) -> Vec<&TurnOutcome> {
+    trace.events.iter().filter_map(|event| if let AgentEvent::TurnEnded(end) = event { Some(&end.how) } else { None }).collect()
+}
+
+fn notices(trace: &Trace) -> Vec<&str> {
+    trace.events.iter().filter_map(|event| if let AgentEvent::Notice { code, .. } = event { Some(code.as_str()) } else { None }).collect()
+}
+
+#[test]
+fn turns_end_as_the_cli_means_it() {
+    let failed = |name: &str| match ends(&replay(name)).last() {
+        Some(TurnOutcome::Failed { code, .. }) => Some(*code),
+        _ => None,
+    };
+    assert_eq!(failed("claude-06a-401"), Some(TurnErrorCode::CredentialsExpired));
+    assert_eq!(failed("claude-10c-no-credential"), Some(TurnErrorCode::CredentialsExpired));
+    assert_eq!(failed("claude-06f-404"), Some(TurnErrorCode::ModelUnavailable));
+    assert_eq!(failed("claude-06g-disconnect-midstream"), Some(TurnErrorCode::AgentError));
+    assert_eq!(ends(&replay("claude-04a-interrupt-midstream")), [&TurnOutcome::Interrupted, &TurnOutcome::Completed]);
+    assert_eq!(ends(&replay("claude-04d-queue")), [&TurnOutcome::Completed, &TurnOutcome::Completed]);
+    assert_eq!(ends(&replay("claude-07d-missing")), [] as [&TurnOutcome; 0]);
+}
+
+#[test]
+fn a_turn_that_starts_by_itself_is_told_of() {
+    for name in ["claude-05d-todo-subagent", "claude-11f-bg"] {
+        let trace = replay(name);
+        let started = trace.events.iter().filter(|event| matches!(event, AgentEvent::TurnStarted)).count();
+        assert_eq!((started, ends(&trace).len()), (1, 2), "{name}");
+    }
+}
+
+#[test]
+fn what_a_sub_agent_says_belongs_to_its_call_and_waits_for_a_turn() {
+    let trace = replay("claude-05d-todo-subagent");
+    let began = trace.events.iter().position(|event| matches!(event, AgentEvent::TurnStarted)).unwrap();
+    let said = trace.events.iter().position(|event| {
+        matches!(event, AgentEvent::ItemSettled { parent: Some(parent), .. } if parent == "toolu_00000021")
+    });
+    assert!(said.unwrap() > began);
+}
+
+#[test]
+fn a_refused_tool_is_denied_and_an_interrupted_one_is_not() {
+    let statuses = |name: &str| -> Vec<ItemStatus> {
+        let trace = replay(name);
+        let calls = trace.events.iter().filter_map(|event| match event {
+            AgentEvent::ItemSettled { status, content: ItemContent::ToolCall(_), .. } => Some(*status),
+            _ => None,
+        });
+        calls.collect()
+    };
+    assert_eq!(statuses("claude-03c-deny"), [ItemStatus::Denied, ItemStatus::Denied]);
+    assert_eq!(statuses("claude-04c-interrupt-permission"), [ItemStatus::Interrupted]);
+    assert_eq!(statuses("claude-03a-bash-allow"), [ItemStatus::Done]);
+}
+
+#[test]
+fn retries_and_limits_become_notices() {
+    assert_eq!(notices(&replay("claude-06b-529-twice-then-ok")), ["retrying", "retrying"]);
+    assert_eq!(notices(&replay("claude-10b-oauth-env-dummy")), ["rate_limit"]);
+    assert!(notices(&replay("claude-09e-slash")).contains(&"compacted"));
+}
+
+#[test]
+fn garbage_and_unknown_things_survive_as_notices() {
+    let mut mapper = ClaudeMapper::new("/", false);
+    mapper.prompted("u");
+    let mut trace = Trace::default();
+    let lines = [
+        "not json",
+        "[]",
+        "null",
+        "{}",
+        r#"{"type":"telepathy","secret":"x"}"#,
+        r#"{"type":"telepathy"}"#,
+        r#"{"type":"system","subtype":"new_thing"}"#,
+        r#"{"type":"stream_event","event":{"type":"content_block_delta","index":7,"delta":{"type":"text_delta","text":"lost"}}}"#,
+        r#"{"type":"stream_event","event":{"type":"warp"}}"#,
+        r#"{"type":"assistant","message":{"content":[{"type":"hologram"}]}}"#,
+        r#"{"type":"user","message":{"content":"words"}}"#,
+        r#"{"type":"control_request","request_id":"r","request":{"subtype":"elicitation"}}"#,
+        r#"{"type":"control_response"}"#,
+        r#"{"type":"result"}"#,
+    ];
+    for line in lines {
+        trace.take(mapper.line(line));
+    }
+    assert_eq!(trace.laws("garbage"), [] as [&str; 0]);
+    let mut codes = notices(&trace);
+    codes.dedup();
+    assert_eq!(codes, ["unreadable_line", "unknown_message"]);
+    assert_eq!(notices(&trace).len(), 7);
+    assert!(!format!("{:?}", trace.events).contains("secret"));
+    assert_eq!(ends(&trace), [&TurnOutcome::Completed]);
+}
+
+#[test]
+fn a_wrong_key_is_not_tried_ten_times() {
+    let mut mapper = ClaudeMapper::new("/", false);
+    mapper.prompted("u");
+    let retry = r#"{"type":"system","subtype":"api_retry","attempt":1,"max_retries":10,"error":"authentication_failed"}"#;
+    let steps = mapper.line(retry);
+    assert!(matches!(&steps[..], [crate::agent::link::Step::Write(line)] if line.contains("interrupt")), "{steps:?}");
+    assert_eq!(mapper.line(retry).len(), 0, "once");
+    let mut trace = Trace::default();
+    trace.take(mapper.line(r#"{"type":"result","is_error":true,"terminal_reason":"aborted_streaming"}"#));
+    assert!(matches!(ends(&trace)[..], [TurnOutcome::Failed { code: TurnErrorCode::CredentialsExpired, .. }]));
+}
