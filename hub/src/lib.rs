@@ -1,1 +1,38 @@
 //! The server: accounts, devices, rights, commands, API, WebSocket, web UI.
+//!
+//! [`Hub`] knows who may do what and keeps it on disk; [`http::router`] is its face; [`Hub::host_port`] is what a host in the
+//! same process talks to. The hub never runs an agent and never reads what people or agents wrote (rule 5).
+
+mod audit;
+mod commands;
+mod credentials;
+mod devices;
+mod failure;
+mod feed;
+pub mod http;
+mod hub;
+mod identity;
+mod keys;
+mod open;
+mod options;
+mod pairing;
+mod port;
+mod random;
+mod rows;
+mod serve;
+mod sockets;
+#[cfg(test)]
+mod testing;
+mod timer;
+mod views;
+
+pub use axum::serve::Listener;
+pub use devices::NewDevice;
+pub use hub::Hub;
+pub use identity::{Identity, Via};
+pub use open::OpenError;
+pub use options::Options;
+pub use pairing::{ClaimAnswer, ClaimError, ClaimWatch};
+pub use random::{Random, SystemRandom};
+pub use serve::serve;
+pub use sockets::SocketPass;

@@ -1,0 +1,12 @@
+//! Commands: stored before they are acknowledged, started at most once, expired by the hub's own clock (rule 3).
+
+mod answer;
+mod cancel;
+mod expire;
+mod step;
+mod submit;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use expire::{expire, forget};
+pub(crate) use step::{Step, release, take};

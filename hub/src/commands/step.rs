@@ -1,0 +1,131 @@
+//! One step of one command: the row, its indexes, the fact and the audit entry, in one batch.
+
+use protocol::api::AuditEntry;
+use protocol::command::{CommandError, CommandKind, CommandState};
+use protocol::error::ErrorCode;
+use protocol::fact::{FeedFact, Operation};
+use protocol::id::{AuditId, TurnId};
+use protocol::limits::COMMAND_MEMORY_MS;
+use protocol::time::{Clock, UnixMs};
+use store::{Batch, Expected, Put};
+
+use crate::audit::{self, OK};
+use crate::failure::Failure;
+use crate::feed;
+use crate::hub::Hub;
+use crate::keys::{self, Due};
+use crate::rows::{CommandRow, Row, SessionRow, Stored};
+
+/// Where a command goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) state: CommandState,
+    pub(crate) turn: Option<TurnId>,
+    pub(crate) error: Option<CommandError>,
+    pub(crate) detail: Option<String>,
+}
+
+impl Step {
+    pub(crate) const fn to(state: CommandState) -> Self {
+        Self { state, turn: None, error: None, detail: None }
+    }
+}
+
+/// Adds a step to a batch that fails when the command was changed meanwhile, and tells what the row then is.
+///
+/// The caller has made sure that [`CommandState::may_become`] allows it.
+pub(crate) fn take(
+    batch: &mut Batch,
+    stored: &Stored<CommandRow>,
+    step: Step,
+    clock: &dyn Clock,
+) -> Stored<CommandRow> {
+    let now = clock.now();
+    let before = stored.value.command.state;
+    let mut row = stored.value.clone();
+    row.command.state = step.state;
+    row.command.updated_at_ms = now;
+    row.command.turn = step.turn.or(row.command.turn);
+    row.command.error = step.error.or(row.command.error);
+    row.command.content.detail = step.detail.or(row.command.content.detail);
+    if step.state == CommandState::Leased {
+        row.command.attempt += 1;
+    }
+    unlist(batch, &stored.value, before);
+    list(batch, &row, now);
+    let put = Put::set(keys::command(row.request.id), row.encode());
+    batch.push(put.expecting(Expected::Version(stored.version)));
+    let fact = FeedFact::from((row.request.id, Operation::Update, row.command.clone()));
+    feed::tell(batch, row.account, &fact);
+    if step.state.is_final() {
+        audit::push(batch, &ended(&row, now, clock));
+    }
+    Stored { value: row, version: stored.version + 1 }
+}
+
+/// The end of a command in the audit trail.
+fn ended(row: &CommandRow, now: UnixMs, clock: &dyn Clock) -> AuditEntry {
+    let outcome = match row.command.state {
+        CommandState::Failed => audit::word(row.command.error.as_ref().map_or(ErrorCode::Internal, |e| e.code)),
+        CommandState::Expired => audit::word(ErrorCode::Expired),
+        CommandState::Cancelled => "cancelled".to_owned(),
+        _ => OK.to_owned(),
+    };
+    AuditEntry {
+        id: AuditId::from_uuid(clock.fresh()),
+        at_ms: now,
+        account: Some(row.command.sender.account),
+        device: Some(row.command.sender.device),
+        source: None,
+        action: "command.ended".to_owned(),
+        target: Some(row.request.id.to_string()),
+        host: Some(row.command.host),
+        outcome,
+        content_bytes: None,
+    }
+}
+
+/// Takes a command out of the indexes of a state.
+fn unlist(batch: &mut Batch, row: &CommandRow, state: CommandState) {
+    let id = row.request.id;
+    match state {
+        CommandState::Queued => batch.push(Put::remove(keys::waiting(row.command.host, row.arrival))),
+        CommandState::Leased => batch.push(Put::remove(keys::leased(row.command.host, row.arrival))),
+        _ => {}
+    }
+    if matches!(state, CommandState::Queued | CommandState::Leased) {
+        batch.push(Put::remove(Due::Expire(id).key(row.command.expires_at_ms)));
+    }
+}
+
+/// Puts a command into the indexes of its state.
+pub(crate) fn list(batch: &mut Batch, row: &CommandRow, now: UnixMs) {
+    let id = row.request.id;
+    match row.command.state {
+        CommandState::Queued => batch.push(Put::set(keys::waiting(row.command.host, row.arrival), id.to_string())),
+        CommandState::Leased => batch.push(Put::set(keys::leased(row.command.host, row.arrival), id.to_string())),
+        state if state.is_final() => {
+            batch.push(Put::set(Due::Forget(id).key(now.plus_ms(COMMAND_MEMORY_MS)), row.account.to_string()))
+        }
+        _ => {}
+    }
+    if matches!(row.command.state, CommandState::Queued | CommandState::Leased) {
+        batch.push(Put::set(Due::Expire(id).key(row.command.expires_at_ms), ""));
+    }
+}
+
+/// Adds what a step means for the session that a command was to make: it is free again when the command came to nothing.
+pub(crate) async fn release(hub: &Hub, batch: &mut Batch, row: &CommandRow) -> Result<(), Failure> {
+    let state = row.command.state;
+    if row.command.kind != CommandKind::StartSession || !state.is_final() || state == CommandState::Succeeded {
+        return Ok(());
+    }
+    let key = keys::session(row.command.session);
+    match hub.load::<SessionRow>(&key).await? {
+        Some(found) if !found.value.live && found.value.command == Some(row.request.id) => {
+            batch.push(Put::remove(key).expecting(Expected::Version(found.version)));
+        }
+        _ => {}
+    }
+    Ok(())
+}

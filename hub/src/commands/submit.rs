@@ -1,0 +1,183 @@
+//! Taking a command in: checked, stored, then acknowledged (W-011, W-020b).
+
+use protocol::api::CommandAck;
+use protocol::command::{Command, CommandBody, CommandContent, CommandKind, CommandRequest, CommandState};
+use protocol::error::{ErrorCode, Problem};
+use protocol::fact::{FACT_VERSION, FeedFact, Operation};
+use protocol::id::DeviceId;
+use protocol::limits::{COMMAND_TTL_MS, MAX_COMMAND_TTL_MS, MAX_QUEUED_COMMANDS};
+use store::{Batch, Expected, Put};
+
+use super::answer::ack;
+use super::step::list;
+use crate::audit::{self, About};
+use crate::failure::Failure;
+use crate::feed;
+use crate::hub::{Hub, TRIES, lock};
+use crate::identity::Identity;
+use crate::keys;
+use crate::rows::{CommandRow, HostRow, Row, SessionRow};
+
+impl Hub {
+    /// Takes a command in; the answer means that it is on disk. The same id with the same request answers where that command
+    /// stands now, however often and from whichever device of the account it comes.
+    ///
+    /// Goes on to its end when the caller leaves.
+    ///
+    /// # Errors
+    /// `forbidden`, `invalid`, `not_found` (host or session), `command_conflict`, `session_exists`, `queue_full`,
+    /// `shutting_down`; failures of the store, after which nothing is acknowledged.
+    pub async fn submit(&self, who: &Identity, request: CommandRequest) -> Result<CommandAck, Problem> {
+        if self.inner.stop.is_cancelled() {
+            return Err(Problem::new(ErrorCode::ShuttingDown));
+        }
+        let (hub, who) = (self.clone(), who.clone());
+        self.whole(async move {
+            let result = hub.take_in(&who, &request).await;
+            if let Err(problem) = &result {
+                hub.record(hub.about_command(&who, &request).failed(problem.code)).await;
+            }
+            result
+        })
+        .await
+    }
+
+    fn about_command(&self, who: &Identity, request: &CommandRequest) -> protocol::api::AuditEntry {
+        let action = format!("command.{}", kind_word(request.body.kind()));
+        self.entry(Some(who), action).about(request.id).on(request.host).sized(words(&request.body))
+    }
+
+    async fn take_in(&self, who: &Identity, request: &CommandRequest) -> Result<CommandAck, Problem> {
+        who.need(request.body.kind().right())?;
+        for _ in 0..TRIES {
+            if let Some(found) = self.load::<CommandRow>(&keys::command(request.id)).await? {
+                let same = found.value.account == who.account && found.value.request == *request;
+                return if same { Ok(ack(&found.value)) } else { Err(Problem::new(ErrorCode::CommandConflict)) };
+            }
+            let _place = self.place_in_queue(request.host).await?;
+            let batch = self.first_batch(who, request).await?;
+            let (row, batch) = batch;
+            match self.commit(batch).await {
+                Ok(_) => {
+                    self.inner.queue.ring();
+                    self.inner.due.ring();
+                    return Ok(ack(&row));
+                }
+                Err(failure) if failure.lost().is_some() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Err(Failure::Contended { tries: TRIES }.into())
+    }
+
+    /// Everything that makes a command, checked against what is there.
+    async fn first_batch(&self, who: &Identity, request: &CommandRequest) -> Result<(CommandRow, Batch), Problem> {
+        if let Err(invalid) = request.body.validate() {
+            return Err(Problem::new(ErrorCode::Invalid).detail(invalid.to_string()));
+        }
+        let host = self.load::<HostRow>(&keys::host(request.host)).await?;
+        if host.is_none_or(|host| host.value.account != who.account) {
+            return Err(Problem::new(ErrorCode::NotFound).detail("the account has no such host"));
+        }
+        let mut batch = Batch::new();
+        self.check_session(who, request, &mut batch).await?;
+        let now = self.now();
+        let ttl = request.ttl_ms.unwrap_or(COMMAND_TTL_MS).min(MAX_COMMAND_TTL_MS);
+        let command = Command {
+            v: FACT_VERSION,
+            kind: request.body.kind(),
+            host: request.host,
+            session: request.body.session(),
+            turn: None,
+            sender: who.sender(),
+            state: CommandState::Queued,
+            attempt: 0,
+            created_at_ms: now,
+            expires_at_ms: now.plus_ms(ttl),
+            updated_at_ms: now,
+            error: None,
+            content: CommandContent { text: request.body.text().map(str::to_owned), detail: None },
+        };
+        let row = CommandRow { account: who.account, request: request.clone(), command, arrival: self.arrival() };
+        batch.push(Put::set(keys::command(request.id), row.encode()).expecting(Expected::Absent));
+        list(&mut batch, &row, now);
+        feed::tell(&mut batch, who.account, &FeedFact::from((request.id, Operation::Insert, row.command.clone())));
+        audit::push(&mut batch, &self.about_command(who, request));
+        Ok((row, batch))
+    }
+
+    /// A new session takes its id at once, so that two commands cannot make the same one; every other command needs one that is
+    /// there, or on its way.
+    async fn check_session(&self, who: &Identity, request: &CommandRequest, batch: &mut Batch) -> Result<(), Problem> {
+        let session = request.body.session();
+        let key = keys::session(session);
+        let found = self.load::<SessionRow>(&key).await?;
+        match (found, request.body.kind()) {
+            (Some(_), CommandKind::StartSession) => Err(Problem::new(ErrorCode::SessionExists)),
+            (None, CommandKind::StartSession) => {
+                let command = Some(request.id);
+                let row = SessionRow { account: who.account, host: request.host, command, live: false };
+                batch.push(Put::set(key, row.encode()).expecting(Expected::Absent));
+                Ok(())
+            }
+            (Some(found), _) if found.value.account == who.account && found.value.host == request.host => Ok(()),
+            (_, _) => Err(Problem::new(ErrorCode::NotFound).detail("the host has no such session")),
+        }
+    }
+
+    /// A place in a host's queue, held until the command stands there. The limit is never passed; near it, several at once may be
+    /// refused although one of them would have fitted.
+    async fn place_in_queue(&self, host: DeviceId) -> Result<Place<'_>, Problem> {
+        let coming = {
+            let mut submits = lock(&self.inner.submits);
+            let count = submits.entry(host).or_default();
+            *count += 1;
+            *count
+        };
+        let place = Place { hub: self, host };
+        let waiting = self.scan(keys::all_waiting(host), None, MAX_QUEUED_COMMANDS).await?.len();
+        if waiting + coming > MAX_QUEUED_COMMANDS { Err(Problem::new(ErrorCode::QueueFull)) } else { Ok(place) }
+    }
+}
+
+struct Place<'a> {
+    hub: &'a Hub,
+    host: DeviceId,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut submits = lock(&self.hub.inner.submits);
+        if let Some(count) = submits.get_mut(&self.host) {
+            *count -= 1;
+            if *count == 0 {
+                submits.remove(&self.host);
+            }
+        }
+    }
+}
+
+/// The kind's word in the audit trail.
+const fn kind_word(kind: CommandKind) -> &'static str {
+    match kind {
+        CommandKind::StartSession => "start_session",
+        CommandKind::SendPrompt => "send_prompt",
+        CommandKind::CancelTurn => "cancel_turn",
+        CommandKind::AnswerApproval => "answer_approval",
+        CommandKind::SetOptions => "set_options",
+    }
+}
+
+/// How many bytes of words a command carries.
+fn words(body: &CommandBody) -> usize {
+    match body {
+        CommandBody::StartSession { content, .. } => {
+            content.title.as_deref().map_or(0, str::len) + content.text.as_deref().map_or(0, str::len)
+        }
+        CommandBody::SendPrompt { content, .. } => content.text.len(),
+        CommandBody::AnswerApproval { content, .. } => {
+            content.message.as_deref().map_or(0, str::len) + content.answers.values().map(String::len).sum::<usize>()
+        }
+        CommandBody::CancelTurn { .. } | CommandBody::SetOptions { .. } => 0,
+    }
+}

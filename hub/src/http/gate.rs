@@ -1,0 +1,173 @@
+//! The gate: which name, which page, who, and what for.
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, header};
+use protocol::error::{ErrorCode, Problem};
+use std::net::IpAddr;
+
+use super::cookie;
+use super::error::Refused;
+use super::paths::{self, Need};
+use crate::hub::Hub;
+use crate::identity::{Identity, Via};
+use crate::options::Options;
+
+/// Where a connection comes from; put into each request's extensions by whoever accepted the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source(pub IpAddr);
+
+impl Source {
+    /// The address as limits count it: whoever has one address of an IPv6 network usually has all of them.
+    pub(crate) fn key(self) -> String {
+        match self.0.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        }
+    }
+}
+
+/// The source of a request; `unknown` is one source for all that nobody named.
+pub(super) fn source(extensions: &http::Extensions) -> String {
+    extensions.get::<Source>().map_or_else(|| "unknown".to_owned(), |source| source.key())
+}
+
+/// Refuses a name in `Host` that is not this server's, on every path: a page that rebinds its own name to this address must get
+/// nothing, not even on loopback (W-072).
+pub(super) async fn host(State(hub): State<Hub>, request: Request, next: Next) -> Response {
+    let name = authority(request.headers(), request.uri()).map(name_of);
+    let allowed =
+        name.is_some_and(|name| hub.inner.options.allowed_hosts.iter().any(|host| host.eq_ignore_ascii_case(name)));
+    if allowed { next.run(request).await } else { Refused::from(ErrorCode::HostNotAllowed).into_response() }
+}
+
+/// Decides about a request to a path that exists.
+pub(super) async fn access(State(hub): State<Hub>, path: MatchedPath, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let leash = match judge(&hub, path.as_str(), &mut parts).await {
+        Ok(leash) => leash,
+        Err(refused) => return refused.into_response(),
+    };
+    let request = Request::from_parts(parts, body);
+    let Some(leash) = leash else { return next.run(request).await };
+    // A request that waits, for news or for a change, ends when its device is revoked (W-075).
+    tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        () = leash.cancelled() => Refused::from(ErrorCode::Unauthenticated).into_response(),
+    }
+}
+
+async fn judge(
+    hub: &Hub,
+    path: &str,
+    parts: &mut Parts,
+) -> Result<Option<tokio_util::sync::CancellationToken>, Refused> {
+    let need = match paths::need(&parts.method, path) {
+        Ok(need) => need,
+        Err(true) => {
+            let problem = super::error::problem_of(StatusCode::METHOD_NOT_ALLOWED);
+            return Err(problem.into());
+        }
+        // In the router and not in the table: nobody has said who may.
+        Err(false) => return Err(ErrorCode::Forbidden.into()),
+    };
+    let unsafe_request =
+        !matches!(parts.method, Method::GET | Method::HEAD) || parts.headers.contains_key(header::UPGRADE);
+    let origin = origin(&hub.inner.options, parts);
+    if unsafe_request && origin == Some(false) {
+        return Err(ErrorCode::OriginNotAllowed.into());
+    }
+    if need == Need::Nobody {
+        return Ok(None);
+    }
+    let source = source(&parts.extensions);
+    let identity = identify(hub, &parts.headers, &source).await?;
+    // A browser sends its cookie with whatever a page makes it send; only a page of ours may make it change something.
+    if unsafe_request && identity.via == Via::Cookie && origin.is_none() {
+        return Err(ErrorCode::OriginNotAllowed.into());
+    }
+    if let Need::Right(right) = need {
+        identity.need(right)?;
+    }
+    let leash = identity.leash.clone();
+    parts.extensions.insert(identity);
+    Ok(Some(leash))
+}
+
+async fn identify(hub: &Hub, headers: &HeaderMap, source: &str) -> Result<Identity, Problem> {
+    let bearer = headers.get(header::AUTHORIZATION).map(|value| {
+        let (scheme, credential) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
+    });
+    let (credential, via) = match bearer {
+        Some(credential) => (credential, Via::Bearer),
+        None => (cookie::read(headers), Via::Cookie),
+    };
+    let credential = credential.ok_or_else(|| Problem::new(ErrorCode::Unauthenticated))?;
+    hub.authenticate(credential, via, source).await
+}
+
+/// Whether the page that sent a request is one of ours; `None` when no page is named.
+fn origin(options: &Options, parts: &Parts) -> Option<bool> {
+    let origin = parts.headers.get(header::ORIGIN)?;
+    let Ok(origin) = origin.to_str() else { return Some(false) };
+    if options.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+        return Some(true);
+    }
+    let here = authority(&parts.headers, &parts.uri);
+    let there = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    // The name of this authority has been checked already, so an equal one is this server.
+    Some(matches!((here, there), (Some(here), Some(there)) if here.eq_ignore_ascii_case(there)))
+}
+
+/// The authority that a request is for: of its target, as HTTP/2 says it, or of its one `Host` header.
+fn authority<'a>(headers: &'a HeaderMap, uri: &'a http::Uri) -> Option<&'a str> {
+    if let Some(authority) = uri.authority() {
+        return Some(authority.as_str());
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next()?.to_str().ok()?;
+    hosts.next().is_none().then_some(host)
+}
+
+/// The name in an authority, without its port.
+fn name_of(authority: &str) -> &str {
+    let end = if authority.starts_with('[') {
+        authority.find(']').map_or(authority.len(), |at| at + 1)
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    &authority[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_their_port_only() {
+        for (authority, expected) in [
+            ("localhost", "localhost"),
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("[x", "[x"),
+        ] {
+            assert_eq!(name_of(authority), expected);
+        }
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_source_and_a_mapped_address_is_its_ipv4_address() {
+        let source = |text: &str| Source(text.parse().expect("an address")).key();
+        assert_eq!(source("2001:db8:1:2:3::4"), source("2001:db8:1:2:ffff::5"));
+        assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
+        assert_eq!(source("::ffff:10.0.0.1"), "10.0.0.1");
+    }
+}

@@ -1,0 +1,66 @@
+//! The HTTP face of the hub: `/v1/…`, the streams, `/healthz` and `/readyz`, behind one gate.
+//!
+//! Every request passes, in this order: [`finish`] (request id, problem bodies, headers), [`gate::host`] (the name in `Host`),
+//! and for every path that exists [`gate::access`] (the table of [`paths`], who asks, the `Origin`, the right). A route that the
+//! table does not have is refused, whoever asks.
+
+mod body;
+mod commands;
+mod cookie;
+mod devices;
+mod error;
+mod finish;
+mod gate;
+mod pairings;
+mod paths;
+mod probe;
+mod reads;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
+
+use crate::hub::Hub;
+
+pub use error::Refused;
+pub use gate::Source;
+pub use paths::{Need, ROUTES, Route};
+
+/// The whole face of a hub.
+pub fn router(hub: Hub) -> Router {
+    guarded(routes(), hub)
+}
+
+/// Every route of [`ROUTES`].
+fn routes() -> Router<Hub> {
+    Router::new()
+        .route("/healthz", get(probe::health))
+        .route("/readyz", get(probe::ready))
+        .route("/v1/pairings/claim", post(pairings::claim))
+        .route("/v1/pairings/status", post(pairings::status))
+        .route("/v1/pairings", get(pairings::list).post(pairings::offer))
+        .route("/v1/pairings/{pairing}/answer", post(pairings::answer))
+        .route("/v1/me", get(reads::me))
+        .route("/v1/lists", get(reads::lists))
+        .route("/v1/sessions/{session}/transcript", get(reads::transcript))
+        .route("/v1/audit", get(reads::audit))
+        .route("/v1/commands", post(commands::submit))
+        .route("/v1/commands/{command}", get(commands::show).delete(commands::cancel))
+        .route("/v1/devices", get(devices::list))
+        .route("/v1/devices/{device}", delete(devices::revoke))
+        .route("/v1/logout", post(devices::logout))
+}
+
+/// Puts the gate before routes, and the streams beside them.
+fn guarded(routes: Router<Hub>, hub: Hub) -> Router {
+    routes
+        .merge(stream::router(&hub))
+        .route_layer(from_fn_with_state(hub.clone(), gate::access))
+        .fallback(probe::nothing)
+        .layer(from_fn_with_state(hub.clone(), gate::host))
+        .layer(from_fn_with_state(hub.clone(), finish::finish))
+        .with_state(hub)
+}

@@ -1,0 +1,64 @@
+//! The table of every route and what it takes to use it. A route that is not here is refused (W-073).
+
+use http::Method;
+use protocol::device::Right;
+
+/// What a route needs of whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: anybody who can reach the server.
+    Nobody,
+    /// Any enrolled device; the operation itself decides what it may do.
+    Device,
+    /// An enrolled device with this right.
+    Right(Right),
+}
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method; `HEAD` goes with `GET`.
+    pub method: Method,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// What it needs.
+    pub need: Need,
+}
+
+const fn route(method: Method, path: &'static str, need: Need) -> Route {
+    Route { method, path, need }
+}
+
+/// Every route.
+pub static ROUTES: &[Route] = &[
+    route(Method::GET, "/healthz", Need::Nobody),
+    route(Method::GET, "/readyz", Need::Nobody),
+    route(Method::POST, "/v1/pairings/claim", Need::Nobody),
+    // Needs the claim's token, which is in the body.
+    route(Method::POST, "/v1/pairings/status", Need::Nobody),
+    route(Method::GET, "/v1/pairings", Need::Right(Right::Manage)),
+    route(Method::POST, "/v1/pairings", Need::Right(Right::Manage)),
+    route(Method::POST, "/v1/pairings/{pairing}/answer", Need::Right(Right::Manage)),
+    route(Method::GET, "/v1/me", Need::Right(Right::Read)),
+    route(Method::GET, "/v1/lists", Need::Right(Right::Read)),
+    route(Method::GET, "/v1/sessions/{session}/transcript", Need::Right(Right::Read)),
+    route(Method::GET, "/v1/audit", Need::Right(Right::Manage)),
+    // Each kind of command has a right of its own.
+    route(Method::POST, "/v1/commands", Need::Device),
+    route(Method::GET, "/v1/commands/{command}", Need::Right(Right::Read)),
+    route(Method::DELETE, "/v1/commands/{command}", Need::Right(Right::Prompt)),
+    route(Method::GET, "/v1/devices", Need::Right(Right::Read)),
+    // A device may revoke itself; for others it needs the right to manage.
+    route(Method::DELETE, "/v1/devices/{device}", Need::Device),
+    route(Method::POST, "/v1/logout", Need::Device),
+    route(Method::GET, "/v1/connect", Need::Right(Right::Read)),
+    route(Method::GET, "/v1/stream/{*path}", Need::Right(Right::Read)),
+];
+
+/// What a path needs for a method: `Err(false)` when nothing is known of the path, `Err(true)` when another method is.
+pub(super) fn need(method: &Method, path: &str) -> Result<Need, bool> {
+    let asked = if *method == Method::HEAD { &Method::GET } else { method };
+    let mut here = ROUTES.iter().filter(|route| route.path == path).peekable();
+    let known = here.peek().is_some();
+    here.find(|route| route.method == *asked).map(|route| route.need).ok_or(known)
+}

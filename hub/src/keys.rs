@@ -1,0 +1,179 @@
+//! Every key of the map that the hub writes. What is not here does not exist.
+//!
+//! | key | value | what for |
+//! |---|---|---|
+//! | `hub/format` | a decimal number | which layout this is |
+//! | `hub/owner` | [`Owner`](crate::rows::Owner) | the account and the device made at the first start |
+//! | `hub/account/{acc}` | [`AccountRow`](crate::rows::AccountRow) | how many devices an account has |
+//! | `hub/device/{acc}/{dev}` | [`DeviceRow`](crate::rows::DeviceRow) | a device and the hashes of its credentials |
+//! | `hub/credential/{sha256}` | [`CredentialRow`](crate::rows::CredentialRow) | from the hash of a credential to its device |
+//! | `hub/pairing/{pai}` | [`PairingRow`](crate::rows::PairingRow) | an enrolment under way |
+//! | `hub/command/{cmd}` | [`CommandRow`](crate::rows::CommandRow) | a command and where it stands |
+//! | `hub/waiting/{dev}/{arrival}` | a command id | what waits for a host, in the order of arrival |
+//! | `hub/leased/{dev}/{arrival}` | a command id | what a host has taken and not begun |
+//! | `hub/due/{time}/{kind}/{id}` | empty, or an account id | what is to happen at a time (see [`Due`]) |
+//! | `hub/row/{acc}/{type}/{key}` | a fact | the newest fact of each row of the feed |
+//! | `hub/audit/{aud}` | an `AuditEntry` | the audit trail, in the order of time |
+//! | `hub/host/{dev}` | [`HostRow`](crate::rows::HostRow) | a host and its generation |
+//! | `hub/fence/{dev}/{generation}` | empty | this generation was replaced |
+//! | `hub/note/{dev}/{key}` | opaque | private notes of a host |
+//! | `hub/session/{ses}` | [`SessionRow`](crate::rows::SessionRow) | whose a session is |
+//! | `hub/turn/{trn}` | [`TurnRow`](crate::rows::TurnRow) | of which session a turn is |
+//! | `hub/open/{ses}/{type}/{key}` | a fact | the newest facts of turns and approvals that are not over |
+
+use protocol::id::{AccountId, AuditId, CommandId, DeviceId, PairingId, SessionId, TurnId};
+use protocol::time::UnixMs;
+
+/// The layout's number.
+pub(crate) const FORMAT: &str = "hub/format";
+/// The owner and the node.
+pub(crate) const OWNER: &str = "hub/owner";
+/// Never written; taking it away proves that the store takes commits.
+pub(crate) const PROBE: &str = "hub/probe";
+/// What keys of timed things start with.
+pub(crate) const DUE: &str = "hub/due/";
+/// What keys of enrolments start with.
+pub(crate) const PAIRINGS: &str = "hub/pairing/";
+/// What keys of the audit trail start with.
+pub(crate) const AUDIT: &str = "hub/audit/";
+
+pub(crate) fn account(account: AccountId) -> String {
+    format!("hub/account/{account}")
+}
+
+pub(crate) fn device(account: AccountId, device: DeviceId) -> String {
+    format!("hub/device/{account}/{device}")
+}
+
+pub(crate) fn devices(account: AccountId) -> String {
+    format!("hub/device/{account}/")
+}
+
+pub(crate) fn credential(hash: &str) -> String {
+    format!("hub/credential/{hash}")
+}
+
+pub(crate) fn pairing(pairing: PairingId) -> String {
+    format!("{PAIRINGS}{pairing}")
+}
+
+pub(crate) fn command(command: CommandId) -> String {
+    format!("hub/command/{command}")
+}
+
+pub(crate) fn waiting(host: DeviceId, arrival: u64) -> String {
+    format!("hub/waiting/{host}/{arrival:020}")
+}
+
+pub(crate) fn all_waiting(host: DeviceId) -> String {
+    format!("hub/waiting/{host}/")
+}
+
+pub(crate) fn leased(host: DeviceId, arrival: u64) -> String {
+    format!("hub/leased/{host}/{arrival:020}")
+}
+
+pub(crate) fn all_leased(host: DeviceId) -> String {
+    format!("hub/leased/{host}/")
+}
+
+pub(crate) fn row(account: AccountId, kind: &str, key: &str) -> String {
+    format!("hub/row/{account}/{kind}/{key}")
+}
+
+pub(crate) fn rows(account: AccountId, kind: &str) -> String {
+    format!("hub/row/{account}/{kind}/")
+}
+
+pub(crate) fn audit(entry: AuditId) -> String {
+    format!("{AUDIT}{entry}")
+}
+
+pub(crate) fn host(host: DeviceId) -> String {
+    format!("hub/host/{host}")
+}
+
+pub(crate) fn fence(host: DeviceId, generation: u64) -> String {
+    format!("hub/fence/{host}/{generation:020}")
+}
+
+pub(crate) fn note(host: DeviceId, key: &str) -> String {
+    format!("hub/note/{host}/{key}")
+}
+
+pub(crate) fn session(session: SessionId) -> String {
+    format!("hub/session/{session}")
+}
+
+pub(crate) fn turn(turn: TurnId) -> String {
+    format!("hub/turn/{turn}")
+}
+
+pub(crate) fn open(session: SessionId, kind: &str, key: &str) -> String {
+    format!("hub/open/{session}/{kind}/{key}")
+}
+
+pub(crate) fn all_open(session: SessionId) -> String {
+    format!("hub/open/{session}/")
+}
+
+/// What is to happen at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// A command that has not started expires.
+    Expire(CommandId),
+    /// A command that has ended is forgotten.
+    Forget(CommandId),
+    /// A closed turn stream is deleted.
+    Turn(TurnId),
+    /// An enrolment is over.
+    Pairing(PairingId),
+}
+
+impl Due {
+    /// The key of this at a time.
+    pub(crate) fn key(self, at: UnixMs) -> String {
+        let at = at.0;
+        match self {
+            Self::Expire(id) => format!("{DUE}{at:020}/expire/{id}"),
+            Self::Forget(id) => format!("{DUE}{at:020}/forget/{id}"),
+            Self::Turn(id) => format!("{DUE}{at:020}/turn/{id}"),
+            Self::Pairing(id) => format!("{DUE}{at:020}/pairing/{id}"),
+        }
+    }
+
+    /// Reads such a key.
+    pub(crate) fn parse(key: &str) -> Option<(UnixMs, Self)> {
+        let mut parts = key.strip_prefix(DUE)?.split('/');
+        let (at, kind, id) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
+        let due = match kind {
+            "expire" => Self::Expire(id.parse().ok()?),
+            "forget" => Self::Forget(id.parse().ok()?),
+            "turn" => Self::Turn(id.parse().ok()?),
+            "pairing" => Self::Pairing(id.parse().ok()?),
+            _ => return None,
+        };
+        Some((UnixMs(at), due))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timed_things_sort_by_time_and_round_trip() {
+        let id = uuid::Builder::from_unix_timestamp_millis(1, &[0; 10]).into_uuid();
+        let all = [
+            Due::Expire(CommandId::from_uuid(id)),
+            Due::Forget(CommandId::from_uuid(id)),
+            Due::Turn(TurnId::from_uuid(id)),
+            Due::Pairing(PairingId::from_uuid(id)),
+        ];
+        for due in all {
+            assert_eq!(Due::parse(&due.key(UnixMs(9))), Some((UnixMs(9), due)));
+            assert!(due.key(UnixMs(9)) < due.key(UnixMs(10)));
+        }
+        assert_eq!(Due::parse("hub/due/x/expire/y"), None);
+    }
+}

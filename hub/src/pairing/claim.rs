@@ -1,0 +1,193 @@
+//! Using a code.
+
+use protocol::api::{ClaimRequest, ClaimResponse};
+use protocol::device::DeviceKind;
+use protocol::error::{ErrorCode, Problem};
+use protocol::limits::PAIRING_MAX_TRIES;
+use store::{Batch, Expected, Put};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::{code, words};
+use crate::audit::{self, About};
+use crate::credentials::hash;
+use crate::devices::check_name;
+use crate::failure::Failure;
+use crate::hub::{Hub, TRIES, lock};
+use crate::keys;
+use crate::random;
+use crate::rows::{Claim, PairingRow, Row, Stored, Verdict};
+
+/// A claim was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimError {
+    /// The source has tried too often; it may try again later.
+    #[error("too many wrong codes from this address")]
+    Limited {
+        /// How long it must wait, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// `bad_request`, `pairing_invalid`, or a failure of the store.
+    #[error(transparent)]
+    Refused(#[from] Problem),
+}
+
+impl From<Failure> for ClaimError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure.into())
+    }
+}
+
+impl Hub {
+    /// Uses a code, typed or from a QR code. Wrong codes are counted per code and per source, across connections; after
+    /// [`PAIRING_MAX_TRIES`] every typed code is void and an alarm stands in the audit trail.
+    ///
+    /// Goes on to its end when the caller leaves.
+    ///
+    /// # Errors
+    /// [`ClaimError`].
+    pub async fn claim_pairing(&self, source: &str, request: ClaimRequest) -> Result<ClaimResponse, ClaimError> {
+        check(&request)?;
+        let wait = lock(&self.inner.tries).wait(source, self.now());
+        if let Some(retry_after_ms) = wait {
+            return Err(ClaimError::Limited { retry_after_ms });
+        }
+        let (hub, source) = (self.clone(), source.to_owned());
+        self.whole(async move { hub.claim(&source, request).await }).await
+    }
+
+    async fn claim(&self, source: &str, request: ClaimRequest) -> Result<ClaimResponse, ClaimError> {
+        for _ in 0..TRIES {
+            let now = self.now();
+            let rows = self.pairing_rows().await?;
+            let open = rows.iter().filter(|row| is_open(&row.value) && now < row.value.expires_at_ms);
+            let Some(found) = find(open, &request.code) else {
+                self.wrong_try(source).await?;
+                return Err(Problem::new(ErrorCode::PairingInvalid).into());
+            };
+            let token = random::secret(&*self.inner.random);
+            let words = words::of(&token);
+            let claim = Claim {
+                name: request.name.trim().to_owned(),
+                platform: request.platform.trim().to_owned(),
+                kind: request.kind,
+                public_key: request.public_key.clone(),
+                source: source.to_owned(),
+                words: words.clone(),
+                token: hash(&token),
+                claimed_at_ms: now,
+            };
+            let mut row = found.value.clone();
+            row.code = None;
+            row.claim = Some(claim);
+            let mut batch = Batch::new();
+            let mut entry = self.entry(None, "pairing.claim").about(row.pairing);
+            entry.source = Some(source.to_owned());
+            audit::push(&mut batch, &entry);
+            let approved = row.once && self.approve_alone(&mut batch, &mut row).await?;
+            let put = Put::set(keys::pairing(row.pairing), row.encode());
+            batch.push(put.expecting(Expected::Version(found.version)));
+            match self.commit(batch).await {
+                Ok(_) => {
+                    tracing::info!(pairing = %row.pairing, source, approved, "a device asks to be enrolled");
+                    self.inner.pairings.ring();
+                    let pairing = row.pairing;
+                    return Ok(ClaimResponse { pairing, claim_token: token, words, expires_at_ms: row.expires_at_ms });
+                }
+                Err(failure) if failure.lost().is_some() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Err(Failure::Contended { tries: TRIES }.into())
+    }
+
+    /// Counts a wrong try, and voids the typed codes at the last one that is allowed.
+    async fn wrong_try(&self, source: &str) -> Result<(), Failure> {
+        let noted = lock(&self.inner.tries).note(source, self.now());
+        if noted.alarm {
+            self.alarm(source, "one address has used up its tries").await;
+        }
+        if noted.audited {
+            let mut entry = self.entry(None, "pairing.claim").failed(ErrorCode::PairingInvalid);
+            entry.source = Some(source.to_owned());
+            self.record(entry).await;
+        }
+        for _ in 0..TRIES {
+            let rows = self.pairing_rows().await?;
+            let mut batch = Batch::new();
+            let mut voided = false;
+            for row in rows.iter().filter(|row| row.value.code.is_some()) {
+                let mut tried = row.value.clone();
+                tried.tries += 1;
+                if tried.tries >= PAIRING_MAX_TRIES {
+                    tried.code = None;
+                    voided = true;
+                }
+                let put = Put::set(keys::pairing(tried.pairing), tried.encode());
+                batch.push(put.expecting(Expected::Version(row.version)));
+            }
+            if batch.operations.is_empty() {
+                return Ok(());
+            }
+            match self.commit(batch).await {
+                Ok(_) if voided => {
+                    self.alarm(source, "the typed codes are void").await;
+                    return Ok(());
+                }
+                Ok(_) => return Ok(()),
+                Err(failure) if failure.lost().is_some() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(Failure::Contended { tries: TRIES })
+    }
+
+    async fn alarm(&self, source: &str, why: &'static str) {
+        tracing::warn!(source, why, "somebody guesses pairing codes");
+        let mut entry = self.entry(None, "pairing.alarm").failed(ErrorCode::PairingInvalid);
+        entry.source = Some(source.to_owned());
+        self.record(entry).await;
+    }
+}
+
+fn is_open(row: &PairingRow) -> bool {
+    row.claim.is_none() && row.verdict == Verdict::Open
+}
+
+/// The enrolment that a code belongs to. Looks at every one of them, in a time that says nothing about which.
+fn find<'a>(rows: impl Iterator<Item = &'a Stored<PairingRow>>, given: &str) -> Option<&'a Stored<PairingRow>> {
+    let typed = code::normal(given).map(|code| hash(&code));
+    let scanned = hash(given.trim());
+    let mut found = None;
+    for row in rows {
+        let by_secret = same(&row.value.secret, &scanned);
+        let by_code = match (&row.value.code, &typed) {
+            (Some(code), Some(typed)) => same(code, typed),
+            _ => Choice::from(0),
+        };
+        if bool::from(by_secret | by_code) {
+            found = Some(row);
+        }
+    }
+    found
+}
+
+fn same(left: &str, right: &str) -> Choice {
+    left.as_bytes().ct_eq(right.as_bytes())
+}
+
+fn check(request: &ClaimRequest) -> Result<(), Problem> {
+    check_name("name", request.name.trim())?;
+    check_name("platform", request.platform.trim())?;
+    let bad = |detail: &str| Err(Problem::new(ErrorCode::BadRequest).detail(detail));
+    if request.kind == DeviceKind::Node {
+        return bad("`kind` must be `browser` or `program`");
+    }
+    if let Some(key) = &request.public_key {
+        use base64::Engine;
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(key);
+        if bytes.is_err() || bytes.is_ok_and(|bytes| bytes.len() != 32) {
+            return bad("`publicKey` must be 32 bytes in base64url without padding");
+        }
+    }
+    Ok(())
+}

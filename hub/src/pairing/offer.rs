@@ -1,0 +1,65 @@
+//! Making a code.
+
+use protocol::api::{NewPairing, PairingOffer};
+use protocol::device::Right;
+use protocol::error::{ErrorCode, Problem};
+use protocol::id::PairingId;
+use protocol::limits::PAIRING_TTL_MS;
+use store::{Batch, Expected, Put};
+
+use super::code;
+use crate::audit::{self, About};
+use crate::credentials::hash;
+use crate::failure::Failure;
+use crate::hub::{Hub, decode};
+use crate::identity::Identity;
+use crate::keys::{self, Due};
+use crate::random;
+use crate::rows::{PairingRow, Row, Stored, Verdict};
+
+/// Most enrolments at once: a wrong try looks at each of them.
+const MAX_OPEN: usize = 16;
+/// How long an enrolment is known after its end, so that its device can be told what became of it.
+pub(super) const KNOWN_AFTER_MS: u64 = 60 * 1000;
+
+impl Hub {
+    /// Makes a pairing code. Its secrets are told here and nowhere else.
+    ///
+    /// # Errors
+    /// `forbidden` without the right to manage; `queue_full` when too many are open; failures of the store.
+    pub async fn offer_pairing(&self, who: &Identity, new: NewPairing) -> Result<PairingOffer, Problem> {
+        who.need(Right::Manage)?;
+        if self.pairing_rows().await?.len() >= MAX_OPEN {
+            let hint = "Use one of the codes that are open, or wait until they expire.";
+            return Err(Problem::new(ErrorCode::QueueFull).detail("too many pairing codes are open").hint(hint));
+        }
+        let now = self.now();
+        let code = code::fresh(&*self.inner.random);
+        let secret = random::secret(&*self.inner.random);
+        let row = PairingRow {
+            pairing: PairingId::from_uuid(self.inner.clock.fresh()),
+            account: who.account,
+            code: Some(hash(&code)),
+            secret: hash(&secret),
+            once: new.once,
+            created_at_ms: now,
+            expires_at_ms: now.plus_ms(PAIRING_TTL_MS),
+            tries: 0,
+            claim: None,
+            verdict: Verdict::Open,
+        };
+        let mut batch = Batch::new();
+        batch.push(Put::set(keys::pairing(row.pairing), row.encode()).expecting(Expected::Absent));
+        batch.push(Put::set(Due::Pairing(row.pairing).key(row.expires_at_ms.plus_ms(KNOWN_AFTER_MS)), ""));
+        audit::push(&mut batch, &self.entry(Some(who), "pairing.create").about(row.pairing));
+        self.commit(batch).await?;
+        self.inner.due.ring();
+        Ok(PairingOffer { pairing: row.pairing, code: code::shown(&code), secret, expires_at_ms: row.expires_at_ms })
+    }
+
+    /// Every enrolment that is not forgotten yet, oldest first.
+    pub(super) async fn pairing_rows(&self) -> Result<Vec<Stored<PairingRow>>, Failure> {
+        // Offers are limited before they are made, so this is all of them; races may add a few.
+        self.scan(keys::PAIRINGS.to_owned(), None, MAX_OPEN * 4).await?.iter().map(decode).collect()
+    }
+}

@@ -1,0 +1,175 @@
+//! What the hub keeps in the map, as JSON. These shapes are stored: a field is added with `#[serde(default)]`, never renamed.
+
+use protocol::api::AuditEntry;
+use protocol::command::{Command, CommandRequest};
+use protocol::device::{Device, DeviceKind};
+use protocol::host::Host;
+use protocol::id::{AccountId, CommandId, DeviceId, PairingId, SessionId};
+use protocol::time::UnixMs;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use bytes::Bytes;
+
+/// The layout that this program writes and reads.
+pub(crate) const FORMAT: u64 = 1;
+
+/// The account and the device made at the first start.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Owner {
+    pub(crate) account: AccountId,
+    pub(crate) node: DeviceId,
+}
+
+/// An account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountRow {
+    pub(crate) created_at_ms: UnixMs,
+    /// Devices that are not revoked; each enrolment and revocation writes it, so that both are serial.
+    pub(crate) devices: u32,
+}
+
+/// A device.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeviceRow {
+    pub(crate) device: DeviceId,
+    pub(crate) about: Device,
+    /// The SHA-256 of its credentials, in hex.
+    pub(crate) credentials: Vec<String>,
+}
+
+/// A credential, found by its hash.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CredentialRow {
+    pub(crate) account: AccountId,
+    pub(crate) device: DeviceId,
+}
+
+/// An enrolment. Of its secrets only hashes are kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PairingRow {
+    pub(crate) pairing: PairingId,
+    pub(crate) account: AccountId,
+    /// The SHA-256 of the typed code, in hex; `None` once the code is void.
+    pub(crate) code: Option<String>,
+    /// The SHA-256 of the QR code's secret, in hex.
+    pub(crate) secret: String,
+    pub(crate) once: bool,
+    pub(crate) created_at_ms: UnixMs,
+    pub(crate) expires_at_ms: UnixMs,
+    /// Wrong tries while the typed code was open.
+    pub(crate) tries: u32,
+    pub(crate) claim: Option<Claim>,
+    pub(crate) verdict: Verdict,
+}
+
+/// Who used a code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Claim {
+    pub(crate) name: String,
+    pub(crate) platform: String,
+    pub(crate) kind: DeviceKind,
+    pub(crate) public_key: Option<String>,
+    pub(crate) source: String,
+    pub(crate) words: String,
+    /// The SHA-256 of the claim's token, in hex.
+    pub(crate) token: String,
+    pub(crate) claimed_at_ms: UnixMs,
+}
+
+/// What was decided about an enrolment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// Nothing yet.
+    Open,
+    /// It may come in, and has not fetched its credential.
+    Approved {
+        /// The device made for it.
+        device: DeviceId,
+    },
+    /// It has its credential.
+    Told {
+        /// The device made for it.
+        device: DeviceId,
+    },
+    /// It may not come in.
+    Rejected,
+}
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CommandRow {
+    pub(crate) account: AccountId,
+    /// As it was sent: the same id with another request is a conflict.
+    pub(crate) request: CommandRequest,
+    pub(crate) command: Command,
+    /// Its place in its host's queue; kept when a lease is given back.
+    pub(crate) arrival: u64,
+}
+
+impl CommandRow {
+    /// The fencing token of the newest lease: how often it was leased.
+    pub(crate) fn token(&self) -> u64 {
+        u64::from(self.command.attempt)
+    }
+}
+
+/// A host.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HostRow {
+    pub(crate) account: AccountId,
+    pub(crate) host: Host,
+}
+
+/// Whose a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionRow {
+    pub(crate) account: AccountId,
+    pub(crate) host: DeviceId,
+    /// The command that is to make it.
+    pub(crate) command: Option<CommandId>,
+    /// Whether its journal exists.
+    pub(crate) live: bool,
+}
+
+/// Of which session a turn is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TurnRow {
+    pub(crate) session: SessionId,
+}
+
+/// A stored row with its version.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored<T> {
+    pub(crate) value: T,
+    pub(crate) version: u64,
+}
+
+pub(crate) trait Row: Serialize + DeserializeOwned {
+    /// The bytes to store.
+    fn encode(&self) -> Bytes {
+        serde_json::to_vec(self).map(Bytes::from).expect("rows are plain structs with string keys")
+    }
+}
+
+impl Row for Owner {}
+impl Row for AccountRow {}
+impl Row for DeviceRow {}
+impl Row for CredentialRow {}
+impl Row for PairingRow {}
+impl Row for CommandRow {}
+impl Row for HostRow {}
+impl Row for SessionRow {}
+impl Row for TurnRow {}
+impl Row for AuditEntry {}

@@ -1,0 +1,7 @@
+//! What clients open with: lists at an offset, a transcript from its end.
+
+mod lists;
+mod me;
+#[cfg(test)]
+mod tests;
+mod transcript;
