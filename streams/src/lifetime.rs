@@ -139,7 +139,39 @@ fn key(stream: &StreamPath) -> String {
 
 #[cfg(test)]
 mod tests {
+    use store::{Append, Create};
+
     use super::*;
+    use crate::live::tests::{late, path};
+
+    /// An append just before the deadline and a look just after it, in every order that a slow store makes of them.
+    #[tokio::test]
+    async fn an_acknowledged_append_is_not_expired_away() {
+        let (mut kept, mut ended) = (0, 0);
+        for seed in 1..=300 {
+            let (streams, stream) = (late(seed), path("s"));
+            let life = Life { ttl_seconds: Some(10), expires_at: None };
+            let mut create = Batch::of(Create {
+                stream: stream.clone(),
+                content_type: "text/plain".into(),
+                config: life.encode(),
+                messages: Vec::new(),
+                close: false,
+                or_same: true,
+            });
+            create.operations.extend(life.beginning(&stream, UnixMs(0)));
+            streams.commit(create).await.expect("a fresh path");
+            let mut append = Batch::of(Append::new(stream.clone(), vec!["x".into()]));
+            append.operations.extend(life.renewal(&stream, UnixMs(9_999)));
+            let (appended, looked) =
+                tokio::join!(streams.commit(append), head(&streams, &stream, UnixMs(10_000), true));
+            let alive = streams.head(&stream).await.expect("memory").is_some();
+            assert_eq!(appended.is_ok(), alive, "seed {seed}");
+            assert_eq!(looked.expect("memory").is_some(), alive, "seed {seed}");
+            *(if alive { &mut kept } else { &mut ended }) += 1;
+        }
+        assert!(kept > 20 && ended > 20, "both orders happen: {kept} and {ended}");
+    }
 
     #[test]
     fn only_plain_integers_are_a_ttl() {

@@ -4,7 +4,7 @@ mod follower;
 mod ring;
 mod tail;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wake;
 
 use std::collections::HashMap;
