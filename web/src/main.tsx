@@ -1,10 +1,10 @@
+import "./style/tokens.css";
+import "./style/base.css";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
 import { follow, parse, takeFragment } from "./app/router";
 import { Hub } from "./hub/hub";
 import { Pair } from "./screens/pair/Pair";
-import "./style/tokens.css";
-import "./style/base.css";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("the page has no root");

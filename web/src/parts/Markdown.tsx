@@ -1,4 +1,4 @@
-import { type ComponentPropsWithoutRef, memo, useMemo, useRef, useState } from "react";
+import { type ComponentPropsWithoutRef, type ReactNode, isValidElement, memo, useMemo, useRef, useState } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import remend from "remend";
@@ -61,12 +61,21 @@ function Code({ children }: ComponentPropsWithoutRef<"pre">) {
   };
   return (
     <div className="markdown-code">
+      <div className="markdown-code-head">
+        <span>{language(children)}</span>
+        <button type="button" onClick={() => void copy()}>
+          {copied ? words.copied : words.copy}
+        </button>
+      </div>
       <pre ref={block} tabIndex={0}>
         {children}
       </pre>
-      <button type="button" className="markdown-copy" onClick={() => void copy()}>
-        {copied ? words.copied : words.copy}
-      </button>
     </div>
   );
+}
+
+/** The language that the fence of a code block names. */
+function language(children: ReactNode): string {
+  if (!isValidElement<{ className?: string }>(children)) return "";
+  return /language-(\S+)/.exec(children.props.className ?? "")?.[1] ?? "";
 }

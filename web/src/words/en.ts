@@ -186,7 +186,7 @@ export const en = {
     agent: "Agent",
     model: "Model",
     mode: "Permissions",
-    byDefault: "The agent's own choice",
+    byDefault: "Default",
     prompt: "What is to be done?",
     promptLabel: "First message",
     start: "Start chat",

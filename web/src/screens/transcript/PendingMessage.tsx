@@ -29,7 +29,6 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
   };
   return (
     <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={rows.host.get(message.host)?.content.name ?? ""}>
-      {place !== null ? <p className="small soft">{words.transcript.queuedPlace(place)}</p> : null}
       {error ? <p className="message-error small">{"command" in error ? words.error(error.command) : words.transcript.turnError(error.turn)}</p> : null}
       {delivery === "failed" ? (
         <div className="message-actions">
@@ -49,7 +48,8 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
         </div>
       ) : null}
       {delivery === "queued" || delivery === "hub" ? (
-        <div className="message-actions">
+        <div className="message-actions message-waiting">
+          <span className="small soft">{place === null ? "" : words.transcript.queuedPlace(place)}</span>
           <button type="button" className="button button-plain small" onClick={takeBack}>
             {words.delivery.takeBack}
           </button>

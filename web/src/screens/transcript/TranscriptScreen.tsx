@@ -57,7 +57,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   const agentId = row?.agent ?? "";
   const agent = rows.host.get(host)?.content.agents.find((each) => each.id === agentId)?.name ?? agentId;
   const project = row ? (rows.project.get(row.project)?.content.name ?? "") : "";
-  const title = row?.content.title || waits[0]?.text.split("\n")[0]?.slice(0, 80) || words.sessions.untitled;
+  const title = row?.content.title || waits[0]?.text.split("\n")[0]?.slice(0, 80) || (phase === "missing" ? words.appName : words.sessions.untitled);
 
   const wantOlder = useCallback(() => {
     if (opener.state.get().older === "more") void opener.more();
@@ -83,7 +83,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
           <p className="chat-where">{[hostName, project, agent].filter((part) => part !== "").join(" · ")}</p>
         </div>
         <Sign flowing={running?.[1].state === "running"} />
-        <button type="button" className="button button-plain button-square chat-more" aria-label={words.details.open} aria-expanded={details} onClick={() => setDetails(!details)}>
+        <button type="button" className="button button-plain button-square chat-more" disabled={!row} aria-label={words.details.open} aria-expanded={details} onClick={() => setDetails(!details)}>
           <Icon name="more" />
         </button>
       </header>
@@ -103,7 +103,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
           </div>
         </div>
       ) : (
-        <div className="chat-scroll">
+        <div className="chat-scroll chat-alone">
           {phase === "loading" ? <p className="chat-note soft" role="status">{words.transcript.loading}</p> : null}
           {phase === "missing" ? <Written title={words.transcript.missingTitle} text={words.transcript.missing} line="broken" /> : null}
           {phase === "failed" ? <Written title={words.transcript.failedTitle} text={words.transcript.failed} line="broken" /> : null}
