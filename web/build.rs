@@ -2,7 +2,6 @@
 //!
 //! `WEB_DIST=/path` takes files that were built elsewhere; then neither Node nor npm is needed.
 #![expect(clippy::disallowed_methods, reason = "a build script is configured by its environment and runs npm")]
-#![expect(clippy::print_stdout, reason = "a build script speaks to cargo on its standard output")]
 
 use std::env;
 use std::ffi::OsString;
@@ -80,14 +79,13 @@ fn stale(root: &Path) -> bool {
 
 fn npm(root: &Path, args: &[OsString]) -> Result<(), String> {
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    let output = Command::new(program).args(args).current_dir(root).env("NODE_ENV", "production").output().map_err(
-        |error| {
+    let output =
+        Command::new(program).args(args).current_dir(root).env("NODE_ENV", "production").output().map_err(|error| {
             format!(
                 "the web UI is built with npm, which did not start ({error}): install Node 20.19 or newer, or set \
                  WEB_DIST to a folder with the built files"
             )
-        },
-    )?;
+        })?;
     if output.status.success() {
         return Ok(());
     }
@@ -104,28 +102,34 @@ fn table(dist: &Path) -> Result<String, String> {
         return Err(format!("{} has no index.html", dist.display()));
     }
     let mut table = String::from("&[\n");
-    for path in files.iter().filter(|path| !path.ends_with(".br")) {
+    for path in files.iter().filter(|path| path.rsplit_once('.').is_none_or(|(_, extension)| extension != "br")) {
         let file = dist.join(path);
         let body = fs::read(&file).map_err(|error| format!("{} is not readable: {error}", file.display()))?;
         let packed = format!("{path}.br");
         let brotli = if files.binary_search(&packed).is_ok() {
-            format!("Some(include_bytes!({:?}))", dist.join(&packed))
+            format!("Some(include_bytes!({}))", literal(&dist.join(&packed))?)
         } else {
             "None".to_owned()
         };
         // Vite puts a hash of the content into the name of everything below `assets/`, and of nothing else.
         writeln!(
             table,
-            "    Asset {{ path: {path:?}, mime: {:?}, etag: {:?}, immutable: {}, body: include_bytes!({file:?}), \
+            "    Asset {{ path: {path:?}, mime: {:?}, etag: {:?}, immutable: {}, body: include_bytes!({}), \
              brotli: {brotli} }},",
             mime(path),
             format!("\"{:016x}\"", fnv(&body)),
             path.starts_with("assets/"),
+            literal(&file)?,
         )
         .map_err(|error| error.to_string())?;
     }
     table.push(']');
     Ok(table)
+}
+
+/// A path as a Rust string.
+fn literal(path: &Path) -> Result<String, String> {
+    path.to_str().map(|path| format!("{path:?}")).ok_or_else(|| format!("{} is not UTF-8", path.display()))
 }
 
 fn walk(root: &Path, folder: &Path, files: &mut Vec<String>) -> std::io::Result<()> {
