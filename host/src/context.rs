@@ -46,8 +46,9 @@ impl Context {
 
     /// Stops the host because the hub can no longer be told anything.
     pub(crate) fn fail(&self, error: PortError) {
-        if self.failure.set(error.clone()).is_ok() {
-            tracing::error!(%error, "the host stops");
+        let said = error.to_string();
+        if self.failure.set(error).is_ok() {
+            tracing::error!(error = said, "the host stops");
         }
         self.dead.cancel();
         self.stop.cancel();

@@ -20,7 +20,7 @@ fn refusal(code: ErrorCode, detail: impl Into<String>) -> Refusal {
     Refusal { code, detail: detail.into() }
 }
 
-pub(super) fn invalid(error: InvalidCommand) -> Refusal {
+pub(super) fn invalid(error: &InvalidCommand) -> Refusal {
     refusal(ErrorCode::Invalid, error.to_string())
 }
 

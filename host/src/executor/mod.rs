@@ -87,7 +87,10 @@ impl Executor {
                                 }
                             }
                         }
-                        Err(error @ (PortError::Replaced { .. } | PortError::Broken { .. })) => return context.fail(error),
+                        Err(error @ (PortError::Replaced { .. } | PortError::Broken { .. })) => {
+                            context.fail(error);
+                            return;
+                        }
                         Err(error) => {
                             tracing::warn!(%error, "no command could be leased");
                             tokio::time::sleep(RETRY).await;
@@ -113,7 +116,7 @@ impl Executor {
                     }
                 }
                 Unroutable::Port(error @ (PortError::Replaced { .. } | PortError::Broken { .. })) => {
-                    self.context.fail(error)
+                    self.context.fail(error);
                 }
                 Unroutable::Port(error) => tracing::error!(command = %id, %error, "a command could not be taken"),
             }
@@ -122,7 +125,7 @@ impl Executor {
 
     async fn route(&mut self, leased: Leased) -> Result<(), Unroutable> {
         let session = leased.body.session();
-        leased.body.validate().map_err(check::invalid)?;
+        leased.body.validate().map_err(|error| check::invalid(&error))?;
         let starts = matches!(leased.body, CommandBody::StartSession { .. });
         if !self.sessions.contains_key(&session) {
             let known = notes::get::<SessionNote>(&*self.context.port, &notes::session(session)).await?;

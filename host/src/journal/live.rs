@@ -59,11 +59,12 @@ enum Untold {
 }
 
 impl LiveItem {
-    fn due(&self) -> Option<Option<Instant>> {
+    /// When it may be told; `None` when there is nothing to tell.
+    fn due(&self, now: Instant) -> Option<Instant> {
         match self.untold {
             Untold::Nothing => None,
             Untold::Snapshot | Untold::Growth(_) => {
-                Some(self.last_frame.map(|last| last + Duration::from_millis(DELTA_FRAME_MS)))
+                Some(self.last_frame.map_or(now, |last| last + Duration::from_millis(DELTA_FRAME_MS)))
             }
         }
     }
@@ -148,7 +149,7 @@ impl Live {
 
     /// When the next frame may go; `None` when everything was told.
     pub(crate) fn next_frame(&self, now: Instant) -> Option<Instant> {
-        self.open.values().filter_map(LiveItem::due).map(|due| due.unwrap_or(now)).min()
+        self.open.values().filter_map(|item| item.due(now)).min()
     }
 
     /// Bytes that were said and not told, at most.
@@ -176,7 +177,7 @@ impl Live {
     pub(crate) fn frames(&mut self, now: Instant, end: Offset) -> Vec<SessionFact> {
         let mut facts = Vec::new();
         for item in self.open.values_mut() {
-            if item.due().is_none_or(|due| due.is_some_and(|due| due > now)) {
+            if item.due(now).is_none_or(|due| due > now) {
                 continue;
             }
             item.last_frame = Some(now);

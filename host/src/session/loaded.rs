@@ -66,7 +66,6 @@ struct Call {
 
 /// What an agent did.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "consumed at once")]
 pub(crate) enum Stir {
     Opened(Result<Opened, super::opening::Unavailable>),
     Said(Option<AgentEvent>),

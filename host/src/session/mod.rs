@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::approval::ApprovalState;
 use protocol::id::{ApprovalId, CommandId, SessionId, TurnId};
 use protocol::limits::INTERRUPT_GRACE_MS;
 use protocol::offset::Offset;
@@ -31,6 +32,7 @@ use crate::journal::pipeline::{InFlight, Sent};
 use crate::notes::{Held, SessionNote, TurnNote};
 use approvals::Asked;
 use loaded::{Loaded, Stir};
+use turns::Finish;
 
 pub(crate) use row::fact;
 
@@ -40,12 +42,13 @@ const MAX_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
 const GULP: usize = 64;
 /// Longest wait for the end of a killed agent.
 const KILL_GRACE: Duration = Duration::from_secs(2);
+/// Longest that the turn of a killed agent waits for its last words: with the grace of an interrupt, less than two seconds (W-017).
+const LAST_WORDS: Duration = Duration::from_millis(450);
 /// Shortest time between two facts that only say what the session is doing.
 const DOING_EVERY: Duration = Duration::from_secs(1);
 
 /// A loaded session.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent things of a life that has no order")]
 pub(crate) struct Session {
     context: Arc<Context>,
     id: SessionId,
@@ -293,8 +296,9 @@ impl Session {
             (Some(_), _) if !self.approvals.is_empty() => Activity::NeedsInput,
             (Some(_), _) => Activity::Working,
             (None, Loaded::Announced | Loaded::Opening(_)) => Activity::Starting,
-            (None, Loaded::Open(open)) if open.killed.is_none() => Activity::Idle,
-            (None, Loaded::Open(_) | Loaded::No | Loaded::Closing(_)) => Activity::NotLoaded,
+            // One that is leaving is still there.
+            (None, Loaded::Open(_) | Loaded::Closing(_)) => Activity::Idle,
+            (None, Loaded::No) => Activity::NotLoaded,
         }
     }
 
@@ -314,7 +318,7 @@ impl Session {
             Loaded::Open(open) => open.killed,
             Loaded::No | Loaded::Announced | Loaded::Opening(_) | Loaded::Closing(_) => None,
         };
-        let stop = self.current.as_ref().filter(|_| killed.is_none()).and_then(|running| running.stop.as_ref());
+        let stop = self.current.as_ref().and_then(|running| running.stop.as_ref());
         [frame, doing, idle, killed, stop.map(|stop| stop.deadline)].into_iter().flatten().min()
     }
 
@@ -322,19 +326,20 @@ impl Session {
         if self.idle_since.is_some_and(|since| since + self.context.options.agent_idle <= now) {
             self.close_agent();
         }
-        let overdue =
-            self.current.as_ref().and_then(|running| running.stop.as_ref()).is_some_and(|stop| stop.deadline <= now);
-        if let Loaded::Open(open) = &mut self.agent {
-            match open.killed {
-                Some(until) if until <= now => self.agent_gone("the agent did not end in time"),
-                None if overdue => {
+        let stop = self.current.as_mut().and_then(|running| running.stop.as_mut()).filter(|stop| stop.deadline <= now);
+        match (&mut self.agent, stop) {
+            (Loaded::Open(open), stop) => match (open.killed, stop) {
+                (Some(until), _) if until <= now => self.agent_gone("the agent did not end in time"),
+                (Some(_), Some(_)) => self.end_turn(Finish::interrupted(), ApprovalState::Withdrawn),
+                (None, Some(stop)) => {
                     tracing::info!(session = %self.id, "the agent does not stop and is killed");
+                    stop.deadline = now + LAST_WORDS;
                     open.kill(now + KILL_GRACE);
                 }
-                Some(_) | None => {}
-            }
-        } else if overdue {
-            self.agent_gone("the agent is gone");
+                (Some(_) | None, None) => {}
+            },
+            (_, Some(_)) => self.agent_gone("the agent is gone"),
+            (_, None) => {}
         }
     }
 

@@ -152,7 +152,7 @@ impl Session {
     fn tell(&mut self, order: Order) {
         match self.agent.running() {
             Some(open) => open.tell(order),
-            None => self.untold(order),
+            None => self.untold(&order),
         }
     }
 

@@ -15,7 +15,7 @@ use super::turns::Finish;
 use super::{GULP, KILL_GRACE, Session, row};
 use crate::agent::{AgentEvent, DriveError, OpenError, Opened, TurnEnd, TurnOutcome};
 use crate::journal::limit;
-use crate::journal::live::{Known, Live};
+use crate::journal::live::{Known, Live, LiveItem};
 use crate::notes::{self, Held, NOTE_VERSION, ProcessNote};
 
 impl Session {
@@ -77,7 +77,7 @@ impl Session {
                 }
             }
             AgentEvent::ItemStarted { item, parent, role, content } => {
-                self.start(item, parent.as_deref(), role, content)
+                self.start(item, parent.as_deref(), role, content);
             }
             AgentEvent::Delta { item, part, text } => {
                 if !self.current.as_mut().is_some_and(|running| running.live.grow(&item, part, &text)) {
@@ -191,7 +191,7 @@ impl Session {
 
     fn abandon(&mut self, key: &str) {
         let Some(running) = &mut self.current else { return };
-        let Some(item) = running.live.close(key).filter(|item| item.told()) else { return };
+        let Some(item) = running.live.close(key).filter(LiveItem::told) else { return };
         let turn = running.note.id;
         let gone = protocol::fact::SessionFact::Item { id: item.known.id, operation: Operation::Delete, value: None };
         self.outbox.open().step(StreamStep::Turn(turn, vec![gone]));
@@ -217,7 +217,7 @@ impl Session {
         let TurnEnd { how, usage, model } = end;
         let finish = match how {
             TurnOutcome::Completed => Finish::default(),
-            TurnOutcome::Interrupted => Finish { interrupted: true, ..Finish::default() },
+            TurnOutcome::Interrupted => Finish::interrupted(),
             TurnOutcome::Failed { code, detail } => Finish::failed(code, detail),
         };
         self.end_turn(Finish { usage, model, ..finish }, ApprovalState::Withdrawn);
@@ -268,14 +268,14 @@ impl Session {
     }
 
     /// Tells something to an agent that is not there any more.
-    pub(super) fn untold(&mut self, order: Order) {
+    pub(super) fn untold(&mut self, order: &Order) {
         match order {
             Order::Prompt { turn, .. } => {
-                self.not_prompted(turn, &DriveError::Died { detail: "it is gone".to_owned() })
+                self.not_prompted(*turn, &DriveError::Died { detail: "it is gone".to_owned() });
             }
             Order::Interrupt => {}
-            Order::Answer { held, .. } => self.gone_before(held),
-            Order::Options { held, .. } => self.finish(held, Ok(())),
+            Order::Answer { held, .. } => self.gone_before(*held),
+            Order::Options { held, .. } => self.finish(*held, Ok(())),
         }
     }
 
@@ -291,7 +291,7 @@ impl Session {
             drop(driver);
             for order in orders {
                 if !matches!(order, Order::Prompt { .. }) {
-                    self.untold(order);
+                    self.untold(&order);
                 }
             }
         }
@@ -314,13 +314,10 @@ impl Session {
         let Loaded::Open(open) = std::mem::replace(&mut self.agent, Loaded::No) else { return };
         let (driver, orders) = open.part();
         for order in orders {
-            self.untold(order);
+            self.untold(&order);
         }
         match driver {
-            Some(driver) => {
-                self.agent = Loaded::Closing(driver.close());
-                self.dirty.fact = true;
-            }
+            Some(driver) => self.agent = Loaded::Closing(driver.close()),
             // It was busy with an order, which was dropped, and the agent with it.
             None => self.unload(),
         }

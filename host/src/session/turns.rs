@@ -33,6 +33,10 @@ impl Finish {
     pub(super) fn failed(code: TurnErrorCode, detail: impl Into<String>) -> Self {
         Self { error: Some(code), detail: Some(detail.into()), ..Self::default() }
     }
+
+    pub(super) fn interrupted() -> Self {
+        Self { interrupted: true, ..Self::default() }
+    }
 }
 
 impl Session {
@@ -123,10 +127,9 @@ impl Session {
                 let slots = self.context.slots.clone();
                 self.slot = Slot::Waiting(Box::pin(async move { slots.acquire_owned().await.ok() }));
             }
-            (Slot::Waiting(_), _) => {}
             (Slot::Held { .. }, Loaded::No) => self.announce(),
             (Slot::Held { .. }, Loaded::Open(open)) if open.killed.is_none() => self.begin(),
-            (Slot::Held { .. }, Loaded::Announced | Loaded::Opening(_) | Loaded::Open(_) | Loaded::Closing(_)) => {}
+            (Slot::Waiting(_) | Slot::Held { .. }, _) => {}
         }
     }
 
@@ -200,7 +203,7 @@ impl Session {
         let turn = running.note.id;
         let given = running.prompted && !self.agent.running().is_some_and(|open| open.take_back(turn));
         if !given {
-            self.end_turn(Finish { interrupted: true, ..Finish::default() }, ApprovalState::Withdrawn);
+            self.end_turn(Finish::interrupted(), ApprovalState::Withdrawn);
         } else if let Some(open) = self.agent.running() {
             open.tell(Order::Interrupt);
         }

@@ -1,0 +1,12 @@
+//! A host on a fake hub with an agent of its own: queues, turns, approvals, crashes. Time is the test's.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
+
+mod approvals;
+mod crash;
+mod port;
+mod projects;
+mod puppet;
+mod speech;
+mod turns;
+mod world;

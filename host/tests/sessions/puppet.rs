@@ -1,0 +1,258 @@
+//! An agent that does what its prompt says. It lives in this process; real ones are tested elsewhere.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use host::agent::*;
+use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption, OptionKind};
+use protocol::host::{AgentEntry, AgentState, Choice};
+use protocol::item::{DeltaPart, ItemContent, ItemStatus, Role, ToolCall};
+use protocol::turn::TurnErrorCode;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
+
+/// What all lives of the agent did.
+#[derive(Debug, Default)]
+pub(crate) struct Stage {
+    pub(crate) prompts: Mutex<Vec<String>>,
+    pub(crate) resumed: Mutex<Vec<Option<String>>>,
+    pub(crate) running: AtomicUsize,
+    pub(crate) most: AtomicUsize,
+    pub(crate) processes: AtomicUsize,
+    pub(crate) options: Mutex<Vec<(Option<String>, Option<String>)>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Puppet {
+    pub(crate) stage: Arc<Stage>,
+}
+
+#[derive(Debug)]
+struct Strings {
+    stage: Arc<Stage>,
+    events: mpsc::Sender<AgentEvent>,
+    act: Option<AbortHandle>,
+    interrupted: Arc<Notify>,
+    answers: mpsc::Sender<Answer>,
+    answered: Arc<tokio::sync::Mutex<mpsc::Receiver<Answer>>>,
+    stubborn: bool,
+}
+
+impl Drop for Strings {
+    fn drop(&mut self) {
+        self.act.take().inspect(AbortHandle::abort);
+        self.stage.processes.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+struct Turn(Arc<Stage>);
+
+impl Turn {
+    fn new(stage: Arc<Stage>) -> Self {
+        let now = stage.running.fetch_add(1, Ordering::SeqCst) + 1;
+        stage.most.fetch_max(now, Ordering::SeqCst);
+        Self(stage)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Agent for Puppet {
+    fn id(&self) -> &'static str {
+        "puppet"
+    }
+
+    fn probe(&self) -> Later<'_, AgentEntry> {
+        let choice = |id: &str| Choice { id: id.into(), name: id.into(), description: None };
+        Box::pin(async move {
+            AgentEntry {
+                id: "puppet".into(),
+                name: "Puppet".into(),
+                version: None,
+                state: AgentState::Ready,
+                hint: None,
+                models: vec![choice("big"), choice("small")],
+                modes: vec![choice("default"), choice("bypassPermissions")],
+            }
+        })
+    }
+
+    fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if spec.mode.as_deref() == Some("unopenable") {
+                return Err(OpenError::Failed { program: "puppet".into(), detail: "it will not".into() });
+            }
+            self.stage.resumed.lock().unwrap().push(spec.resume.clone());
+            self.stage.processes.fetch_add(1, Ordering::SeqCst);
+            let (events, said) = mpsc::channel(EVENT_QUEUE);
+            let (answers, answered) = mpsc::channel(4);
+            let name = spec.resume.unwrap_or_else(|| format!("puppet-{}", spec.tag));
+            events.send(AgentEvent::Session { agent_session: name }).await.unwrap();
+            let driver = Strings {
+                stage: self.stage.clone(),
+                events,
+                act: None,
+                interrupted: Arc::default(),
+                answers,
+                answered: Arc::new(tokio::sync::Mutex::new(answered)),
+                stubborn: false,
+            };
+            let process = Some(ProcessMark { pid: 7, started: 7, tag: spec.tag });
+            Ok(Opened { driver: Box::new(driver), events: said, process, entry: None })
+        })
+    }
+}
+
+impl Driver for Strings {
+    fn prompt<'a>(&'a mut self, text: &'a str) -> Later<'a, Result<(), DriveError>> {
+        self.stage.prompts.lock().unwrap().push(text.to_owned());
+        self.stubborn = text.starts_with("stubborn");
+        let turn = Turn::new(self.stage.clone());
+        let act = act(turn, self.events.clone(), text.to_owned(), self.answered.clone());
+        let (interrupted, events, stubborn) = (self.interrupted.clone(), self.events.clone(), self.stubborn);
+        let act = tokio::spawn(async move {
+            tokio::select! {
+                () = act => {}
+                () = interrupted.notified(), if !stubborn => {
+                    let end = TurnEnd { how: TurnOutcome::Interrupted, usage: None, model: None };
+                    let _ = events.send(AgentEvent::TurnEnded(end)).await;
+                }
+            }
+        });
+        self.act = Some(act.abort_handle());
+        Box::pin(async { Ok(()) })
+    }
+
+    fn interrupt(&mut self) -> Later<'_, Result<(), DriveError>> {
+        if !self.stubborn {
+            self.interrupted.notify_one();
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn answer<'a>(&'a mut self, _: &'a str, answer: Answer) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move { self.answers.send(answer).await.map_err(|_| DriveError::Died { detail: "gone".into() }) })
+    }
+
+    fn set_options(&mut self, model: Option<String>, mode: Option<String>) -> Later<'_, Result<(), DriveError>> {
+        self.stage.options.lock().unwrap().push((model, mode));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn close(self: Box<Self>) -> Later<'static, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            drop(self);
+        })
+    }
+}
+
+fn text(text: impl Into<String>) -> ItemContent {
+    ItemContent::Text { text: text.into() }
+}
+
+fn settled(item: String, content: ItemContent) -> AgentEvent {
+    AgentEvent::ItemSettled { item, parent: None, role: Role::Agent, status: ItemStatus::Done, content }
+}
+
+/// `say N MS`: N words, one per MS milliseconds. `die`: ends in the middle. `ask`: waits for an answer. `withdraw`: asks no more.
+/// `flood N`: N bytes of tool output. `drop`: begins an item that never was. `stubborn` and `hang`: never end by themselves.
+async fn act(
+    turn: Turn,
+    events: mpsc::Sender<AgentEvent>,
+    script: String,
+    answers: Arc<tokio::sync::Mutex<mpsc::Receiver<Answer>>>,
+) {
+    let mut words = script.split_whitespace();
+    let verb = words.next().unwrap_or_default();
+    let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(1);
+    let begin =
+        |item: &str, content| AgentEvent::ItemStarted { item: item.into(), parent: None, role: Role::Agent, content };
+    let mut say = Vec::new();
+    match verb {
+        "say" => {
+            let (count, pause) = (number(), number());
+            let _ = events.send(begin("a", text(""))).await;
+            let mut whole = String::new();
+            for word in 0..count {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                let piece = format!("{word} ");
+                whole.push_str(&piece);
+                let _ = events.send(AgentEvent::Delta { item: "a".into(), part: DeltaPart::Text, text: piece }).await;
+            }
+            say.push(settled("a".into(), text(whole)));
+        }
+        "ask" | "withdraw" => {
+            let call = ToolCall { name: "Bash".into(), title: "list".into(), ..ToolCall::default() };
+            let _ = events.send(begin("tool", ItemContent::ToolCall(call.clone()))).await;
+            let ask = AgentEvent::Ask {
+                request: "r1".into(),
+                item: Some("tool".into()),
+                kind: ApprovalKind::Permission,
+                options: vec![
+                    ApprovalOption { id: "yes".into(), kind: OptionKind::AllowOnce },
+                    ApprovalOption { id: "no".into(), kind: OptionKind::Deny },
+                ],
+                content: ApprovalContent { title: "ls".into(), ..ApprovalContent::default() },
+            };
+            let _ = events.send(ask).await;
+            if verb == "ask" {
+                let answer = answers.lock().await.recv().await;
+                say.push(settled(
+                    "said".into(),
+                    text(format!("answer {}", answer.map(|a| a.option).unwrap_or_default())),
+                ));
+            } else {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                say.push(AgentEvent::AskWithdrawn { request: "r1".into() });
+            }
+            say.push(settled("tool".into(), ItemContent::ToolCall(call)));
+        }
+        "die" => {
+            let _ = events.send(begin("a", text("half"))).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drop(turn);
+            let _ = events.send(AgentEvent::Exited { detail: "killed".into() }).await;
+            return;
+        }
+        "fail" => {
+            let how = TurnOutcome::Failed { code: TurnErrorCode::RateLimited, detail: "too much".into() };
+            drop(turn);
+            let _ = events.send(AgentEvent::TurnEnded(TurnEnd { how, usage: None, model: None })).await;
+            return;
+        }
+        "drop" => {
+            let _ = events.send(begin("a", text("gone"))).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            say.push(AgentEvent::ItemAbandoned { item: "a".into() });
+        }
+        "flood" => {
+            let output = "x".repeat(usize::try_from(number()).unwrap());
+            let call = ToolCall { output, ..ToolCall::default() };
+            say.push(settled("tool".into(), ItemContent::ToolCall(call)));
+        }
+        "hang" | "stubborn" => {
+            let _ = events.send(begin("a", text("unfinished"))).await;
+            std::future::pending::<()>().await;
+        }
+        _ => say.push(settled("a".into(), text(script.clone()))),
+    }
+    for event in say {
+        let _ = events.send(event).await;
+    }
+    drop(turn);
+    let end = TurnEnd { how: TurnOutcome::Completed, usage: None, model: Some("big-1".into()) };
+    let _ = events.send(AgentEvent::TurnEnded(end)).await;
+    if verb == "own" {
+        let _ = events.send(AgentEvent::TurnStarted).await;
+        let _ = events.send(settled("b".into(), text("by itself"))).await;
+        let end = TurnEnd { how: TurnOutcome::Completed, usage: None, model: None };
+        let _ = events.send(AgentEvent::TurnEnded(end)).await;
+    }
+}

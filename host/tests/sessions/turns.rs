@@ -1,0 +1,275 @@
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use protocol::command::{CommandBody, CommandState};
+use protocol::error::ErrorCode;
+use protocol::id::SessionId;
+use protocol::session::Activity;
+use protocol::turn::{TurnErrorCode, TurnState};
+
+use crate::port::{sender, v7};
+use crate::world::World;
+
+#[tokio::test(start_paused = true)]
+async fn exactly_as_many_turns_run_at_once_as_may() {
+    for limit in [1, 5, 20] {
+        let world = World::new(limit);
+        let host = world.start().await;
+        let commands: Vec<_> = (0..8).map(|n| world.open(Some(&format!("say 20 10 {n}"))).1).collect();
+        for command in commands {
+            assert_eq!(world.end(command).await, CommandState::Succeeded);
+            world.turn(command, TurnState::Completed).await;
+        }
+        assert_eq!(world.stage.most.load(Ordering::SeqCst), limit.min(8), "limit {limit}");
+        world.sound();
+        host.stop().await.unwrap();
+        assert_eq!(world.stage.processes.load(Ordering::SeqCst), 0);
+        assert!(world.hub.state().notes.keys().all(|key| key.starts_with("project/") || key.starts_with("session/")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn prompts_of_one_session_run_one_by_one_in_order() {
+    let world = World::new(5);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("say 5 10 first"));
+    let rest: Vec<_> = (0..6).map(|n| world.prompt(session, &format!("say 3 5 {n}"))).collect();
+    world.turn(first, TurnState::Running).await;
+    world.until("six wait", |hub| hub.session(session).is_some_and(|row| row.queued_turns == 6)).await;
+    for command in &rest {
+        world.turn(*command, TurnState::Completed).await;
+    }
+    let prompts = world.stage.prompts.lock().unwrap().clone();
+    let expected: Vec<_> =
+        std::iter::once("say 5 10 first".into()).chain((0..6).map(|n| format!("say 3 5 {n}"))).collect();
+    assert_eq!(prompts, expected);
+    assert_eq!(world.stage.most.load(Ordering::SeqCst), 1);
+    assert_eq!(world.stage.resumed.lock().unwrap().len(), 1, "one agent for all of them");
+    {
+        let hub = world.hub.state();
+        let row = hub.session(session).unwrap();
+        assert_eq!((row.content.title.as_str(), row.activity, row.queued_turns), ("say 5 10 first", Activity::Idle, 0));
+        let turn = &hub.turns[&hub.commands[&first].turn.unwrap()];
+        assert_eq!((turn.model.as_deref(), turn.sender), (Some("big-1"), Some(sender(9))));
+    }
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queued_turn_that_is_cancelled_never_runs() {
+    let world = World::new(5);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("say 30 10"));
+    let second = world.prompt(session, "never");
+    let turn = world.turn(second, TurnState::Queued).await;
+    let cancel = world.cancel(session, Some(turn));
+    assert_eq!(world.end(cancel).await, CommandState::Succeeded);
+    assert_eq!(world.end(second).await, CommandState::Cancelled);
+    world.turn(second, TurnState::Interrupted).await;
+    let again = world.cancel(session, Some(turn));
+    assert_eq!(world.end(again).await, CommandState::Succeeded, "a second cancel changes nothing");
+    world.turn(first, TurnState::Completed).await;
+    assert_eq!(*world.stage.prompts.lock().unwrap(), ["say 30 10"]);
+    let error = world.hub.state().turns[&turn].error.clone().unwrap();
+    assert_eq!((error.code, error.by), (TurnErrorCode::Cancelled, Some(sender(9))));
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_turn_stops_within_two_seconds_even_if_the_agent_does_not_want_to() {
+    for (script, agents) in [("hang", 1), ("stubborn", 2)] {
+        let world = World::new(5);
+        let host = world.start().await;
+        let (session, first) = world.open(Some(script));
+        world.turn(first, TurnState::Running).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let begun = tokio::time::Instant::now();
+        let (one, two) = (world.cancel(session, None), world.cancel(session, None));
+        let turn = world.turn(first, TurnState::Interrupted).await;
+        assert!(begun.elapsed() < Duration::from_secs(2), "{script} took {:?}", begun.elapsed());
+        assert_eq!(world.end(one).await, CommandState::Succeeded);
+        assert_eq!(world.end(two).await, CommandState::Succeeded);
+        let error = world.hub.state().turns[&turn].error.clone().unwrap();
+        assert_eq!((error.code, error.by), (TurnErrorCode::Cancelled, Some(sender(9))));
+        assert_eq!(world.texts(session), [script, "unfinished"], "what was said is kept");
+        let next = world.prompt(session, "go on");
+        world.turn(next, TurnState::Completed).await;
+        let resumed = world.stage.resumed.lock().unwrap().clone();
+        assert_eq!(resumed.len(), agents, "{script}");
+        assert!(resumed[1..].iter().all(Option::is_some), "the agent's own session goes on");
+        world.sound();
+        host.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_does_not_start_fails_the_command_and_the_session_stays_usable() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open_with(Some("hello"), Some("unopenable"));
+    assert_eq!(world.end(first).await, CommandState::Failed);
+    assert_eq!(world.hub.state().command(first).error, Some(ErrorCode::AgentUnavailable));
+    world.turn(first, TurnState::Failed).await;
+    let mode = CommandBody::SetOptions { session, model: None, mode: Some("default".into()) };
+    let mode = world.command(mode);
+    assert_eq!(world.end(mode).await, CommandState::Succeeded);
+    let next = world.prompt(session, "hello again");
+    world.turn(next, TurnState::Completed).await;
+    assert_eq!(*world.stage.prompts.lock().unwrap(), ["hello again"]);
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_dies_in_the_middle_fails_its_turn_and_keeps_its_words() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("die"));
+    let turn = world.turn(first, TurnState::Failed).await;
+    assert_eq!(world.end(first).await, CommandState::Succeeded, "the turn existed");
+    assert_eq!(world.hub.state().turns[&turn].error.as_ref().unwrap().code, TurnErrorCode::AgentDied);
+    assert_eq!(world.texts(session), ["die", "half"]);
+    world.until("unloaded", |hub| hub.session(session).unwrap().activity == Activity::NotLoaded).await;
+    let next = world.prompt(session, "fail");
+    let failed = world.turn(next, TurnState::Failed).await;
+    assert_eq!(world.hub.state().turns[&failed].error.as_ref().unwrap().code, TurnErrorCode::RateLimited);
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_done_fails_with_a_reason_and_nothing_happens() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, made) = world.open(None);
+    assert_eq!(world.end(made).await, CommandState::Succeeded);
+    world.until("the catalogue", |hub| !hub.about.agents.is_empty()).await;
+    assert_eq!(world.hub.state().about.agents[0].modes.len(), 1, "modes that bypass approval are not offered");
+    let nobody = SessionId::from_uuid(v7(77));
+    let options = |model: Option<&str>, mode: Option<&str>| CommandBody::SetOptions {
+        session,
+        model: model.map(str::to_owned),
+        mode: mode.map(str::to_owned),
+    };
+    let body = |project, agent: &str| CommandBody::StartSession {
+        session: SessionId::from_uuid(v7(78)),
+        project,
+        agent: agent.into(),
+        model: None,
+        mode: None,
+        content: protocol::command::StartContent::default(),
+    };
+    let project = world.project.lock().unwrap().unwrap();
+    let refused = [
+        (world.prompt(nobody, "hi"), ErrorCode::NotFound),
+        (world.prompt(session, "  "), ErrorCode::Invalid),
+        (world.command(options(None, Some("bypassPermissions"))), ErrorCode::ModeNotAllowed),
+        (world.command(options(None, Some("dontAsk"))), ErrorCode::ModeNotAllowed),
+        (world.command(options(Some("huge"), None)), ErrorCode::ModelUnavailable),
+        (world.command(body(protocol::id::ProjectId::from_uuid(v7(5)), "puppet")), ErrorCode::ProjectUnavailable),
+        (world.command(body(project, "nobody")), ErrorCode::AgentUnavailable),
+        (world.open_with(None, Some("bypassPermissions")).1, ErrorCode::ModeNotAllowed),
+    ];
+    for (command, code) in refused {
+        assert_eq!(world.end(command).await, CommandState::Failed);
+        assert_eq!(world.hub.state().command(command).error, Some(code));
+    }
+    assert!(world.stage.prompts.lock().unwrap().is_empty());
+    assert!(world.hub.state().streams.len() == 1, "only the one journal");
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_agent_is_closed_and_resumed_on_demand() {
+    let mut world = World::new(1);
+    world.options.agent_idle = Duration::from_secs(5);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("hello"));
+    world.turn(first, TurnState::Completed).await;
+    world.until("idle", |hub| hub.session(session).unwrap().activity == Activity::Idle).await;
+    assert_eq!(world.stage.processes.load(Ordering::SeqCst), 1);
+    world.until("closed", |hub| hub.session(session).unwrap().activity == Activity::NotLoaded).await;
+    assert_eq!(world.stage.processes.load(Ordering::SeqCst), 0);
+    let next = world.prompt(session, "again");
+    world.turn(next, TurnState::Completed).await;
+    let resumed = world.stage.resumed.lock().unwrap().clone();
+    assert!(resumed[0].is_none() && resumed[1].as_ref().is_some_and(|name| name.starts_with("puppet-")), "{resumed:?}");
+    let told = |fact: &protocol::fact::FeedFact| {
+        String::from_utf8(fact.encode().unwrap().to_vec()).unwrap().contains("puppet-")
+    };
+    assert!(!world.hub.state().feed.iter().any(told), "the agent's own session id is nobody's business");
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_graceful_stop_interrupts_what_runs_and_keeps_what_waits() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("hang"));
+    world.turn(first, TurnState::Running).await;
+    let second = world.prompt(session, "later");
+    world.turn(second, TurnState::Queued).await;
+    host.stop().await.unwrap();
+    assert_eq!(world.stage.processes.load(Ordering::SeqCst), 0);
+    let turn = world.turn(first, TurnState::Interrupted).await;
+    assert_eq!(world.hub.state().turns[&turn].error.as_ref().unwrap().code, TurnErrorCode::HostRestarted);
+    assert_eq!(world.hub.state().turn_of(second).unwrap().1, TurnState::Queued);
+    assert!(world.hub.state().stopped);
+    let host = world.start().await;
+    world.turn(second, TurnState::Completed).await;
+    assert!(world.reaped.lock().unwrap().is_empty(), "nothing was left to reap");
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn options_reach_the_running_agent_and_the_next_one() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("hello"));
+    world.turn(first, TurnState::Completed).await;
+    let set = world.command(CommandBody::SetOptions { session, model: Some("small".into()), mode: None });
+    assert_eq!(world.end(set).await, CommandState::Succeeded);
+    assert_eq!(world.stage.options.lock().unwrap()[0].0.as_deref(), Some("small"));
+    assert_eq!(world.hub.state().session(session).unwrap().model.as_deref(), Some("small"));
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_host_stops_by_itself() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (_, first) = world.open(Some("hang"));
+    world.turn(first, TurnState::Running).await;
+    let newer = world.start().await;
+    world.turn(first, TurnState::Interrupted).await;
+    let (_, next) = world.open(Some("hello"));
+    world.turn(next, TurnState::Completed).await;
+    assert!(matches!(host.failed().await, protocol::port::PortError::Replaced { .. }));
+    assert!(host.stop().await.is_err());
+    newer.stop().await.unwrap();
+    assert_eq!(world.stage.processes.load(Ordering::SeqCst), 0);
+    world.sound();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_pauses_and_loses_nothing() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("say 50 10"));
+    world.turn(first, TurnState::Running).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.hub.state().full = true;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.hub.state().full = false;
+    world.turn(first, TurnState::Completed).await;
+    let said: String = World::words(50);
+    assert_eq!(world.texts(session), ["say 50 10".to_owned(), said]);
+    world.sound();
+    host.stop().await.unwrap();
+}

@@ -1,0 +1,190 @@
+//! A hub, an agent and a directory, on which hosts live and die.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use host::{Host, HostHandle, Options, Reaper};
+use protocol::command::{AnswerContent, CommandBody, CommandState, PromptContent, StartContent};
+use protocol::fact::SessionFact;
+use protocol::fold::Transcript;
+use protocol::id::{ApprovalId, CommandId, ProjectId, SessionId, TurnId};
+use protocol::path::StreamPath;
+use protocol::time::{Clock, UnixMs};
+use protocol::turn::TurnState;
+use tokio::sync::Notify;
+
+use crate::port::{Hub, Port, State, sender, v7};
+use crate::puppet::{Puppet, Stage};
+
+/// Time stands still but for what is asked of it; ids are numbers.
+#[derive(Debug, Default)]
+struct Ticks(AtomicU64);
+
+impl Clock for Ticks {
+    fn now(&self) -> UnixMs {
+        UnixMs(1_000 + self.0.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn fresh(&self) -> uuid::Uuid {
+        v7(1_000_000 + self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) options: Options,
+    pub(crate) reaped: Arc<Mutex<Vec<host::agent::ProcessMark>>>,
+    pub(crate) root: tempfile::TempDir,
+    clock: Arc<Ticks>,
+    ids: AtomicU64,
+    pub(crate) project: Mutex<Option<ProjectId>>,
+}
+
+impl World {
+    pub(crate) fn new(turns_at_once: usize) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("code")).unwrap();
+        let reaped: Arc<Mutex<Vec<_>>> = Arc::default();
+        let heap = reaped.clone();
+        let options = Options {
+            name: "test".into(),
+            platform: "test".into(),
+            version: "0".into(),
+            turns_at_once,
+            allowed_roots: vec![root.path().to_owned()],
+            home: Some(root.path().canonicalize().unwrap()),
+            agent_idle: Duration::from_mins(10),
+            bypass_modes_allowed: false,
+            probe_every: Duration::from_hours(1),
+            stop_budget: Duration::from_secs(10),
+            reaper: Reaper::new(move |marks| {
+                heap.lock().unwrap().extend(marks);
+                Box::pin(async {})
+            }),
+        };
+        let (hub, stage) = (Arc::default(), Arc::default());
+        let (clock, ids) = (Arc::default(), AtomicU64::new(100));
+        Self { hub, stage, options, reaped, root, clock, ids, project: Mutex::new(None) }
+    }
+
+    pub(crate) fn port(&self, fuel: i64, written: bool) -> Arc<Port> {
+        Arc::new(Port { hub: self.hub.clone(), fuel: AtomicI64::new(fuel), written, cut: Notify::new() })
+    }
+
+    pub(crate) async fn start(&self) -> HostHandle {
+        self.start_on(self.port(i64::MAX, false)).await
+    }
+
+    pub(crate) async fn start_on(&self, port: Arc<Port>) -> HostHandle {
+        let agent = Arc::new(Puppet { stage: self.stage.clone() });
+        let host = Host::start(port, self.clock.clone(), vec![agent], self.options.clone()).await.unwrap();
+        let known = *self.project.lock().unwrap();
+        if known.is_none() {
+            let project = host.register_project(self.root.path().join("code")).await.unwrap();
+            *self.project.lock().unwrap() = Some(project);
+        }
+        host
+    }
+
+    fn fresh(&self) -> uuid::Uuid {
+        v7(self.ids.fetch_add(1, Ordering::SeqCst))
+    }
+
+    pub(crate) fn command(&self, body: CommandBody) -> CommandId {
+        let id = CommandId::from_uuid(self.fresh());
+        self.hub.send(id, sender(9), body);
+        id
+    }
+
+    pub(crate) fn open(&self, text: Option<&str>) -> (SessionId, CommandId) {
+        self.open_with(text, None)
+    }
+
+    pub(crate) fn open_with(&self, text: Option<&str>, mode: Option<&str>) -> (SessionId, CommandId) {
+        let session = SessionId::from_uuid(self.fresh());
+        let body = CommandBody::StartSession {
+            session,
+            project: self.project.lock().unwrap().expect("a host was started"),
+            agent: "puppet".into(),
+            model: None,
+            mode: mode.map(str::to_owned),
+            content: StartContent { title: None, text: text.map(str::to_owned) },
+        };
+        (session, self.command(body))
+    }
+
+    pub(crate) fn prompt(&self, session: SessionId, text: &str) -> CommandId {
+        self.command(CommandBody::SendPrompt { session, content: PromptContent { text: text.into() } })
+    }
+
+    pub(crate) fn cancel(&self, session: SessionId, turn: Option<TurnId>) -> CommandId {
+        self.command(CommandBody::CancelTurn { session, turn })
+    }
+
+    pub(crate) fn answer(&self, session: SessionId, approval: ApprovalId, option: &str) -> CommandId {
+        let content = AnswerContent::default();
+        self.command(CommandBody::AnswerApproval { session, approval, option: option.into(), content })
+    }
+
+    /// Waits, in the time of the test, until something is so.
+    pub(crate) async fn until(&self, what: &str, is: impl Fn(&State) -> bool) {
+        for _ in 0..30_000 {
+            if is(&self.hub.state()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        panic!("never: {what}\n{:#?}", self.hub.state().commands);
+    }
+
+    pub(crate) async fn turn(&self, command: CommandId, state: TurnState) -> TurnId {
+        self.until(&format!("{state:?}"), |hub| hub.turn_of(command).is_some_and(|(_, is)| is == state)).await;
+        let found = self.hub.state().turn_of(command);
+        found.expect("just seen").0
+    }
+
+    pub(crate) async fn end(&self, command: CommandId) -> CommandState {
+        self.until("the end of a command", |hub| hub.command(command).state.is_final()).await;
+        self.hub.state().command(command).state
+    }
+
+    /// What a person sees who reads all of it now.
+    pub(crate) fn transcript(&self, session: SessionId) -> Transcript {
+        let state = self.hub.state();
+        let mut fold = Transcript::new();
+        let Some(journal) = state.streams.get(&StreamPath::journal(session)) else { return fold };
+        for message in &journal.messages {
+            fold.journal(SessionFact::parse(message).unwrap());
+        }
+        for (turn, fact) in state.turns.iter().filter(|(_, fact)| fact.session == session) {
+            let Some(stream) = state.streams.get(&StreamPath::turn(*turn)) else { continue };
+            let mut at = 0;
+            for message in &stream.messages {
+                if at >= fact.low_water.map_or(0, |low| low.byte) {
+                    fold.live(*turn, SessionFact::parse(message).unwrap());
+                }
+                at += message.len() as u64;
+            }
+        }
+        fold
+    }
+
+    pub(crate) fn words(count: u64) -> String {
+        (0..count).flat_map(|word| [word.to_string(), " ".to_owned()]).collect()
+    }
+
+    pub(crate) fn texts(&self, session: SessionId) -> Vec<String> {
+        let said = |item: &protocol::item::Item| match &item.content {
+            protocol::item::ItemContent::Text { text } => Some(text.clone()),
+            _ => None,
+        };
+        self.transcript(session).items().into_iter().filter_map(|(_, item)| said(item)).collect()
+    }
+
+    /// No rule was broken.
+    pub(crate) fn sound(&self) {
+        assert_eq!(self.hub.state().broken, Vec::<String>::new());
+    }
+}
