@@ -1,0 +1,168 @@
+//! The HTTP API of a hub, one method for each route of `protocol::api`.
+
+use http::Method;
+use protocol::api::{
+    AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck, DeviceList, Lists, Me,
+    NewPairing, PairingAnswer, PairingList, PairingOffer, TranscriptPage,
+};
+use protocol::command::CommandRequest;
+use protocol::id::{AuditId, CommandId, DeviceId, PairingId, SessionId};
+use protocol::offset::Offset;
+
+use crate::error::ApiError;
+use crate::http::{call, tell};
+use crate::remote::Remote;
+
+/// For requests without a body.
+const NOTHING: Option<&()> = None;
+
+/// Asks a hub, one thing at a time; cheap to clone. Every method fails with an [`ApiError`], and may be dropped at any time:
+/// whether the hub has acted is then not known, except that reading changes nothing and that a command is taken once.
+#[derive(Debug, Clone)]
+pub struct Api {
+    remote: Remote,
+}
+
+impl Api {
+    /// Talks to that hub.
+    pub fn new(remote: Remote) -> Self {
+        Self { remote }
+    }
+
+    /// Which hub this is.
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    async fn get<A: serde::de::DeserializeOwned>(&self, path: &str) -> Result<A, ApiError> {
+        call(&self.remote, Method::GET, path, NOTHING).await
+    }
+
+    /// Asks to be enrolled; needs no credential.
+    ///
+    /// # Errors
+    /// `pairing_invalid`, `rate_limited`.
+    pub async fn claim(&self, request: &ClaimRequest) -> Result<ClaimResponse, ApiError> {
+        call(&self.remote, Method::POST, "/v1/pairings/claim", Some(request)).await
+    }
+
+    /// Asks what became of a claim, waiting at most as long as the request says; needs no credential.
+    ///
+    /// # Errors
+    /// `pairing_invalid`.
+    pub async fn claim_status(&self, request: &ClaimStatusRequest) -> Result<ClaimStatus, ApiError> {
+        call(&self.remote, Method::POST, "/v1/pairings/status", Some(request)).await
+    }
+
+    /// Asks who this device is.
+    ///
+    /// # Errors
+    /// `unauthenticated`.
+    pub async fn me(&self) -> Result<Me, ApiError> {
+        self.get("/v1/me").await
+    }
+
+    /// Reads the account's lists, and the offset of the feed at which they stand.
+    ///
+    /// # Errors
+    /// `unauthenticated`, `forbidden`.
+    pub async fn lists(&self) -> Result<Lists, ApiError> {
+        self.get("/v1/lists").await
+    }
+
+    /// Reads a page of a session's settled facts: the newest, or the one that ends at `before`.
+    ///
+    /// # Errors
+    /// `not_found`, `offset_invalid`.
+    pub async fn transcript(
+        &self,
+        session: SessionId,
+        before: Option<Offset>,
+        limit: usize,
+    ) -> Result<TranscriptPage, ApiError> {
+        let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
+        self.get(&format!("/v1/sessions/{session}/transcript?limit={limit}{before}")).await
+    }
+
+    /// Sends a command; it is on disk when this returns. The same command sent again has the same answer.
+    ///
+    /// # Errors
+    /// `command_conflict`, `invalid`, `queue_full`, `forbidden`.
+    pub async fn send(&self, command: &CommandRequest) -> Result<CommandAck, ApiError> {
+        call(&self.remote, Method::POST, "/v1/commands", Some(command)).await
+    }
+
+    /// Asks where a command stands.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn command(&self, command: CommandId) -> Result<CommandAck, ApiError> {
+        self.get(&format!("/v1/commands/{command}")).await
+    }
+
+    /// Takes back a command that has not started.
+    ///
+    /// # Errors
+    /// `command_not_cancellable`, `not_found`.
+    pub async fn take_back(&self, command: CommandId) -> Result<CommandAck, ApiError> {
+        call(&self.remote, Method::DELETE, &format!("/v1/commands/{command}"), NOTHING).await
+    }
+
+    /// Makes a pairing code.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub async fn offer_pairing(&self, new: &NewPairing) -> Result<PairingOffer, ApiError> {
+        call(&self.remote, Method::POST, "/v1/pairings", Some(new)).await
+    }
+
+    /// Lists the devices that wait for a confirmation.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub async fn pairings(&self) -> Result<PairingList, ApiError> {
+        self.get("/v1/pairings").await
+    }
+
+    /// Confirms or refuses a device.
+    ///
+    /// # Errors
+    /// `forbidden`, `not_found`.
+    pub async fn answer_pairing(&self, pairing: PairingId, allow: bool) -> Result<(), ApiError> {
+        let path = format!("/v1/pairings/{pairing}/answer");
+        tell(&self.remote, Method::POST, &path, Some(&PairingAnswer { allow })).await
+    }
+
+    /// Lists the account's devices.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub async fn devices(&self) -> Result<DeviceList, ApiError> {
+        self.get("/v1/devices").await
+    }
+
+    /// Revokes a device.
+    ///
+    /// # Errors
+    /// `forbidden`, `not_found`.
+    pub async fn revoke(&self, device: DeviceId) -> Result<(), ApiError> {
+        tell(&self.remote, Method::DELETE, &format!("/v1/devices/{device}"), NOTHING).await
+    }
+
+    /// Reads a page of the audit trail, newest first.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub async fn audit(&self, before: Option<AuditId>, limit: usize) -> Result<AuditPage, ApiError> {
+        let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
+        self.get(&format!("/v1/audit?limit={limit}{before}")).await
+    }
+
+    /// Revokes this device itself.
+    ///
+    /// # Errors
+    /// `unauthenticated`.
+    pub async fn logout(&self) -> Result<(), ApiError> {
+        tell(&self.remote, Method::POST, "/v1/logout", NOTHING).await
+    }
+}
