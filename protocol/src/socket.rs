@@ -196,6 +196,33 @@ pub enum ServerFrame {
     Unknown,
 }
 
+impl ServerFrame {
+    /// Reads a frame. To be used instead of `Deserialize`, which cannot keep the messages of a batch as they stand.
+    ///
+    /// # Errors
+    /// What serde_json says of it; an unknown type is not an error.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Kind {
+            r#type: String,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Batch {
+            sub: u32,
+            messages: Vec<Box<RawValue>>,
+            next: Offset,
+            up_to_date: bool,
+        }
+        let kind: Kind = serde_json::from_str(text)?;
+        if kind.r#type != "batch" {
+            return serde_json::from_str(text);
+        }
+        let Batch { sub, messages, next, up_to_date } = serde_json::from_str(text)?;
+        Ok(Self::Batch { sub, messages, next, up_to_date })
+    }
+}
+
 /// Why a subscription is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "snake_case")]
@@ -256,5 +283,29 @@ impl CloseCode {
             Self::UpgradeRequired => "upgrade_required",
             Self::Draining => "draining",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_messages_of_a_batch_are_kept_as_they_stand() {
+        let message = RawValue::from_string(r#"{ "a" : 1.0 }"#.to_owned()).unwrap();
+        let frame = ServerFrame::Batch { sub: 7, messages: vec![message], next: Offset::ZERO, up_to_date: true };
+        let text = serde_json::to_string(&frame).unwrap();
+        let Ok(ServerFrame::Batch { sub: 7, messages, up_to_date: true, .. }) = ServerFrame::parse(&text) else {
+            panic!("{text}");
+        };
+        assert_eq!(messages[0].get(), r#"{ "a" : 1.0 }"#);
+    }
+
+    #[test]
+    fn other_frames_and_unknown_ones_are_read() {
+        let text = serde_json::to_string(&ServerFrame::Unsubscribed { sub: 1 }).unwrap();
+        assert!(matches!(ServerFrame::parse(&text), Ok(ServerFrame::Unsubscribed { sub: 1 })));
+        assert!(matches!(ServerFrame::parse(r#"{"type":"moon"}"#), Ok(ServerFrame::Unknown)));
+        assert!(ServerFrame::parse("[]").is_err());
     }
 }
