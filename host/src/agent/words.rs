@@ -62,6 +62,14 @@ pub(super) fn short_path<'a>(path: &'a str, cwd: &str) -> &'a str {
     path.strip_prefix(cwd).and_then(|rest| rest.strip_prefix('/')).filter(|rest| !rest.is_empty()).unwrap_or(path)
 }
 
+/// Millionths of a US dollar, rounded.
+pub(super) fn micro_usd(dollars: f64) -> u64 {
+    // A turn costs less than 2^53 millionths; a negative or absurd number becomes 0 or the largest one.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, which is meant")]
+    let micro = (dollars * 1e6).round() as u64;
+    micro
+}
+
 /// Unknown messages: each kind is told of once.
 #[derive(Debug, Default)]
 pub(super) struct Unknown {

@@ -28,7 +28,7 @@ pub struct SpawnSpec {
     pub cwd: PathBuf,
     /// All that it knows of our environment.
     pub environment: Environment,
-    /// A random word by which it and its descendants are recognised.
+    /// A word of its own by which it and its descendants are recognised: everything that carries it ends with the child.
     pub tag: String,
 }
 

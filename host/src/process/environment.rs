@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The variable that holds the tag of an agent's process; all its descendants inherit it.
 pub const TAG_VARIABLE: &str = "TOWLINE_AGENT";
@@ -40,6 +41,14 @@ const PASSED: &[&str] = &[
     "USERNAME",
     "USERPROFILE",
 ];
+
+/// A tag that no other process has, for a child that is not recorded: from our own id and start, and a count.
+pub fn fresh_tag(name: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let own = std::process::id();
+    let started = super::tree::started(own).unwrap_or(0);
+    format!("{name}-{own}-{started}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
 
 /// A cleaned environment.
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -1,1 +1,246 @@
-//! Agents that speak the Agent Client Protocol.
+//! Agents that speak the Agent Client Protocol, version 1: our own line codec over the protocol's types, one process per session.
+
+mod asks;
+mod choices;
+mod codec;
+mod driver;
+mod mapper;
+#[cfg(test)]
+mod tests;
+mod tools;
+mod turns;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use protocol::host::{AgentEntry, AgentState};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use self::codec::Call;
+use self::driver::AcpDriver;
+use self::mapper::AcpMapper;
+use self::turns::AUTH_REQUIRED;
+use super::link::{Link, Refusal};
+use super::words::{list, maybe, text};
+use super::{Agent, AgentEvent, DriveError, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened};
+use crate::process::{Child, Environment, SpawnSpec, fresh_tag};
+
+/// Longest that an agent may take for one step of its start: the slowest known one takes 2 s in all (measured), more right after its
+/// installation.
+const STEP: Duration = Duration::from_secs(20);
+/// Longest that loading an old session may take: some agents tell all of it again.
+const LOAD: Duration = Duration::from_secs(60);
+/// Longest that a probe takes, in all (the seam promises 10 s).
+const PROBE: Duration = Duration::from_secs(9);
+/// How long a good and a bad answer to a probe are believed.
+const BELIEVED: Duration = Duration::from_mins(10);
+const DOUBTED: Duration = Duration::from_secs(5);
+
+/// How an ACP agent is run.
+#[derive(Debug, Clone)]
+pub struct AcpOptions {
+    /// What commands name it by.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The program: a name that is looked for in the `PATH` of the environment, or a path.
+    pub program: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// All that it knows of our environment.
+    pub environment: Environment,
+    /// Whether modes that never ask may be offered and chosen.
+    pub allow_bypass: bool,
+    /// Where the probe runs; a directory without a project, such as the data directory.
+    pub probe_cwd: PathBuf,
+    /// What to do when the program is missing.
+    pub install_hint: Option<String>,
+}
+
+/// An ACP agent, as a kind of agent.
+#[derive(Debug)]
+pub struct AcpAgent {
+    options: AcpOptions,
+    probed: Mutex<Option<(Instant, AgentEntry)>>,
+}
+
+/// A process that has answered `initialize`.
+struct Greeted {
+    link: Link<AcpMapper>,
+    tell: mpsc::Sender<AgentEvent>,
+    events: mpsc::Receiver<AgentEvent>,
+    mark: super::ProcessMark,
+    hello: Value,
+}
+
+impl AcpAgent {
+    /// An agent that was not looked for yet.
+    pub const fn new(options: AcpOptions) -> Self {
+        Self { options, probed: Mutex::new(None) }
+    }
+
+    fn program(&self) -> String {
+        self.options.program.to_string_lossy().into_owned()
+    }
+
+    fn failed(&self, detail: String) -> OpenError {
+        OpenError::Failed { program: self.program(), detail }
+    }
+
+    fn logged_out(&self, hello: &Value, refusal: &Refusal) -> OpenError {
+        let ways: Vec<String> = list(hello, "authMethods")
+            .iter()
+            .map(|way| maybe(way, "description").unwrap_or_else(|| text(way, "name").to_owned()))
+            .filter(|way| !way.is_empty())
+            .collect();
+        let how = if ways.is_empty() { String::new() } else { format!(" Log in on this machine: {}.", ways.join("; or ")) };
+        OpenError::LoggedOut { program: self.program(), detail: format!("{}.{how}", refusal.message.trim_end_matches('.')) }
+    }
+
+    /// Starts the program and greets it.
+    async fn greet(&self, cwd: PathBuf, tag: &str) -> Result<Greeted, OpenError> {
+        let found = self.options.environment.find(&self.options.program);
+        let program = found.ok_or_else(|| OpenError::NotFound { program: self.program() })?;
+        let name = cwd.to_string_lossy().into_owned();
+        let (args, environment) = (self.options.args.clone(), self.options.environment.clone());
+        let child = Child::spawn(&SpawnSpec { program, args, cwd, environment, tag: tag.to_owned() })
+            .map_err(|error| self.failed(error.to_string()))?;
+        let mark = child.mark().clone();
+        let (tell, events) = mpsc::channel(EVENT_QUEUE);
+        let link = Link::start(child, AcpMapper::new(&name), tell.clone()).ok_or_else(|| self.failed("its pipes are gone".to_owned()))?;
+        let hello = self.step(&link, &codec::initialize(env!("CARGO_PKG_VERSION")), STEP).await?;
+        let hello = hello.map_err(|refusal| self.failed(refusal.message))?;
+        match hello.get("protocolVersion").and_then(Value::as_u64) {
+            Some(1) => Ok(Greeted { link, tell, events, mark, hello }),
+            Some(other) => Err(self.failed(format!("it speaks version {other} of its protocol, not 1"))),
+            None => Err(self.failed("it does not say which version of its protocol it speaks".to_owned())),
+        }
+    }
+
+    async fn step(&self, link: &Link<AcpMapper>, call: &Call, limit: Duration) -> Result<Result<Value, Refusal>, OpenError> {
+        let (id, line) = link.with(|mapper| mapper.request(call));
+        match link.request(id, line, limit).await {
+            Ok(result) => Ok(result),
+            // What it wrote to stderr is known once it is gone.
+            Err(DriveError::Died { detail }) => Err(self.failed(link.ended(Duration::from_secs(10)).await.unwrap_or(detail))),
+            Err(error) => Err(self.failed(error.to_string())),
+        }
+    }
+
+    async fn start(&self, spec: OpenSpec) -> Result<Opened, OpenError> {
+        let Greeted { link, tell, events, mark, hello } = self.greet(spec.cwd.clone(), &spec.tag).await?;
+        let session = self.session(&link, &hello, &spec).await?;
+        let chosen = driver::choose(&link, &session, spec.model.as_deref(), spec.mode.as_deref()).await;
+        chosen.map_err(|(what, error)| OpenError::Option { what, detail: error.to_string() })?;
+        let entry = self.entry(&hello, &link);
+        for event in [AgentEvent::Session { agent_session: session.clone() }, link.with(|mapper| mapper.options())] {
+            // The queue is empty: nothing is told before a prompt.
+            let _: Result<(), _> = tell.try_send(event);
+        }
+        Ok(Opened { driver: Box::new(AcpDriver::new(link, session)), events, process: Some(mark), entry: Some(entry) })
+    }
+
+    /// Begins a session, or goes on with one in whichever way the agent offers.
+    async fn session(&self, link: &Link<AcpMapper>, hello: &Value, spec: &OpenSpec) -> Result<String, OpenError> {
+        let cwd = spec.cwd.to_string_lossy();
+        let Some(session) = &spec.resume else {
+            let result = self.step(link, &codec::new_session(&cwd), STEP).await?;
+            let result = result.map_err(|refusal| match refusal.code {
+                Some(AUTH_REQUIRED) => self.logged_out(hello, &refusal),
+                _ => self.failed(refusal.message),
+            })?;
+            let session = maybe(&result, "sessionId").ok_or_else(|| self.failed("it gave its session no id".to_owned()))?;
+            link.with(|mapper| {
+                mapper.session = Some(session.clone());
+                mapper.offer.opened(&result);
+            });
+            return Ok(session);
+        };
+        let offers = |path: &str| hello.pointer(path).is_some_and(|offer| !matches!(offer, Value::Null | Value::Bool(false)));
+        let call = if offers("/agentCapabilities/sessionCapabilities/resume") {
+            codec::resume_session(session, &cwd)
+        } else if offers("/agentCapabilities/loadSession") {
+            codec::load_session(session, &cwd)
+        } else {
+            return Err(OpenError::NotSaved { program: self.program(), session: session.clone() });
+        };
+        link.with(|mapper| {
+            mapper.loading = true;
+            mapper.session = Some(session.clone());
+        });
+        let result = self.step(link, &call, LOAD).await?;
+        let result = result.map_err(|refusal| match refusal.code {
+            Some(AUTH_REQUIRED) => self.logged_out(hello, &refusal),
+            _ => OpenError::NotSaved { program: self.program(), session: session.clone() },
+        })?;
+        link.with(|mapper| {
+            mapper.loading = false;
+            mapper.offer.opened(&result);
+        });
+        Ok(session.clone())
+    }
+
+    fn bare(&self, state: AgentState, hint: Option<String>) -> AgentEntry {
+        let (id, name) = (self.options.id.clone(), self.options.name.clone());
+        AgentEntry { id, name, version: None, state, hint, models: Vec::new(), modes: Vec::new() }
+    }
+
+    fn entry(&self, hello: &Value, link: &Link<AcpMapper>) -> AgentEntry {
+        let mut entry = self.bare(AgentState::Ready, None);
+        entry.version = hello.get("agentInfo").and_then(|info| maybe(info, "version"));
+        (entry.models, entry.modes) =
+            link.with(|mapper| (mapper.offer.models.choices.clone(), mapper.offer.remote_modes(self.options.allow_bypass)));
+        entry
+    }
+
+    async fn look(&self) -> AgentEntry {
+        if let Some((at, entry)) = &*self.probed.lock().unwrap_or_else(PoisonError::into_inner)
+            && at.elapsed() < if entry.state == AgentState::Ready { BELIEVED } else { DOUBTED }
+        {
+            return entry.clone();
+        }
+        let entry = match timeout(PROBE, self.ask()).await {
+            Ok(Ok(entry)) => entry,
+            Ok(Err(OpenError::NotFound { .. })) => self.bare(AgentState::Missing, self.options.install_hint.clone()),
+            Ok(Err(OpenError::LoggedOut { detail, .. })) => self.bare(AgentState::LoggedOut, Some(detail)),
+            Ok(Err(error)) => self.bare(AgentState::Broken, Some(error.to_string())),
+            Err(_) => self.bare(AgentState::Broken, Some(format!("`{}` takes too long to start", self.program()))),
+        };
+        *self.probed.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), entry.clone()));
+        entry
+    }
+
+    /// Models and modes are told with a session only, so the probe begins one; nothing is said in it, so that agents do not keep it.
+    async fn ask(&self) -> Result<AgentEntry, OpenError> {
+        let spec = OpenSpec {
+            cwd: self.options.probe_cwd.clone(),
+            resume: None,
+            model: None,
+            mode: None,
+            tag: fresh_tag("probe"),
+        };
+        let Greeted { link, hello, .. } = self.greet(spec.cwd.clone(), &spec.tag).await?;
+        self.session(&link, &hello, &spec).await?;
+        let entry = self.entry(&hello, &link);
+        link.close().await;
+        Ok(entry)
+    }
+}
+
+impl Agent for AcpAgent {
+    fn id(&self) -> &str {
+        &self.options.id
+    }
+
+    fn probe(&self) -> Later<'_, AgentEntry> {
+        Box::pin(self.look())
+    }
+
+    fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>> {
+        Box::pin(self.start(spec))
+    }
+}

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::mapper::ClaudeMapper;
 use super::{ClaudeAgent, catalogue, initialize};
 use crate::agent::link::Link;
-use crate::process::{Line, Tail};
+use crate::process::{Line, Tail, fresh_tag};
 
 /// Longest that a probe takes, in all (the seam promises 10 s).
 const PROBE: Duration = Duration::from_secs(9);
@@ -84,7 +84,7 @@ impl ClaudeAgent {
         let args = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--no-session-persistence"];
         let args: Vec<OsString> = args.map(OsString::from).to_vec();
         let child = self
-            .spawn(PathBuf::from(program), args, self.options.probe_cwd.clone(), "probe")
+            .spawn(PathBuf::from(program), args, self.options.probe_cwd.clone(), &fresh_tag("probe"))
             .map_err(|error| error.to_string())?;
         let (events, _ignored) = mpsc::channel(16);
         let mapper = ClaudeMapper::new("", false);
@@ -98,7 +98,7 @@ impl ClaudeAgent {
     /// What the program prints when it is called with one flag.
     async fn output(&self, program: &Path, flag: &str) -> Result<String, String> {
         let mut child = self
-            .spawn(PathBuf::from(program), vec![flag.into()], self.options.probe_cwd.clone(), "probe")
+            .spawn(PathBuf::from(program), vec![flag.into()], self.options.probe_cwd.clone(), &fresh_tag("probe"))
             .map_err(|error| error.to_string())?;
         drop(child.take_stdin());
         let mut all = String::new();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::mapper::{ClaudeMapper, Turn, errors};
 use crate::agent::link::Step;
-use crate::agent::words::{clip, maybe, text};
+use crate::agent::words::{clip, maybe, micro_usd, text};
 use crate::agent::{AgentEvent, TurnEnd, TurnOutcome};
 
 /// Longest detail of a failure, in characters.
@@ -101,12 +101,4 @@ impl ClaudeMapper {
             cost_micro_usd: cost,
         })
     }
-}
-
-/// Millionths of a US dollar, rounded.
-pub(in crate::agent) fn micro_usd(dollars: f64) -> u64 {
-    // A turn costs less than 2^53 millionths; a negative or absurd number becomes 0 or the largest one.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, which is meant")]
-    let micro = (dollars * 1e6).round() as u64;
-    micro
 }

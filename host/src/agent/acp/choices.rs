@@ -1,0 +1,126 @@
+//! Models and modes that an agent offers, in one of the three ways in which agents do.
+
+use protocol::host::Choice;
+use serde_json::Value;
+
+use super::codec::{self, Call};
+use crate::agent::words::{list, maybe, text};
+
+/// Words in the ids of modes in which an agent acts without asking; such modes may be chosen from afar only where the host's
+/// configuration allows it.
+const BYPASS: &[&str] = &["bypass", "yolo", "full-access", "full_access", "fullaccess", "dangerous", "skip-permissions"];
+
+/// One thing to choose.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Choosing {
+    pub(super) choices: Vec<Choice>,
+    pub(super) current: Option<String>,
+    /// The configuration option that it is; `None` for the older method of its own.
+    config: Option<String>,
+}
+
+/// What an agent offers in a session.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Offer {
+    pub(super) models: Choosing,
+    pub(super) modes: Choosing,
+}
+
+impl Offer {
+    /// Takes the result of `session/new`, `session/load` or `session/resume`.
+    pub(super) fn opened(&mut self, result: &Value) {
+        if let Some(modes) = result.get("modes").filter(|modes| modes.is_object()) {
+            let choices = list(modes, "availableModes").iter().map(|mode| choice(mode, "id")).collect();
+            self.modes = Choosing { choices, current: maybe(modes, "currentModeId"), config: None };
+        }
+        if let Some(models) = result.get("models").filter(|models| models.is_object()) {
+            let choices = list(models, "availableModels").iter().map(|model| choice(model, "modelId")).collect();
+            self.models = Choosing { choices, current: maybe(models, "currentModelId"), config: None };
+        }
+        self.configured(result);
+    }
+
+    /// Takes a list of configuration options, where there is one; says whether what is current has changed.
+    pub(super) fn configured(&mut self, holder: &Value) -> bool {
+        let before = (self.models.current.clone(), self.modes.current.clone());
+        for option in list(holder, "configOptions") {
+            let id = text(option, "id");
+            let into = match maybe(option, "category").as_deref().unwrap_or(id) {
+                "model" => &mut self.models,
+                "mode" => &mut self.modes,
+                _ => continue,
+            };
+            let choices = list(option, "options").iter().flat_map(grouped).map(|option| choice(option, "value")).collect();
+            *into = Choosing { choices, current: maybe(option, "currentValue"), config: Some(id.to_owned()) };
+        }
+        before != (self.models.current.clone(), self.modes.current.clone())
+    }
+
+    /// The modes that may be chosen from afar.
+    pub(super) fn remote_modes(&self, bypass: bool) -> Vec<Choice> {
+        let allowed = |mode: &&Choice| {
+            let id = mode.id.to_lowercase();
+            bypass || !BYPASS.iter().any(|word| id.contains(word))
+        };
+        self.modes.choices.iter().filter(allowed).cloned().collect()
+    }
+
+    /// The request that chooses a model.
+    pub(super) fn choose_model(&self, session: &str, model: &str) -> Call {
+        match &self.models.config {
+            Some(config) => codec::set_config(session, config, model),
+            None => codec::set_model(session, model),
+        }
+    }
+
+    /// The request that chooses a mode.
+    pub(super) fn choose_mode(&self, session: &str, mode: &str) -> Call {
+        match &self.modes.config {
+            Some(config) => codec::set_config(session, config, mode),
+            None => codec::set_mode(session, mode),
+        }
+    }
+}
+
+/// Options may stand in groups.
+fn grouped(option: &Value) -> &[Value] {
+    option.get("options").and_then(Value::as_array).map_or(std::slice::from_ref(option), Vec::as_slice)
+}
+
+fn choice(choice: &Value, id: &str) -> Choice {
+    let id = text(choice, id);
+    let name = maybe(choice, "name").unwrap_or_else(|| id.to_owned());
+    Choice { id: id.to_owned(), name, description: maybe(choice, "description") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn modes_that_never_ask_are_not_offered() {
+        let mut offer = Offer::default();
+        offer.opened(&json!({"modes": {"currentModeId": "default", "availableModes": [
+            {"id": "default", "name": "Default"}, {"id": "yolo", "name": "YOLO"}, {"id": "agent-full-access", "name": "All"}]}}));
+        assert_eq!(offer.remote_modes(false).len(), 1);
+        assert_eq!(offer.remote_modes(true).len(), 3);
+        assert_eq!(offer.choose_mode("s", "default").method, "session/set_mode");
+    }
+
+    #[test]
+    fn configuration_options_go_before_the_older_ways() {
+        let mut offer = Offer::default();
+        offer.opened(&json!({
+            "modes": {"currentModeId": "old", "availableModes": [{"id": "old"}]},
+            "configOptions": [
+                {"id": "m", "category": "model", "currentValue": "b", "options": [
+                    {"group": "g", "name": "G", "options": [{"value": "a", "name": "A"}, {"value": "b", "name": "B"}]}]},
+                {"id": "mode", "category": "mode", "currentValue": "ask", "options": [{"value": "ask", "name": "Ask"}]},
+                {"id": "effort", "category": "thought_level", "currentValue": "x", "options": []}]}));
+        assert_eq!(offer.models.choices.len(), 2);
+        assert_eq!((offer.models.current.as_deref(), offer.modes.current.as_deref()), (Some("b"), Some("ask")));
+        assert_eq!(offer.choose_model("s", "a").params, json!({"sessionId": "s", "configId": "m", "value": "a"}));
+    }
+}

@@ -1,0 +1,96 @@
+//! How to speak to a running ACP agent.
+
+use std::time::Duration;
+
+use super::codec::{self, Call};
+use super::mapper::AcpMapper;
+use crate::agent::link::Link;
+use crate::agent::{Answer, DriveError, Driver, Later};
+
+/// Longest that a change of model or mode may take.
+const CHANGE: Duration = Duration::from_secs(10);
+
+/// A running ACP agent.
+#[derive(Debug)]
+pub(super) struct AcpDriver {
+    link: Link<AcpMapper>,
+    session: String,
+}
+
+impl AcpDriver {
+    pub(super) const fn new(link: Link<AcpMapper>, session: String) -> Self {
+        Self { link, session }
+    }
+}
+
+/// Asks for a change and waits for it.
+pub(super) async fn change(link: &Link<AcpMapper>, call: &Call) -> Result<(), DriveError> {
+    let (id, line) = link.with(|mapper| mapper.request(call));
+    match link.request(id, line, CHANGE).await? {
+        Ok(result) => {
+            link.with(|mapper| mapper.offer.configured(&result));
+            Ok(())
+        }
+        Err(refusal) => Err(DriveError::Refused { detail: refusal.message }),
+    }
+}
+
+/// Changes the model and the mode, as far as they are named.
+pub(super) async fn choose(
+    link: &Link<AcpMapper>,
+    session: &str,
+    model: Option<&str>,
+    mode: Option<&str>,
+) -> Result<(), (String, DriveError)> {
+    if let Some(model) = model {
+        let call = link.with(|mapper| mapper.offer.choose_model(session, model));
+        change(link, &call).await.map_err(|error| (format!("model `{model}`"), error))?;
+        link.with(|mapper| mapper.offer.models.current = Some(model.to_owned()));
+    }
+    if let Some(mode) = mode {
+        let call = link.with(|mapper| mapper.offer.choose_mode(session, mode));
+        change(link, &call).await.map_err(|error| (format!("mode `{mode}`"), error))?;
+        link.with(|mapper| mapper.offer.modes.current = Some(mode.to_owned()));
+    }
+    Ok(())
+}
+
+impl Driver for AcpDriver {
+    fn prompt<'a>(&'a mut self, text: &'a str) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move {
+            let call = codec::prompt(&self.session, text);
+            let line = self.link.with(|mapper| {
+                let (id, line) = mapper.request(&call);
+                mapper.prompted(&id);
+                line
+            });
+            self.link.write(line).await
+        })
+    }
+
+    fn interrupt(&mut self) -> Later<'_, Result<(), DriveError>> {
+        Box::pin(async move {
+            for line in self.link.with(AcpMapper::cancel) {
+                self.link.write(line).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn answer<'a>(&'a mut self, request: &'a str, answer: Answer) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move {
+            let line = self.link.with(|mapper| mapper.answer(request, &answer))?;
+            self.link.write(line).await
+        })
+    }
+
+    fn set_options(&mut self, model: Option<String>, mode: Option<String>) -> Later<'_, Result<(), DriveError>> {
+        Box::pin(async move {
+            choose(&self.link, &self.session, model.as_deref(), mode.as_deref()).await.map_err(|(_, error)| error)
+        })
+    }
+
+    fn close(self: Box<Self>) -> Later<'static, ()> {
+        Box::pin(self.link.close())
+    }
+}

@@ -1,0 +1,142 @@
+//! Recorded transcripts through the mapper.
+
+use protocol::approval::ApprovalKind;
+use protocol::item::{ItemContent, ItemStatus};
+use protocol::turn::TurnErrorCode;
+use serde_json::Value;
+
+use super::mapper::AcpMapper;
+use crate::agent::link::Mapper as _;
+use crate::agent::replay::{Trace, messages, names};
+use crate::agent::words::text;
+use crate::agent::{AgentEvent, Answer, TurnOutcome};
+
+fn replay(name: &str) -> Trace {
+    let mut mapper = AcpMapper::new("/home/dev/project");
+    let mut trace = Trace::default();
+    let mut opening = None;
+    for (direction, message) in messages(name) {
+        match direction {
+            '<' => {
+                if message.get("id").is_some() && message.get("id") == opening.as_ref() && message.get("method").is_none() {
+                    mapper.session = message["result"]["sessionId"].as_str().map(str::to_owned);
+                    mapper.offer.opened(&message["result"]);
+                }
+                trace.take(mapper.line(&message.to_string()));
+            }
+            '>' => sent(&mut mapper, &message, &mut opening),
+            _ => {}
+        }
+    }
+    for event in mapper.ended() {
+        trace.event(event);
+    }
+    trace
+}
+
+/// What the recording's host wrote, told to the mapper as the driver would.
+fn sent(mapper: &mut AcpMapper, message: &Value, opening: &mut Option<Value>) {
+    match text(message, "method") {
+        "session/new" => *opening = message.get("id").cloned(),
+        "session/prompt" => mapper.prompted(&message["id"].to_string()),
+        "session/cancel" => {
+            mapper.cancel();
+        }
+        "" => {
+            let outcome = &message["result"]["outcome"];
+            if let Some(option) = outcome["optionId"].as_str() {
+                let answer = Answer { option: option.to_owned(), message: None, answers: Vec::new() };
+                mapper.answer(&message["id"].to_string(), &answer).unwrap();
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_transcript_is_as_it_was_and_keeps_the_laws() {
+    for name in names("acp-") {
+        let trace = replay(&name);
+        // Text has no other settled form than its chunks.
+        assert_eq!(trace.laws(&name), [] as [&str; 0], "{name}");
+        trace.compare(&name);
+    }
+}
+
+fn ends(trace: &Trace) -> Vec<&TurnOutcome> {
+    trace.events.iter().filter_map(|event| if let AgentEvent::TurnEnded(end) = event { Some(&end.how) } else { None }).collect()
+}
+
+fn calls(trace: &Trace) -> Vec<ItemStatus> {
+    let calls = trace.events.iter().filter_map(|event| match event {
+        AgentEvent::ItemSettled { status, content: ItemContent::ToolCall(_), .. } => Some(*status),
+        _ => None,
+    });
+    calls.collect()
+}
+
+#[test]
+fn refusals_cancels_and_errors_are_told_apart() {
+    let opencode = replay("acp-opencode-03-basic");
+    assert_eq!(calls(&opencode), [ItemStatus::Done, ItemStatus::Done, ItemStatus::Denied]);
+    assert!(matches!(
+        ends(&opencode)[..],
+        [
+            TurnOutcome::Completed,
+            TurnOutcome::Completed,
+            TurnOutcome::Completed,
+            TurnOutcome::Interrupted,
+            TurnOutcome::Failed { code: TurnErrorCode::AgentError, .. }
+        ]
+    ));
+    // Says nothing more of what was refused.
+    assert_eq!(calls(&replay("acp-gemini-03-basic")).last(), Some(&ItemStatus::Denied));
+    assert_eq!(calls(&replay("acp-claude-02-more"))[0], ItemStatus::Interrupted);
+}
+
+#[test]
+fn a_plan_to_approve_is_a_plan() {
+    let trace = replay("acp-claude-02-more");
+    let plan = trace.events.iter().find_map(|event| match event {
+        AgentEvent::Ask { kind: ApprovalKind::Plan, content, .. } => Some(content.detail.as_str()),
+        _ => None,
+    });
+    assert_eq!(plan, Some("# My plan\n"));
+}
+
+#[test]
+fn garbage_and_unknown_things_survive_as_notices() {
+    let mut mapper = AcpMapper::new("/");
+    mapper.session = Some("s".to_owned());
+    mapper.prompted("1");
+    let mut trace = Trace::default();
+    let lines = [
+        "not json",
+        "[]",
+        r#"{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s","update":{"sessionUpdate":"telepathy","x":"secret"}}}"#,
+        r#"{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"other","update":{"sessionUpdate":"more"}}}"#,
+        r#"{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"smell"}}}}"#,
+        r#"{"jsonrpc":"2.0","method":"session/update"}"#,
+        r#"{"jsonrpc":"2.0","method":"_vendor/thing","params":{}}"#,
+        r#"{"jsonrpc":"2.0","id":9,"method":"fs/read_text_file","params":{"path":"/etc/shadow"}}"#,
+        r#"{"jsonrpc":"2.0","id":"x","method":"terminal/create","params":{}}"#,
+        r#"{"jsonrpc":"2.0","id":77,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+    ];
+    for line in lines {
+        trace.take(mapper.line(line));
+    }
+    assert_eq!(trace.laws("garbage"), [] as [&str; 0]);
+    let notices = trace.events.iter().filter(|event| matches!(event, AgentEvent::Notice { .. })).count();
+    assert_eq!(notices, 7);
+    assert!(!format!("{:?}", trace.events).contains("secret"));
+    assert_eq!(ends(&trace), [&TurnOutcome::Completed]);
+}
+
+#[test]
+fn a_question_outside_of_a_turn_is_answered_at_once() {
+    let mut mapper = AcpMapper::new("/");
+    let line = r#"{"jsonrpc":"2.0","id":3,"method":"session/request_permission","params":{"toolCall":{"toolCallId":"t"},"options":[]}}"#;
+    let steps = mapper.line(line);
+    assert!(matches!(&steps[..], [crate::agent::link::Step::Write(line)] if line.contains("cancelled")), "{steps:?}");
+}

@@ -1,0 +1,371 @@
+//! The real `claude` of its vendor against the fake model server. Runs when `TOWLINE_TEST_CLAUDE` names the program (`cargo xtask e2e`
+//! does); else it says so and passes.
+
+#![cfg(target_os = "linux")]
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use host::agent::claude::{ClaudeAgent, ClaudeOptions};
+use host::agent::{Agent, AgentEvent, Answer, Driver, OpenError, OpenSpec, Opened, TurnOutcome};
+use host::process::{Child, Environment, Line, Lines, OrphanReaper, SpawnSpec, adopt_orphans, fresh_tag, reap_marked};
+use protocol::host::AgentState;
+use protocol::item::{DeltaPart, ItemContent, ItemStatus};
+use protocol::turn::TurnErrorCode;
+use tokio::io::BufReader;
+use tokio::process::ChildStdout;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+const LONG: Duration = Duration::from_secs(30);
+
+#[expect(clippy::disallowed_methods, reason = "the test stands in for towline, which reads the environment")]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// A model server, a home and a project of their own.
+struct World {
+    claude: OsString,
+    model: Child,
+    url: String,
+    // Its pipe must live as long as the server.
+    _stdout: Lines<BufReader<ChildStdout>>,
+    folder: tempfile::TempDir,
+    _orphans: OrphanReaper,
+}
+
+impl World {
+    async fn start() -> Option<Self> {
+        let Some(claude) = variable("TOWLINE_TEST_CLAUDE") else {
+            println!("skipped: TOWLINE_TEST_CLAUDE does not name a `claude`");
+            return None;
+        };
+        let orphans = adopt_orphans().unwrap();
+        let environment = Environment::cleaned(variable("PATH").map(|path| ("PATH".into(), path)));
+        let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/fake-model/server.mjs");
+        let mut model = Child::spawn(&SpawnSpec {
+            program: environment.find("node".as_ref()).expect("node is in PATH"),
+            args: vec![server.into(), "--port".into(), "0".into()],
+            cwd: "/".into(),
+            environment,
+            tag: fresh_tag("fake-model"),
+        })
+        .unwrap();
+        let mut stdout = model.take_lines(10_000).unwrap();
+        let Ok(Ok(Some(Line::Text(line)))) = timeout(LONG, stdout.next()).await else { panic!("no fake model") };
+        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let url = format!("http://127.0.0.1:{}", ready["port"]);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("home")).unwrap();
+        std::fs::create_dir(folder.path().join("project")).unwrap();
+        Some(Self { claude, model, url, _stdout: stdout, folder, _orphans: orphans })
+    }
+
+    fn project(&self) -> PathBuf {
+        self.folder.path().join("project").canonicalize().unwrap()
+    }
+
+    fn agent(&self, key: Option<&str>) -> ClaudeAgent {
+        let mut environment = Environment::cleaned(variable("PATH").map(|path| ("PATH".into(), path)))
+            .with("HOME", self.folder.path().join("home"))
+            .with("ANTHROPIC_BASE_URL", &self.url)
+            .with("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+            .with("DISABLE_AUTOUPDATER", "1");
+        if let Some(key) = key {
+            environment = environment.with("ANTHROPIC_API_KEY", key);
+        }
+        ClaudeAgent::new(ClaudeOptions {
+            id: "claude".to_owned(),
+            program: self.claude.clone(),
+            environment,
+            extra_args: Vec::new(),
+            allow_bypass: false,
+            probe_cwd: self.folder.path().to_owned(),
+        })
+    }
+
+    fn spec(&self, tag: &str) -> OpenSpec {
+        OpenSpec {
+            cwd: self.project(),
+            resume: None,
+            model: None,
+            mode: None,
+            tag: fresh_tag(tag),
+        }
+    }
+
+    async fn talk(&self, tag: &str, resume: Option<String>) -> Talk {
+        let spec = OpenSpec { resume, ..self.spec(tag) };
+        let Opened { driver, events, process, .. } = self.agent(Some("sk-ant-dummy")).open(spec).await.unwrap();
+        Talk { driver, events, mark: process.unwrap(), session: None }
+    }
+
+    async fn end(self) {
+        self.model.end(Duration::ZERO, Duration::from_secs(2)).await.unwrap();
+    }
+}
+
+struct Talk {
+    driver: Box<dyn Driver>,
+    events: mpsc::Receiver<AgentEvent>,
+    mark: host::agent::ProcessMark,
+    session: Option<String>,
+}
+
+impl Talk {
+    async fn next(&mut self) -> AgentEvent {
+        let event = timeout(LONG, self.events.recv()).await.expect("an event in time").expect("the agent lives");
+        if let AgentEvent::Session { agent_session } = &event {
+            self.session = Some(agent_session.clone());
+        }
+        event
+    }
+
+    async fn until(&mut self, is_it: impl Fn(&AgentEvent) -> bool) -> Vec<AgentEvent> {
+        let mut all = Vec::new();
+        loop {
+            let event = self.next().await;
+            let found = is_it(&event);
+            all.push(event);
+            if found {
+                return all;
+            }
+        }
+    }
+
+    async fn turn(&mut self, prompt: &str) -> Vec<AgentEvent> {
+        self.driver.prompt(prompt).await.unwrap();
+        self.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await
+    }
+
+    async fn asked(&mut self, prompt: &str) -> (String, AgentEvent) {
+        self.driver.prompt(prompt).await.unwrap();
+        let ask = self.until(|event| matches!(event, AgentEvent::Ask { .. })).await.pop().unwrap();
+        let AgentEvent::Ask { request, .. } = &ask else { unreachable!() };
+        (request.clone(), ask)
+    }
+
+    async fn answer(&mut self, request: &str, option: &str) -> Vec<AgentEvent> {
+        self.driver.answer(request, answer(option)).await.unwrap();
+        self.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await
+    }
+}
+
+fn answer(option: &str) -> Answer {
+    Answer { option: option.to_owned(), message: None, answers: Vec::new() }
+}
+
+fn how(events: &[AgentEvent]) -> &TurnOutcome {
+    match events.last() {
+        Some(AgentEvent::TurnEnded(end)) => &end.how,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn texts(events: &[AgentEvent]) -> Vec<&str> {
+    let settled = events.iter().filter_map(|event| match event {
+        AgentEvent::ItemSettled { content: ItemContent::Text { text }, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    settled.collect()
+}
+
+fn is_alive(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat[stat.rfind(')').unwrap()..].starts_with(") Z"))
+}
+
+/// Processes that run exactly this command.
+fn running(command: &[&str]) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        is_alive(*pid) && line.split(|byte| *byte == 0).filter(|word| !word.is_empty()).eq(command.iter().map(|word| word.as_bytes()))
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_found_and_its_login_is_known() {
+    let Some(world) = World::start().await else { return };
+    let entry = world.agent(Some("sk-ant-dummy")).probe().await;
+    assert_eq!(entry.state, AgentState::Ready, "{entry:?}");
+    assert!(entry.version.is_some() && !entry.models.is_empty(), "{entry:?}");
+    let modes: Vec<&str> = entry.modes.iter().map(|mode| mode.id.as_str()).collect();
+    assert!(modes.contains(&"default") && modes.contains(&"plan") && !modes.contains(&"bypassPermissions"), "{modes:?}");
+
+    let out = world.agent(None);
+    assert_eq!(out.probe().await.state, AgentState::LoggedOut);
+    let refused = out.open(world.spec("logged-out")).await.unwrap_err();
+    assert!(matches!(refused, OpenError::LoggedOut { .. }), "{refused}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_thinks_and_writes_word_by_word_and_goes_on_after_a_resume() {
+    let Some(world) = World::start().await else { return };
+    let mut talk = world.talk("words", None).await;
+    let events = talk.turn("[[think 3]] [[text 20]]").await;
+    assert_eq!(how(&events), &TurnOutcome::Completed);
+    let deltas = events.iter().filter(|event| matches!(event, AgentEvent::Delta { part: DeltaPart::Text, .. })).count();
+    assert!(deltas > 10, "{deltas}");
+    let thought = events.iter().any(|event| {
+        matches!(event, AgentEvent::ItemSettled { content: ItemContent::Reasoning { text }, .. } if text.contains("thought"))
+    });
+    assert!(thought, "{events:?}");
+    assert_eq!(texts(&events).len(), 1);
+    let Some(AgentEvent::TurnEnded(end)) = events.last() else { unreachable!() };
+    assert!(end.usage.is_some_and(|usage| usage.output_tokens > 0) && end.model.is_some(), "{end:?}");
+
+    let session = talk.session.clone();
+    assert!(session.is_some());
+    talk.driver.set_options(None, Some("plan".to_owned())).await.unwrap();
+    let changed = talk.until(|event| matches!(event, AgentEvent::Options { .. })).await.pop();
+    assert!(matches!(changed, Some(AgentEvent::Options { mode: Some(mode), .. }) if mode == "plan"));
+    talk.driver.close().await;
+
+    let mut again = world.talk("again", session.clone()).await;
+    let events = again.turn("[[say still here]]").await;
+    assert_eq!(texts(&events), ["still here"]);
+    assert_eq!(again.session, session);
+    again.driver.close().await;
+    assert!(!is_alive(again.mark.pid));
+
+    let unknown = "99999999-0000-4000-8000-000000000000";
+    let spec = OpenSpec { resume: Some(unknown.to_owned()), ..world.spec("unknown") };
+    let refused = world.agent(Some("sk-ant-dummy")).open(spec).await.unwrap_err();
+    assert!(matches!(&refused, OpenError::NotSaved { session, .. } if session == unknown), "{refused}");
+    let spec = OpenSpec { mode: Some("nonsense".to_owned()), ..world.spec("mode") };
+    let refused = world.agent(Some("sk-ant-dummy")).open(spec).await.unwrap_err();
+    assert!(matches!(&refused, OpenError::Option { .. }), "{refused}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_writes_a_file_when_it_may_and_not_when_it_may_not() {
+    let Some(world) = World::start().await else { return };
+    let mut talk = world.talk("files", None).await;
+    let file = world.project().join("made.txt");
+    let prompt = format!("[[tool write {} hello there]] [[say written]]", file.display());
+    let (request, ask) = talk.asked(&prompt).await;
+    let AgentEvent::Ask { content, item, .. } = &ask else { unreachable!() };
+    assert_eq!(content.detail, file.to_str().unwrap());
+    assert!(item.is_some() && !file.exists());
+    let events = talk.answer(&request, "allow").await;
+    assert_eq!(texts(&events), ["written"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), "hello there");
+
+    let refused = world.project().join("refused.txt");
+    let (request, _) = talk.asked(&format!("[[tool write {} no]] [[say went on]]", refused.display())).await;
+    let events = talk.answer(&request, "deny").await;
+    assert_eq!((how(&events), texts(&events)), (&TurnOutcome::Completed, vec!["went on"]));
+    let denied = events.iter().any(|event| matches!(event, AgentEvent::ItemSettled { status: ItemStatus::Denied, .. }));
+    assert!(denied && !refused.exists());
+
+    let (request, ask) = talk.asked("[[tool ask Which color?|Red|Blue]]").await;
+    let AgentEvent::Ask { content, .. } = &ask else { unreachable!() };
+    assert_eq!(content.questions[0].question, "Which color?");
+    let given = Answer { option: "answer".into(), message: None, answers: vec![("Which color?".into(), "Blue".into())] };
+    talk.driver.answer(&request, given).await.unwrap();
+    let events = talk.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await;
+    let told = events.iter().any(|event| {
+        matches!(event, AgentEvent::ItemSettled { content: ItemContent::ToolCall(call), .. } if call.output.contains("Blue"))
+    });
+    assert!(told, "{events:?}");
+    talk.driver.close().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_stops_within_two_seconds_in_mid_stream_in_a_command_and_while_it_asks() {
+    let Some(world) = World::start().await else { return };
+    let mut talk = world.talk("stop", None).await;
+    talk.driver.prompt("[[rate 50]] [[text 400]]").await.unwrap();
+    talk.until(|event| matches!(event, AgentEvent::Delta { .. })).await;
+    let begun = tokio::time::Instant::now();
+    talk.driver.interrupt().await.unwrap();
+    let events = talk.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await;
+    assert_eq!(how(&events), &TurnOutcome::Interrupted);
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    let cut = events.iter().any(|event| matches!(event, AgentEvent::ItemSettled { status: ItemStatus::Interrupted, .. }));
+    assert!(cut, "{events:?}");
+
+    let (request, _) = talk.asked("[[tool bash touch never; sleep 611]]").await;
+    talk.driver.interrupt().await.unwrap();
+    let events = talk.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await;
+    assert_eq!(how(&events), &TurnOutcome::Interrupted);
+    assert!(events.contains(&AgentEvent::AskWithdrawn { request: request.clone() }));
+    assert!(talk.driver.answer(&request, answer("allow")).await.is_err());
+
+    let (request, _) = talk.asked("[[tool bash touch once; sleep 612]]").await;
+    talk.driver.answer(&request, answer("allow")).await.unwrap();
+    wait_until("the command runs", || running(&["sleep", "612"]).len() == 1).await;
+    talk.driver.interrupt().await.unwrap();
+    let events = talk.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await;
+    assert_eq!(how(&events), &TurnOutcome::Interrupted);
+    let events = talk.turn("[[say alive]]").await;
+    assert_eq!(texts(&events), ["alive"]);
+    talk.driver.close().await;
+    wait_until("the command is gone", || running(&["sleep", "612"]).is_empty()).await;
+    world.end().await;
+}
+
+async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = tokio::time::Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < LONG, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_left_the_group_is_reaped_with_its_agent_and_after_a_kill_9() {
+    let Some(world) = World::start().await else { return };
+    for (sleep, way) in [("613", "drop"), ("614", "kill -9 of the agent"), ("615", "mark")] {
+        let mut talk = world.talk("reap", None).await;
+        // Each shell command of Claude runs in a session of its own already; setsid makes one more.
+        let (request, _) = talk.asked(&format!("[[tool bash touch x; setsid sleep {sleep}]]")).await;
+        talk.driver.answer(&request, answer("allow")).await.unwrap();
+        wait_until("the command runs", || !running(&["sleep", sleep]).is_empty()).await;
+        let Talk { driver, mut events, mark, .. } = talk;
+        match way {
+            "drop" => drop(driver),
+            "mark" => {
+                assert!(reap_marked(std::slice::from_ref(&mark)).await.unwrap() >= 2);
+                assert_eq!(running(&["sleep", sleep]), [] as [u32; 0]);
+            }
+            _ => {
+                let pid = rustix::process::Pid::from_raw(i32::try_from(mark.pid).unwrap()).unwrap();
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            }
+        }
+        let mut last = None;
+        while let Some(event) = timeout(LONG, events.recv()).await.unwrap() {
+            last = Some(event);
+        }
+        assert!(matches!(last, Some(AgentEvent::Exited { .. })), "{way}: {last:?}");
+        assert_eq!(running(&["sleep", sleep]), [] as [u32; 0], "{way}");
+        assert!(!is_alive(mark.pid), "{way}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_of_the_model_are_told_apart_and_a_wrong_key_fails_at_once() {
+    let Some(world) = World::start().await else { return };
+    let mut talk = world.talk("errors", None).await;
+    let begun = tokio::time::Instant::now();
+    let events = talk.turn("[[error 401]]").await;
+    assert!(matches!(how(&events), TurnOutcome::Failed { code: TurnErrorCode::CredentialsExpired, .. }), "{events:?}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let events = talk.turn("[[error 404]]").await;
+    assert!(matches!(how(&events), TurnOutcome::Failed { code: TurnErrorCode::ModelUnavailable, .. }), "{events:?}");
+    let events = talk.turn("[[error 529 x1]] [[say recovered]]").await;
+    assert_eq!((how(&events), texts(&events)), (&TurnOutcome::Completed, vec!["recovered"]));
+    let retried = events.iter().any(|event| matches!(event, AgentEvent::Notice { code, .. } if code == "retrying"));
+    assert!(retried);
+    talk.driver.close().await;
+    world.end().await;
+}
