@@ -63,12 +63,16 @@ function Rooms() {
   return (
     <div className="rooms" data-screen={here.screen}>
       <div className="rooms-list">
-        <Sessions current={session} />
+        <Sessions current={session} alone={here.screen === "sessions"} />
       </div>
       <div className="rooms-main">
         {here.screen === "new" ? <NewChat project={here.project} /> : null}
         {session === null ? null : <TranscriptScreen session={session} />}
-        {here.screen === "sessions" ? <Written title={words.sessions.title} text={words.sessions.emptyMain} /> : null}
+        {here.screen === "sessions" ? (
+          <aside className="alone" aria-label={words.sessions.emptyMain}>
+            <Written title={words.sessions.title} text={words.sessions.emptyMain} />
+          </aside>
+        ) : null}
       </div>
       {keys ? <Keys close={() => setKeys(false)} /> : null}
     </div>

@@ -123,7 +123,7 @@ export class Opener {
       },
       ended: (reason) => {
         // Closed or deleted: the turn is over and the journal says, or is about to say, how.
-        if (reason !== "closed" && reason !== "deleted") this.#again();
+        if (reason === "reset" || reason === "failed") this.#again();
       },
     });
   }

@@ -234,12 +234,12 @@ export const en = {
     turnInterrupted: "This turn was interrupted",
     stoppedBy: (who: string): string => `Stopped by ${who}.`,
     queuedPlace: (n: number): string => (n === 1 ? "next in line" : `${n} in line`),
-    bySelf: "The agent went on by itself",
+    awayFor: (host: string, time: string): string => `${host} (${time})`,
   },
 
   delivery: {
     here: "on this device",
-    hub: (host: string): string => `at the hub, waiting for ${host}`,
+    hub: (host: string): string => (host === "" ? "at the hub" : `at the hub, waiting for ${host}`),
     queued: "waiting for its turn",
     agent: "with the agent",
     done: "done",
@@ -315,6 +315,7 @@ export const en = {
     agent: "Agent",
     model: "Model",
     mode: "Permissions",
+    byDefault: (now: string): string => (now === "" ? "Default" : `Default: ${now}`),
     usage: "Used so far",
     tokens: (read: number, written: number): string => `${read.toLocaleString("en")} tokens read, ${written.toLocaleString("en")} written`,
     cost: (usd: string): string => `about ${usd}, as the agent says`,

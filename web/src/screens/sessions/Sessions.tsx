@@ -18,8 +18,9 @@ import "./sessions.css";
 /** From how many chats on a search field is worth its place. */
 const SEARCH_FROM = 6;
 
-/** The list of chats: what needs you first. */
-export function Sessions({ current }: { current: string | null }) {
+/** The list of chats: what needs you first; the page's main part while it stands alone. */
+export function Sessions({ current, alone }: { current: string | null; alone: boolean }) {
+  const Frame = alone ? "main" : "section";
   const hub = useHub();
   const rows = useRows();
   const sent = useStore(hub.sent);
@@ -37,7 +38,7 @@ export function Sessions({ current }: { current: string | null }) {
   useKeys({ "/": () => search.current?.focus(), j: () => move(1), k: () => move(-1), n: () => go({ screen: "new", project: null }) });
 
   return (
-    <section className="sessions" aria-label={words.sessions.title}>
+    <Frame className="sessions" aria-label={words.sessions.title}>
       <header className="sessions-head">
         <h1 className="sessions-name">{words.appName}</h1>
         <Sign flowing={all.some((row) => row.need === "working")} />
@@ -74,7 +75,7 @@ export function Sessions({ current }: { current: string | null }) {
           {rows.host.size === 1 ? words.sessions.newChatOn([...rows.host.values()][0]?.content.name ?? "") : words.sessions.newChat}
         </Link>
       </footer>
-    </section>
+    </Frame>
   );
 }
 

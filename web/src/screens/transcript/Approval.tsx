@@ -90,7 +90,7 @@ function Pending({ id, approval, agent, host }: { id: string; approval: Approval
       <header className="approval-head">
         <Mark shape="needs" word={words.sessions.states.needs} />
         <div>
-          <h3 className="approval-title">{content.title || words.approval[approval.kind]}</h3>
+          <h2 className="approval-title">{content.title || words.approval[approval.kind]}</h2>
           <p className="small soft">
             {agent} · {words.approval.where(content.place, host)} · {words.approval.behalf(sender.person.toLocaleLowerCase())}
           </p>
@@ -160,7 +160,7 @@ function Pending({ id, approval, agent, host }: { id: string; approval: Approval
               </button>
             ) : null}
           </div>
-          {more ? (
+          {more && !busy ? (
             <div className="approval-always">
               <p className="small soft">{words.approval.alwaysTitle}</p>
               {always.map((option) => (
@@ -170,14 +170,14 @@ function Pending({ id, approval, agent, host }: { id: string; approval: Approval
               ))}
             </div>
           ) : null}
-          <div className="approval-more">
+          <div className="approval-more" hidden={busy}>
             {deny ? (
-              <button type="button" className="button button-plain small" disabled={busy} onClick={() => setReason("")}>
+              <button type="button" className="button button-plain small" onClick={() => setReason("")}>
                 {words.approval.denyWhy}
               </button>
             ) : null}
             {always.length > 0 && !more ? (
-              <button type="button" className="button button-plain small" disabled={busy} aria-expanded={more} onClick={() => setMore(true)}>
+              <button type="button" className="button button-plain small" aria-expanded={more} onClick={() => setMore(true)}>
                 {words.approval.always}
               </button>
             ) : null}

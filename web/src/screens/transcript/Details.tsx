@@ -31,7 +31,7 @@ export function Details({ id, session, turns, lines, close }: Props) {
     return () => window.removeEventListener("keydown", press);
   }, [close]);
   const choose = (what: "model" | "mode", value: string): void => {
-    if (value !== "") hub.post(session.host, { kind: "set_options", session: id, model: null, mode: null, [what]: value });
+    if (value !== (session[what] ?? "")) hub.post(session.host, { kind: "set_options", session: id, model: null, mode: null, [what]: value });
   };
   const ran = turns.findLast(([, turn]) => turn.model !== null)?.[1].model ?? "";
   const plan = latestPlan(lines);
@@ -93,7 +93,7 @@ function Option({ label, choices, value, now, choose }: { label: string; choices
     <label className="field">
       <span className="field-label">{label}</span>
       <select className="input" value={value} onChange={(event) => choose(event.target.value)}>
-        {choices.some((choice) => choice.id === value) ? null : <option value={value}>{now || words.newChat.byDefault}</option>}
+        {choices.some((choice) => choice.id === value) ? null : <option value={value}>{words.details.byDefault(choices.find((choice) => choice.id === now)?.name ?? now)}</option>}
         {choices.map((choice) => (
           <option key={choice.id} value={choice.id}>
             {choice.name}

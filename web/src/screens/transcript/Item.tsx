@@ -61,8 +61,8 @@ const PLAN_SHAPES: Record<PlanStatus, Shape> = { pending: "idle", in_progress: "
 /** The agent's plan, whole each time. */
 export function Plan({ entries }: { entries: readonly PlanEntry[] }) {
   return (
-    <section className="card plan" aria-label={words.transcript.plan}>
-      <h3 className="card-kind">{words.transcript.plan}</h3>
+    <div className="card plan">
+      <h2 className="card-kind">{words.transcript.plan}</h2>
       <ol>
         {entries.map((entry, at) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a step has no other name than its place
@@ -72,6 +72,6 @@ export function Plan({ entries }: { entries: readonly PlanEntry[] }) {
           </li>
         ))}
       </ol>
-    </section>
+    </div>
   );
 }

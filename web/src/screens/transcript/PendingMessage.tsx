@@ -4,7 +4,7 @@ import { drafts } from "../../hub/local";
 import { useStore } from "../../hub/store";
 import type { Pending } from "../../session/pending";
 import { words } from "../../words";
-import { clock } from "../../words/time";
+import { ago, clock } from "../../words/time";
 import { Message } from "./Message";
 
 /** A message that waits, or that never got there, with what can be done about it. */
@@ -14,6 +14,9 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
   const me = useStore(hub.me);
   const device = rows.device.get(message.device ?? me?.device ?? "")?.content.name ?? "";
   const { error, delivery, place } = message;
+  const host = rows.host.get(message.host);
+  // A host that is not there is named, with how long it has been away; one that is there takes the message in a moment.
+  const away = host === undefined || host.presence === "online" ? "" : words.transcript.awayFor(host.content.name, ago(host.seenAtMs, now));
   const takeBack = (): void => {
     if (message.turn !== null) hub.post(message.host, { kind: "cancel_turn", session, turn: message.turn });
     else void hub.socket.cancelCommand(message.command);
@@ -28,7 +31,7 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
     }
   };
   return (
-    <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={rows.host.get(message.host)?.content.name ?? ""}>
+    <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={away}>
       {error ? <p className="message-error small">{"command" in error ? words.error(error.command) : words.transcript.turnError(error.turn)}</p> : null}
       {delivery === "failed" ? (
         <div className="message-actions">

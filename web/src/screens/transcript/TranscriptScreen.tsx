@@ -62,7 +62,8 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   const wantOlder = useCallback(() => {
     if (opener.state.get().older === "more") void opener.more();
   }, [opener]);
-  const scroll = useScroll(`${version} ${waits.length} ${phase}`, wantOlder);
+  const shown = phase === "open" || waits.length > 0;
+  const scroll = useScroll(`${version} ${waits.length} ${phase}`, shown, wantOlder);
   useEffect(() => {
     document.title = `${title} · ${words.appName}`;
     return () => {
@@ -70,7 +71,6 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
     };
   }, [title]);
 
-  const shown = phase === "open" || waits.length > 0;
   const making = phase === "missing" && waits.length > 0;
   return (
     <main className={details ? "chat chat-details" : "chat"}>

@@ -9,7 +9,7 @@ const EARLY = 900;
  * Keeps the reader's position: at the end it follows what is said; anywhere else what the reader looks at stays where it is,
  * whatever grows, shrinks or is put in above.
  */
-export function useScroll(version: unknown, wantOlder: () => void): { box: RefObject<HTMLDivElement | null>; list: RefObject<HTMLDivElement | null>; atEnd: boolean; toEnd: () => void; onScroll: () => void } {
+export function useScroll(version: unknown, shown: boolean, wantOlder: () => void): { box: RefObject<HTMLDivElement | null>; list: RefObject<HTMLDivElement | null>; atEnd: boolean; toEnd: () => void; onScroll: () => void } {
   const box = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const following = useRef(true);
@@ -62,7 +62,7 @@ export function useScroll(version: unknown, wantOlder: () => void): { box: RefOb
   useLayoutEffect(settle, [version, settle]);
   useLayoutEffect(() => {
     const [frame, lines] = [box.current, list.current];
-    if (!frame || !lines || typeof ResizeObserver === "undefined") return;
+    if (!shown || !frame || !lines) return;
     // The keyboard of a phone, a turned screen, a card that opens: the box or its content changed without a new version.
     const observer = new ResizeObserver(() => {
       if (following.current) frame.scrollTop = frame.scrollHeight;
@@ -71,6 +71,6 @@ export function useScroll(version: unknown, wantOlder: () => void): { box: RefOb
     observer.observe(frame);
     observer.observe(lines);
     return () => observer.disconnect();
-  }, [remember, version !== null]);
+  }, [remember, shown]);
   return { box, list, atEnd, toEnd, onScroll };
 }
