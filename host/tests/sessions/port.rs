@@ -97,6 +97,8 @@ pub(crate) struct Port {
     pub(crate) fuel: AtomicI64,
     /// Whether the last report before the cut is written.
     pub(crate) written: bool,
+    /// Whether the disk takes its time, now more, now less.
+    pub(crate) slow: bool,
     pub(crate) cut: Notify,
 }
 
@@ -177,8 +179,24 @@ impl State {
                 None => self.notes.remove(key),
             };
         }
+        self.places(report)?;
         self.reports += 1;
         Ok(Reported { ends })
+    }
+
+    /// What takes a place in the transcript notes, in the same report, that the place is taken.
+    fn places(&self, report: &Report) -> Result<(), PortError> {
+        for step in &report.streams {
+            let (StreamStep::Journal(_, facts) | StreamStep::Turn(_, facts)) = step else { continue };
+            for fact in facts {
+                let SessionFact::Item { id, value: Some(item), .. } = fact else { continue };
+                let note = &self.notes[&format!("session/{}", item.session)];
+                let note: serde_json::Value = serde_json::from_slice(note).expect("a note is JSON");
+                let next = note["nextOrd"].as_u64().expect("a number");
+                check(item.ord < next, || format!("{id} has place {}, the next is {next}", item.ord))?;
+            }
+        }
+        Ok(())
     }
 
     fn journal_fact(&mut self, fact: &SessionFact) -> Result<(), PortError> {
@@ -292,7 +310,8 @@ impl HubPort for Port {
         Box::pin(async move {
             let last = self.burn().await;
             // The disk takes a moment.
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            let takes = if self.slow { 1 + 6 * (self.hub.state().reports as u64 % 4) } else { 1 };
+            tokio::time::sleep(std::time::Duration::from_millis(takes)).await;
             let result = {
                 let mut state = self.hub.state();
                 let result = state.apply(&report);

@@ -162,7 +162,7 @@ fn settled(item: String, content: ItemContent) -> AgentEvent {
 }
 
 /// `say N MS`: N words, one per MS milliseconds. `die`: ends in the middle. `ask`: waits for an answer. `withdraw`: asks no more.
-/// `flood N`: N bytes of tool output. `drop`: begins an item that never was. `stubborn` and `hang`: never end by themselves.
+/// `burst N`: N items, one after the other. `flood N`: N bytes of tool output. `drop`: begins an item that never was. `stubborn` and `hang`: never end by themselves.
 async fn act(
     turn: Turn,
     events: mpsc::Sender<AgentEvent>,
@@ -187,6 +187,16 @@ async fn act(
                 let _ = events.send(AgentEvent::Delta { item: "a".into(), part: DeltaPart::Text, text: piece }).await;
             }
             say.push(settled("a".into(), text(whole)));
+        }
+        "burst" => {
+            for n in 0..number() {
+                let key = format!("b{n}");
+                if n % 2 == 0 {
+                    let _ = events.send(begin(&key, text("part"))).await;
+                }
+                tokio::time::sleep(Duration::from_millis(3)).await;
+                let _ = events.send(settled(key, text(format!("part {n}")))).await;
+            }
         }
         "ask" | "withdraw" => {
             let call = ToolCall { name: "Bash".into(), title: "list".into(), ..ToolCall::default() };

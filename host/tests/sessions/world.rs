@@ -70,7 +70,11 @@ impl World {
     }
 
     pub(crate) fn port(&self, fuel: i64, written: bool) -> Arc<Port> {
-        Arc::new(Port { hub: self.hub.clone(), fuel: AtomicI64::new(fuel), written, cut: Notify::new() })
+        self.port_on(fuel, written, false)
+    }
+
+    pub(crate) fn port_on(&self, fuel: i64, written: bool, slow: bool) -> Arc<Port> {
+        Arc::new(Port { hub: self.hub.clone(), fuel: AtomicI64::new(fuel), written, slow, cut: Notify::new() })
     }
 
     pub(crate) async fn start(&self) -> HostHandle {
