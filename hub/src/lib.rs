@@ -20,11 +20,13 @@ mod port;
 mod random;
 mod rows;
 mod serve;
+mod socket;
 mod sockets;
 #[cfg(test)]
 mod testing;
 mod timer;
 mod views;
+mod web_ui;
 
 pub use axum::serve::Listener;
 pub use devices::NewDevice;

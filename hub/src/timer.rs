@@ -17,7 +17,7 @@ use crate::pairing;
 const ROUND: usize = 256;
 /// Longest sleep while a command is the next to expire, so that a machine that slept notices within the 2 s of W-005.
 const SLEEP_BEFORE_EXPIRY: Duration = Duration::from_millis(1_500);
-/// Longest sleep before anything else.
+/// Longest sleep before anything else: what becomes due rings, but a ring can be lost with its caller.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// Sleep after a failure of the store.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -32,8 +32,7 @@ pub(crate) async fn run(hub: Hub) {
                 let most = if matches!(due, Due::Expire(_)) { SLEEP_BEFORE_EXPIRY } else { LONGEST_SLEEP };
                 Duration::from_millis(at.since(hub.now())).min(most)
             }
-            // Nothing is on the list: only a ring can change that.
-            Ok(None) => Duration::MAX,
+            Ok(None) => LONGEST_SLEEP,
             Err(error) => {
                 tracing::warn!(%error, "timed work failed; it is tried again");
                 AFTER_FAILURE

@@ -52,6 +52,7 @@ fn routes() -> Router<Hub> {
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device}", delete(devices::revoke))
         .route("/v1/logout", post(devices::logout))
+        .route("/v1/connect", get(crate::socket::connect))
 }
 
 /// Puts the gate before routes, and the streams beside them.
@@ -59,7 +60,7 @@ fn guarded(routes: Router<Hub>, hub: Hub) -> Router {
     routes
         .merge(stream::router(&hub))
         .route_layer(from_fn_with_state(hub.clone(), gate::access))
-        .fallback(probe::nothing)
+        .fallback(crate::web_ui::serve)
         .layer(from_fn_with_state(hub.clone(), gate::host))
         .layer(from_fn_with_state(hub.clone(), finish::finish))
         .with_state(hub)

@@ -1,9 +1,7 @@
-//! Whether the server lives, whether it can work, and what is nowhere.
+//! Whether the server lives, and whether it can work.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use protocol::error::ErrorCode;
 
 use super::error::Refused;
 use crate::hub::Hub;
@@ -17,9 +15,4 @@ pub(super) async fn health() -> StatusCode {
 pub(super) async fn ready(State(hub): State<Hub>) -> Result<StatusCode, Refused> {
     hub.ready().await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Nothing is here.
-pub(super) async fn nothing() -> Response {
-    Refused::from(ErrorCode::NotFound).into_response()
 }

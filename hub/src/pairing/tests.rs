@@ -1,1 +1,230 @@
-//! Tests.
+//! Enrolment: one code, one device, one yes; and nobody guesses it.
+
+use std::time::Duration;
+
+use protocol::api::{ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, NewPairing, PairingOffer};
+use protocol::device::{DeviceKind, Right};
+use protocol::error::ErrorCode;
+use protocol::limits::{PAIRING_MAX_TRIES, PAIRING_MAX_TRIES_PER_SOURCE, PAIRING_TTL_MS};
+use tokio::time::sleep;
+
+use super::ClaimError;
+use crate::testing::World;
+use crate::{Hub, Via};
+
+fn request(code: &str, kind: DeviceKind) -> ClaimRequest {
+    ClaimRequest {
+        code: code.to_owned(),
+        name: "Pocket".to_owned(),
+        platform: "a phone".to_owned(),
+        kind,
+        public_key: None,
+    }
+}
+
+async fn offer(world: &World, once: bool) -> PairingOffer {
+    world.hub.offer_pairing(&world.owner, NewPairing { once }).await.expect("a code")
+}
+
+async fn claim(world: &World, code: &str) -> Result<ClaimResponse, ClaimError> {
+    world.hub.claim_pairing("10.0.0.1", request(code, DeviceKind::Browser)).await
+}
+
+async fn status(hub: &Hub, claim: &ClaimResponse, wait_ms: u64) -> Result<super::ClaimAnswer, ClaimError> {
+    let asked = ClaimStatusRequest { pairing: claim.pairing, claim_token: claim.claim_token.clone(), wait_ms };
+    hub.claim_status("10.0.0.1", &asked).await
+}
+
+fn code_of(error: ClaimError) -> ErrorCode {
+    match error {
+        ClaimError::Refused(problem) => problem.code,
+        ClaimError::Limited { .. } => ErrorCode::RateLimited,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_is_enrolled_by_a_typed_code_and_a_yes_on_the_host() {
+    let world = World::new().await;
+    let mut watch = world.hub.pairing_claims();
+    let offer = offer(&world, false).await;
+    let typed = offer.code.to_lowercase().replace('-', " ");
+    let claim = claim(&world, &typed).await.unwrap();
+    let seen = watch.next().await.unwrap().unwrap();
+    assert_eq!((seen.pairing, seen.words, seen.source.as_str()), (claim.pairing, claim.words.clone(), "10.0.0.1"));
+    assert!(matches!(status(&world.hub, &claim, 0).await.unwrap().status, ClaimStatus::Pending));
+    let (hub, asked) = (world.hub.clone(), claim.clone());
+    let waiting = tokio::spawn(async move { status(&hub, &asked, 20_000).await });
+    sleep(Duration::from_secs(5)).await;
+    world.hub.answer_pairing(&world.owner, claim.pairing, true).await.unwrap();
+    let answer = waiting.await.unwrap().unwrap();
+    let credential = answer.cookie.expect("a browser gets its credential by cookie");
+    let ClaimStatus::Approved { device, credential: None } = answer.status else { panic!("{:?}", answer.status) };
+    let identity = world.hub.authenticate(&credential, Via::Cookie, "10.0.0.1").await.unwrap();
+    assert_eq!((identity.device, identity.kind), (device, DeviceKind::Browser));
+    // Told once, and used once.
+    assert!(status(&world.hub, &claim, 0).await.unwrap().cookie.is_none());
+    for code in [&offer.code, &offer.secret] {
+        let again = world.hub.claim_pairing("10.0.0.1", request(code, DeviceKind::Browser)).await.unwrap_err();
+        assert_eq!(code_of(again), ErrorCode::PairingInvalid);
+    }
+    let actions: Vec<_> = world.audited().await.into_iter().map(|entry| entry.action).collect();
+    for action in ["pairing.create", "pairing.claim", "pairing.approve"] {
+        assert!(actions.iter().any(|a| a == action), "{action}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_gets_its_credential_in_the_body_and_survives_a_restart() {
+    let world = World::new().await;
+    let offer = offer(&world, false).await;
+    let claim = world.hub.claim_pairing("10.0.0.1", request(&offer.secret, DeviceKind::Program)).await.unwrap();
+    let world = world.again().await;
+    world.hub.answer_pairing(&world.owner, claim.pairing, true).await.unwrap();
+    let answer = status(&world.hub, &claim, 0).await.unwrap();
+    assert!(answer.cookie.is_none());
+    let ClaimStatus::Approved { credential: Some(credential), .. } = answer.status else {
+        panic!("{:?}", answer.status)
+    };
+    world.hub.authenticate(&credential, Via::Bearer, "10.0.0.1").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_no_and_a_silence_let_nobody_in() {
+    let world = World::new().await;
+    let (refused, late) = (offer(&world, false).await, offer(&world, false).await);
+    let refused = claim(&world, &refused.code).await.unwrap();
+    let late = claim(&world, &late.code).await.unwrap();
+    world.hub.answer_pairing(&world.owner, refused.pairing, false).await.unwrap();
+    assert!(matches!(status(&world.hub, &refused, 0).await.unwrap().status, ClaimStatus::Rejected));
+    let changed = world.hub.answer_pairing(&world.owner, refused.pairing, true).await.unwrap_err();
+    assert_eq!(changed.code, ErrorCode::PairingInvalid);
+    sleep(Duration::from_millis(PAIRING_TTL_MS)).await;
+    assert!(matches!(status(&world.hub, &late, 0).await.unwrap().status, ClaimStatus::Expired));
+    let too_late = world.hub.answer_pairing(&world.owner, late.pairing, true).await.unwrap_err();
+    assert_eq!(too_late.code, ErrorCode::PairingInvalid);
+    sleep(Duration::from_secs(70)).await;
+    assert_eq!(world.hub.pairing_rows().await.unwrap().len(), 0);
+    assert_eq!(world.hub.device_list(world.hub.account()).await.unwrap().devices.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_never_fetches_its_credential_goes() {
+    let world = World::new().await;
+    let offer = offer(&world, false).await;
+    let claim = claim(&world, &offer.code).await.unwrap();
+    world.hub.answer_pairing(&world.owner, claim.pairing, true).await.unwrap();
+    assert_eq!(world.hub.device_list(world.hub.account()).await.unwrap().devices.len(), 2);
+    sleep(Duration::from_millis(PAIRING_TTL_MS + 61_000)).await;
+    assert_eq!(world.hub.device_list(world.hub.account()).await.unwrap().devices.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_lets_in_the_first_device_only() {
+    let world = World::new().await;
+    let (first, second) = (offer(&world, true).await, offer(&world, true).await);
+    let (one, other) = tokio::join!(claim(&world, &first.code), claim(&world, &second.code));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    let mut approved = 0;
+    for claim in [&one, &other] {
+        approved += usize::from(status(&world.hub, claim, 0).await.unwrap().cookie.is_some());
+    }
+    assert_eq!(approved, 1);
+    assert_eq!(world.hub.pairing_list().await.unwrap().claims.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_device_that_manages_makes_codes_and_answers() {
+    let world = World::new().await;
+    let (editor, _) = world.device(&[Right::Read, Right::Prompt, Right::Approve]).await;
+    let refused = world.hub.offer_pairing(&editor, NewPairing::default()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Forbidden);
+    let offer = offer(&world, false).await;
+    let claim = claim(&world, &offer.code).await.unwrap();
+    let refused = world.hub.answer_pairing(&editor, claim.pairing, true).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Forbidden);
+    let (stranger, _) = world.stranger().await;
+    let refused = world.hub.answer_pairing(&stranger, claim.pairing, true).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_token_learns_nothing() {
+    let world = World::new().await;
+    let offer = offer(&world, true).await;
+    let claim = claim(&world, &offer.code).await.unwrap();
+    let thief = ClaimResponse { claim_token: "x".repeat(43), ..claim.clone() };
+    assert_eq!(code_of(status(&world.hub, &thief, 0).await.unwrap_err()), ErrorCode::PairingInvalid);
+    assert!(status(&world.hub, &claim, 0).await.unwrap().cookie.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_guesses_from_anywhere_never_succeed_and_are_alarmed() {
+    let world = World::new().await;
+    let offer = offer(&world, true).await;
+    let mut limited = 0;
+    for n in 0..10_000_u32 {
+        // From one source first, then from as many as there are guesses.
+        let source = if n < 1_000 { "10.0.0.1".to_owned() } else { format!("10.1.{}.{}", n / 256, n % 256) };
+        let guess = format!("{:08}", n * 7919 % 100_000_000);
+        assert_ne!(guess, offer.code.replace('-', ""), "a guess of this test is right by chance");
+        match world.hub.claim_pairing(&source, request(&guess, DeviceKind::Browser)).await {
+            Err(ClaimError::Limited { retry_after_ms }) => {
+                assert!(retry_after_ms <= PAIRING_TTL_MS);
+                limited += 1;
+            }
+            Err(ClaimError::Refused(problem)) => assert_eq!(problem.code, ErrorCode::PairingInvalid),
+            Ok(claim) => panic!("{claim:?}"),
+        }
+    }
+    assert_eq!(limited, 1_000 - PAIRING_MAX_TRIES_PER_SOURCE);
+    let entries = world.audited().await;
+    assert!(entries.iter().filter(|entry| entry.action == "pairing.alarm").count() >= 2);
+    assert!(entries.len() < 200, "guessing does not fill the audit trail");
+    // The right code is void; the QR code's secret, which nobody can guess, is not.
+    let typed = world.hub.claim_pairing("10.9.9.9", request(&offer.code, DeviceKind::Browser)).await.unwrap_err();
+    assert_eq!(code_of(typed), ErrorCode::PairingInvalid);
+    world.hub.claim_pairing("10.9.9.9", request(&offer.secret, DeviceKind::Browser)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn tries_are_counted_across_restarts() {
+    let mut world = World::new().await;
+    let offer = offer(&world, false).await;
+    for n in 0..PAIRING_MAX_TRIES {
+        let source = format!("10.0.0.{n}");
+        let wrong = world.hub.claim_pairing(&source, request("00000000", DeviceKind::Browser)).await.unwrap_err();
+        assert_eq!(code_of(wrong), ErrorCode::PairingInvalid);
+        world = world.again().await;
+    }
+    assert_eq!(code_of(claim(&world, &offer.code).await.unwrap_err()), ErrorCode::PairingInvalid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_device_is_cut_and_cannot_come_back() {
+    let world = World::new().await;
+    let (device, credential) = world.device(&Right::ALL).await;
+    let pass = world.hub.admit_socket(&device).unwrap();
+    let listed = world.hub.device_list(world.hub.account()).await.unwrap().devices;
+    assert!(listed.iter().any(|row| row.device == device.device && row.connected));
+    drop(pass);
+    world.hub.revoke(&world.owner, device.device).await.unwrap();
+    assert!(device.leash.is_cancelled());
+    let refused = world.hub.authenticate(&credential, Via::Bearer, "10.0.0.1").await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Unauthenticated);
+    world.hub.revoke(&world.owner, device.device).await.unwrap();
+    let (viewer, _) = world.device(&[Right::Read]).await;
+    let refused = world.hub.revoke(&viewer, world.hub.node()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Forbidden);
+    world.hub.revoke(&viewer, viewer.device).await.unwrap();
+    assert!(world.hub.revoke(&world.owner, world.hub.node()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_command_line_has_one_credential_at_a_time() {
+    let world = World::new().await;
+    let old = world.hub.node_credential().await.unwrap();
+    let new = world.hub.node_credential().await.unwrap();
+    assert!(world.hub.authenticate(&old, Via::Bearer, "local").await.is_err());
+    let identity = world.hub.authenticate(&new, Via::Bearer, "local").await.unwrap();
+    assert_eq!(identity.device, world.hub.node());
+}

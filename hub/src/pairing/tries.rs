@@ -8,7 +8,7 @@ use protocol::time::UnixMs;
 /// How long a wrong try is remembered, in milliseconds: as long as a code lives.
 const WINDOW_MS: u64 = protocol::limits::PAIRING_TTL_MS;
 /// Most sources that are told apart; beyond, the one that has been quiet longest is forgotten.
-const MAX_SOURCES: usize = 4_096;
+const MAX_SOURCES: usize = 1_024;
 /// Wrong tries in a window of which the audit trail keeps an entry each; more of them are one alarm.
 const MAX_AUDITED: u32 = 100;
 

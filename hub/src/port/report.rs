@@ -6,7 +6,7 @@ use protocol::command::CommandState;
 use protocol::fact::{FeedFact, Operation};
 use protocol::host::Project;
 use protocol::id::CommandId;
-use protocol::port::{PortError, Report, Reported, Transition};
+use protocol::port::{PortError, Report, Reported, StreamStep, Transition};
 use store::{Batch, Done};
 
 use super::steps::Draft;
@@ -38,6 +38,9 @@ impl Port {
                     for (turn, session) in &draft.turns {
                         self.hub.inner.known.learn_turn(*turn, *session);
                     }
+                    if report.streams.iter().any(|step| matches!(step, StreamStep::CloseTurn(_))) {
+                        self.hub.inner.due.ring();
+                    }
                     return Ok(reported(&draft.ends, &done));
                 }
                 // A cancellation or an expiry was faster: the transitions are looked at anew, and refused if they no longer fit.
@@ -53,6 +56,9 @@ impl Port {
         let mut here: HashMap<String, bool> = HashMap::new();
         for fact in facts {
             let Some((kind, key, operation)) = feed::row_of(fact) else { return refuse("a fact of an unknown type") };
+            if !matches!(kind, "session" | "project" | "approval") {
+                return refuse(format!("a host does not write {kind} facts"));
+            }
             let row = keys::row(account, kind, &key);
             let exists = match here.get(&row) {
                 Some(exists) => *exists,
@@ -77,7 +83,7 @@ impl Port {
                 }
                 FeedFact::Project { id, value: Some(project), .. } => FeedFact::from((id, write(exists), project)),
                 FeedFact::Approval { id, value: Some(approval), .. } => FeedFact::from((id, write(exists), approval)),
-                _ => return refuse(format!("a host does not write {kind} facts")),
+                _ => return refuse(format!("a {kind} fact without a value")),
             };
             self.check_own(draft, &stamped).await?;
             feed::tell(batch, account, &stamped);
