@@ -121,8 +121,12 @@ impl Line<'_> {
 
     /// Writes, and waits until the client's side of the path has taken it.
     async fn send(&mut self, message: Message) -> Result<(), Ending> {
+        // A page sees only text: to it a ping is silence.
+        let speaks = matches!(message, Message::Text(_));
         let sent = timeout(SEND_TIMEOUT, self.socket.send(message)).await;
-        self.pulse.said(Instant::now());
+        if speaks {
+            self.pulse.said(Instant::now());
+        }
         match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
@@ -225,13 +229,13 @@ impl Connection<'_> {
                 Ok(())
             }
             // A machine that slept wakes to a late clock and to what came meanwhile.
-            Beat::Dead => match self.line.socket.recv().now_or_never() {
-                Some(message) => self.hear(message).await,
-                None => {
-                    let detail = "nothing came for too long";
-                    Err(Ending::because(CloseCode::ResyncRequired, ErrorCode::ResyncRequired, detail))
+            Beat::Dead => {
+                if let Some(message) = self.line.socket.recv().now_or_never() {
+                    return self.hear(message).await;
                 }
-            },
+                let detail = "nothing came for too long";
+                Err(Ending::because(CloseCode::ResyncRequired, ErrorCode::ResyncRequired, detail))
+            }
         }
     }
 }

@@ -53,9 +53,11 @@ pub(super) async fn part(socket: &mut WebSocket, ending: Ending) {
             socket.send(Message::Close(Some(frame))).await?;
         }
         while let Some(heard) = socket.recv().await {
-            // After a frame that could not be read, nothing can; then the wait alone has to do.
-            if heard.is_err() {
-                return std::future::pending().await;
+            match heard.map_err(|error| Ending::of_read(&error)) {
+                Ok(_) => {}
+                Err(Ending::Gone) => break,
+                // After a frame that could not be read nothing can, though the client is there: the wait alone has to do.
+                Err(Ending::Close(..)) => return std::future::pending().await,
             }
         }
         Ok::<(), axum::Error>(())

@@ -44,8 +44,9 @@ mod tests {
         let messages = bodies
             .iter()
             .map(|body| {
+                let start = at;
                 at = at.plus(body.len() as u64);
-                Message { body: Bytes::from_static(body), end: at }
+                Message { body: Bytes::from_static(body), start, end: at }
             })
             .collect();
         Chunk { messages, next: at, up_to_date: true, closed: false }
@@ -57,7 +58,7 @@ mod tests {
         for bodies in [&bodies[..], &bodies[..1], &[]] {
             let chunk = chunk(bodies);
             let text = batch(7, &chunk).unwrap();
-            let frame: ServerFrame = serde_json::from_str(&text).unwrap();
+            let frame = ServerFrame::parse(&text).unwrap();
             match &frame {
                 ServerFrame::Batch { sub: 7, messages, next, up_to_date: true } => {
                     assert_eq!(*next, chunk.next);

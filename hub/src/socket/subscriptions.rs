@@ -55,7 +55,9 @@ impl Subscriptions {
         }
         if self.open.len() >= MAX_SUBSCRIPTIONS {
             let detail = format!("a socket has at most {MAX_SUBSCRIPTIONS} subscriptions");
-            return refuse(Problem::new(ErrorCode::RateLimited).detail(detail).hint("Release some that are not needed."));
+            return refuse(
+                Problem::new(ErrorCode::RateLimited).detail(detail).hint("Release some that are not needed."),
+            );
         }
         if let Err(problem) = hub.may_read(who.account, stream).await {
             return refuse(problem);
@@ -65,15 +67,17 @@ impl Subscriptions {
             From::Now => Position::Now,
             From::Offset(offset) => Position::Offset(offset),
         };
-        let followed = hub.streams().follow(stream, position).await;
-        let tail = hub.streams().head(stream).await;
-        let (mut follower, tail) = match (followed, tail) {
-            (Ok(follower), Ok(Some(head))) => (follower, head.tail),
-            (Ok(_), Ok(None)) | (Err(FollowError::Gone { .. }), _) => {
-                return refuse(Problem::new(ErrorCode::NotFound));
-            }
-            (Ok(_), Err(error)) => return over(sub, &error.into(), None),
-            (Err(error), _) => return over(sub, &error, None),
+        let streams = hub.streams();
+        let mut follower = match streams.follow(stream, position).await {
+            Ok(follower) => follower,
+            Err(FollowError::Gone { .. }) => return refuse(Problem::new(ErrorCode::NotFound)),
+            Err(error) => return over(sub, &error, None),
+        };
+        // In this order, so that the end is never before the place where the subscription begins.
+        let tail = match streams.head(stream).await {
+            Ok(Some(head)) => head.tail,
+            Ok(None) => return refuse(Problem::new(ErrorCode::NotFound)),
+            Err(error) => return over(sub, &error.into(), None),
         };
         follower.hook(&self.wake, sub);
         let next = follower.offset();
