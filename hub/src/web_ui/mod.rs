@@ -94,7 +94,12 @@ fn takes_brotli(headers: &HeaderMap) -> bool {
 
 /// The parts of a header that is a list.
 fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).map(str::trim)
+    headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .map(str::trim)
 }
 
 #[cfg(test)]

@@ -53,7 +53,9 @@ async fn every_screen_is_the_page_and_nothing_but_the_page() {
 
 #[tokio::test]
 async fn no_path_leaves_the_table() {
-    for path in ["/assets/../Cargo.toml", "/../Cargo.toml", "/assets/%2e%2e/index.html", "/assets/..%2findex.html", "/assets//"] {
+    for path in
+        ["/assets/../Cargo.toml", "/../Cargo.toml", "/assets/%2e%2e/index.html", "/assets/..%2findex.html", "/assets//"]
+    {
         assert_eq!(get(path, &[]).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
 }
