@@ -278,6 +278,7 @@ export const en = {
     allow: "Allow",
     allowOnce: "Allow once",
     always: "Always…",
+    more: "More…",
     alwaysTitle: "Do not ask again:",
     deny: "Deny",
     denyWhy: "Deny with a word",

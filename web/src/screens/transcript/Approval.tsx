@@ -4,8 +4,9 @@ import { useKeys } from "../../app/keys";
 import { useStore } from "../../hub/store";
 import { Mark } from "../../parts/Mark";
 import { Markdown } from "../../parts/Markdown";
-import type { Approval, ApprovalOption } from "../../protocol/generated";
+import type { Approval, ApprovalOption, Item } from "../../protocol/generated";
 import { words } from "../../words";
+import { DiffView } from "./DiffView";
 import { Questions } from "./Questions";
 import { who } from "./people";
 
@@ -35,8 +36,17 @@ function useAnswering(approval: string): Answering | null {
   return { command, state: "sending", error: "" };
 }
 
+interface Props {
+  id: string;
+  approval: Approval;
+  /** The tool call that waits: an edit is shown as it will be made, not only by its path. */
+  call: Item | undefined;
+  agent: string;
+  host: string;
+}
+
 /** A decision that the agent waits for: exactly what will be done, and where; then the answers. */
-export function ApprovalCard({ id, approval, agent, host }: { id: string; approval: Approval; agent: string; host: string }) {
+export function ApprovalCard({ id, approval, call, agent, host }: Props) {
   const rows = useRows();
   const me = useStore(useHub().me);
   if (approval.state !== "pending") {
@@ -53,10 +63,10 @@ export function ApprovalCard({ id, approval, agent, host }: { id: string; approv
       </div>
     );
   }
-  return <Pending id={id} approval={approval} agent={agent} host={host} />;
+  return <Pending id={id} approval={approval} call={call} agent={agent} host={host} />;
 }
 
-function Pending({ id, approval, agent, host }: { id: string; approval: Approval; agent: string; host: string }) {
+function Pending({ id, approval, call, agent, host }: Props) {
   const hub = useHub();
   const rows = useRows();
   const me = useStore(hub.me);
@@ -68,8 +78,9 @@ function Pending({ id, approval, agent, host }: { id: string; approval: Approval
   const first = (kind: ApprovalOption["kind"]): ApprovalOption | undefined => approval.options.find((option) => option.kind === kind);
   const allow = first("allow_once");
   const deny = first("deny") ?? first("deny_always");
-  const always = approval.options.filter((option) => option.kind === "allow_always" || (option.kind === "deny_always" && option !== deny));
-  const [more, setMore] = useState(false);
+  const others = approval.options.filter((option) => option !== allow && option !== deny);
+  const [more, setMore] = useState(allow === undefined);
+  const edits = call?.content.kind === "tool_call" ? call.content.diffs : [];
   const [reason, setReason] = useState<string | null>(null);
   const card = useRef<HTMLElement>(null);
   const session = rows.session.get(approval.session);
@@ -105,6 +116,14 @@ function Pending({ id, approval, agent, host }: { id: string; approval: Approval
           {content.detail}
         </pre>
       )}
+      {edits.length > 0 ? (
+        <div className="approval-edits">
+          {edits.map((edit, at) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: the edits of a call are named by their place
+            <DiffView key={at} edit={edit} whole />
+          ))}
+        </div>
+      ) : null}
       {content.reason ? (
         <p className="small">
           <span className="soft">{words.approval.why}: </span>
@@ -162,8 +181,8 @@ function Pending({ id, approval, agent, host }: { id: string; approval: Approval
           </div>
           {more && !busy ? (
             <div className="approval-always">
-              <p className="small soft">{words.approval.alwaysTitle}</p>
-              {always.map((option) => (
+              {others.every((option) => option.kind === "allow_always") ? <p className="small soft">{words.approval.alwaysTitle}</p> : null}
+              {others.map((option) => (
                 <button key={option.id} type="button" className="button button-wide" disabled={busy} onClick={() => answer(option)}>
                   {label(option)}
                 </button>
@@ -176,9 +195,9 @@ function Pending({ id, approval, agent, host }: { id: string; approval: Approval
                 {words.approval.denyWhy}
               </button>
             ) : null}
-            {always.length > 0 && !more ? (
+            {others.length > 0 && !more ? (
               <button type="button" className="button button-plain small" aria-expanded={more} onClick={() => setMore(true)}>
-                {words.approval.always}
+                {others.some((option) => option.kind === "allow_always") ? words.approval.always : words.approval.more}
               </button>
             ) : null}
           </div>

@@ -3,8 +3,8 @@ import type { Diff } from "../../protocol/generated";
 import { counts, diff, hunks } from "../../session/diff";
 import { words } from "../../words";
 
-/** An edit of one file, by line. */
-export const DiffView = memo(function DiffView({ edit }: { edit: Diff }) {
+/** An edit of one file, by line; `whole` leaves nothing out between the changes. */
+export const DiffView = memo(function DiffView({ edit, whole = false }: { edit: Diff; whole?: boolean }) {
   const lines = useMemo(() => diff(edit.oldText ?? "", edit.newText), [edit]);
   const count = lines === null ? null : counts(lines);
   return (
@@ -21,7 +21,7 @@ export const DiffView = memo(function DiffView({ edit }: { edit: Diff }) {
         </>
       ) : (
         <pre className="code-block diff-lines" tabIndex={0}>
-          {hunks(lines).map((line, at) => (
+          {(whole ? lines : hunks(lines)).map((line, at) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: a line of a comparison is named by its place
             <span key={at} className={line === null ? "diff-gap" : line.sign === "+" ? "diff-added" : line.sign === "-" ? "diff-removed" : "diff-same"}>
               {line === null ? "⋯" : `${line.sign} ${line.text}`}

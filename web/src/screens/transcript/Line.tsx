@@ -1,19 +1,25 @@
 import { memo } from "react";
 import type { Rows } from "../../hub/feed";
-import type { Me, Turn } from "../../protocol/generated";
-import type { Entry } from "../../session/entries";
-import { type Transcript, isFinal } from "../../session/fold";
+import type { Item, Me, Turn } from "../../protocol/generated";
+import { type Entry, same } from "../../session/entries";
+import { isFinal } from "../../session/fold";
 import { delivered } from "../../session/pending";
 import { words } from "../../words";
 import { clock } from "../../words/time";
 import { ApprovalCard } from "./Approval";
 import { AgentItem } from "./Item";
 import { Message } from "./Message";
+import { Waiting } from "./Waiting";
 import { who } from "./people";
 
 interface Props {
   line: Entry;
-  transcript: Transcript;
+  /** The turn that it belongs to, when it is known. */
+  turn: Turn | undefined;
+  /** For an approval: the tool call that waits for it. */
+  call: Item | undefined;
+  /** For a prompt that waits: its place in the line. */
+  place: number | null;
   rows: Rows;
   me: Me | null;
   agent: string;
@@ -21,15 +27,25 @@ interface Props {
   now: number;
 }
 
-/** One line of the transcript. */
-export function Line({ line, transcript, rows, me, agent, host, now }: Props) {
-  if (line.kind === "approval") return <ApprovalCard id={line.id} approval={line.approval} agent={agent} host={host} />;
+/** One line of the transcript; drawn anew only when something of its own has changed, however fast another one grows. */
+export const Line = memo(Drawn, (a, b) => {
+  const rows = a.rows.device === b.rows.device && a.rows.host === b.rows.host;
+  const rest = a.turn === b.turn && a.call === b.call && a.place === b.place && a.me === b.me && a.agent === b.agent && a.host === b.host;
+  return rows && rest && a.now === b.now && same(a.line, b.line);
+});
+
+function Drawn({ line, turn, call, place, rows, me, agent, host, now }: Props) {
+  if (line.kind === "approval") return <ApprovalCard id={line.id} approval={line.approval} call={call} agent={agent} host={host} />;
   if (line.kind === "end") return <TurnEnd turn={line.turn} by={line.turn.error?.by ? who(line.turn.error.by, rows, me).device : null} />;
-  const turn = transcript.turn(line.item.turn);
   const { item } = line;
   if (item.role === "user" && item.content.kind === "text") {
     const { person, device } = who(item.sender, rows, me);
-    return <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host={host} />;
+    const command = turn?.origin.type === "prompt" ? turn.origin.command : "";
+    return (
+      <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="">
+        {turn?.state === "queued" ? <Waiting session={item.session} command={command} turn={item.turn} place={place} /> : null}
+      </Message>
+    );
   }
   return <AgentItem item={item} depth={line.depth} working={turn !== undefined && !isFinal(turn.state)} />;
 }

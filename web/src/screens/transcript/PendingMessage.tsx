@@ -6,6 +6,7 @@ import type { Pending } from "../../session/pending";
 import { words } from "../../words";
 import { ago, clock } from "../../words/time";
 import { Message } from "./Message";
+import { Waiting } from "./Waiting";
 
 /** A message that waits, or that never got there, with what can be done about it. */
 export function PendingMessage({ message, session, now, dismiss }: { message: Pending; session: string; now: number; dismiss: () => void }) {
@@ -17,10 +18,6 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
   const host = rows.host.get(message.host);
   // A host that is not there is named, with how long it has been away; one that is there takes the message in a moment.
   const away = host === undefined || host.presence === "online" ? "" : words.transcript.awayFor(host.content.name, ago(host.seenAtMs, now));
-  const takeBack = (): void => {
-    if (message.turn !== null) hub.post(message.host, { kind: "cancel_turn", session, turn: message.turn });
-    else void hub.socket.cancelCommand(message.command);
-  };
   const again = (): void => {
     hub.forget(message.command);
     dismiss();
@@ -50,14 +47,7 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
           </button>
         </div>
       ) : null}
-      {delivery === "queued" || delivery === "hub" ? (
-        <div className="message-actions message-waiting">
-          <span className="small soft">{place === null ? "" : words.transcript.queuedPlace(place)}</span>
-          <button type="button" className="button button-plain small" onClick={takeBack}>
-            {words.delivery.takeBack}
-          </button>
-        </div>
-      ) : null}
+      {delivery === "queued" || delivery === "hub" ? <Waiting session={session} command={message.command} turn={message.turn} place={place} /> : null}
     </Message>
   );
 }

@@ -5,7 +5,7 @@ import { Icon } from "../../parts/Icon";
 import { Link } from "../../parts/Link";
 import { Sign } from "../../parts/Sign";
 import { Written } from "../../parts/Written";
-import { type Entry, entries } from "../../session/entries";
+import { type Entry, entries, turnOf } from "../../session/entries";
 import type { Opener } from "../../session/opener";
 import { pending } from "../../session/pending";
 import { words } from "../../words";
@@ -16,6 +16,9 @@ import { PendingMessage } from "./PendingMessage";
 import { useScroll } from "./useScroll";
 import "./transcript.css";
 import "./cards.css";
+
+/** How often to look for a session that the lists know and its journal does not yet, in milliseconds. */
+const LOOK_AGAIN_MS = 1_500;
 
 /** One chat: what was said and done, by place, and what waits for you. */
 export function TranscriptScreen({ session }: { session: string }) {
@@ -44,13 +47,17 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   // The host makes the session a moment after this page has opened it: look again when the lists know it.
   const known = row !== undefined;
   useEffect(() => {
-    if (known && phase === "missing") void opener.open();
+    if (!known || phase !== "missing") return;
+    void opener.open();
+    const timer = setInterval(() => void opener.open(), LOOK_AGAIN_MS);
+    return () => clearInterval(timer);
   }, [known, phase, opener]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: the transcript changes in place, its version says when
   const lines = useMemo(() => entries(transcript), [transcript, version]);
   const waits = useMemo(() => pending(session, transcript, rows, sent), [session, transcript, version, rows, sent]).filter((each) => !dismissed.has(each.command));
   const turns = transcript.turns();
+  const queued = turns.filter(([, turn]) => turn.state === "queued").map(([id]) => id);
   const running = turns.find(([, turn]) => turn.state === "running" || turn.state === "awaiting_approval");
   const host = row?.host ?? waits[0]?.host ?? "";
   const hostName = rows.host.get(host)?.content.name ?? "";
@@ -92,7 +99,18 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
           <div className="chat-lines" ref={scroll.list} role="log" aria-label={words.transcript.log} aria-live="off">
             {phase === "open" ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
             {lines.map((line) => (
-              <Line key={`${line.kind} ${line.id}`} line={line} transcript={transcript} rows={rows} me={me} agent={agent} host={hostName} now={now} />
+              <Line
+                key={`${line.kind} ${line.id}`}
+                line={line}
+                turn={transcript.turn(turnOf(line))}
+                call={line.kind === "approval" && line.approval.item !== null ? transcript.item(line.approval.item) : undefined}
+                place={queued.includes(turnOf(line)) ? queued.indexOf(turnOf(line)) + 1 : null}
+                rows={rows}
+                me={me}
+                agent={agent}
+                host={hostName}
+                now={now}
+              />
             ))}
             {waits.map((each) => (
               <PendingMessage key={each.command} message={each} session={session} now={now} dismiss={() => setDismissed((before) => new Set(before).add(each.command))} />

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { type Rows, NO_ROWS, fold } from "../src/hub/feed";
+import type { Sent } from "../src/hub/outbox";
+import type { CommandState, TurnState } from "../src/protocol/generated";
+import { listed } from "../src/screens/sessions/order";
+import { entries } from "../src/session/entries";
+import { type Fact, parseFact } from "../src/session/fact";
+import { Transcript } from "../src/session/fold";
+import { pending } from "../src/session/pending";
+
+const fact = (type: string, key: string, value: object): Fact => parseFact({ type, key, value: { v: 1, session: "ses_1", ...value }, headers: { operation: "insert" } }) ?? expect.fail();
+const sender = { account: "acc_1", device: "dev_1" };
+const turn = (key: string, ord: number, state: TurnState, command: string, error: object | null = null): Fact => fact("turn", key, { ord, state, origin: { type: "prompt", command }, error, content: { detail: null } });
+const item = (key: string, of: string, ord: number, role: string, parent: string | null = null): Fact => fact("item", key, { turn: of, ord, role, parent, createdAtMs: ord, content: { kind: "text", text: key } });
+const command = (key: string, state: CommandState, text: string, of: string | null = null): Fact => fact("command", key, { kind: "send_prompt", host: "dev_h", turn: of, sender, state, createdAtMs: 100, error: null, content: { text, detail: null } });
+
+function transcript(...facts: Fact[]): Transcript {
+  const made = new Transcript();
+  for (const each of facts) made.journal(each);
+  return made;
+}
+
+const rows = (...facts: Fact[]): Rows => fold(NO_ROWS, facts);
+const NOTHING: ReadonlyMap<string, Sent> = new Map();
+
+describe("the lines of a transcript", () => {
+  it("show a prompt that waited with its own answer, and why a turn did not end well behind its last line", () => {
+    const told = transcript(
+      turn("trn_1", 1, "interrupted", "cmd_1", { code: "cancelled", by: null }),
+      item("itm_1", "trn_1", 2, "user"),
+      item("itm_2", "trn_1", 3, "agent"),
+      turn("trn_2", 4, "completed", "cmd_2"),
+      item("itm_3", "trn_2", 5, "user"),
+      item("itm_4", "trn_1", 6, "agent"),
+      item("itm_5", "trn_2", 7, "agent"),
+    );
+    expect(entries(told).map((entry) => entry.id)).toEqual(["itm_1", "itm_2", "itm_4", "trn_1", "itm_3", "itm_5"]);
+  });
+
+  it("indent what a sub-agent says, and end even when parents go in a circle", () => {
+    const told = transcript(item("itm_1", "trn_1", 1, "agent"), item("itm_2", "trn_1", 2, "agent", "itm_1"), item("itm_3", "trn_1", 3, "agent", "itm_4"), item("itm_4", "trn_1", 4, "agent", "itm_3"));
+    expect(entries(told).map((entry) => (entry.kind === "item" ? entry.depth : -1))).toEqual([0, 1, 3, 3]);
+  });
+});
+
+describe("messages that wait", () => {
+  const sent = (phase: Sent["phase"]): ReadonlyMap<string, Sent> =>
+    new Map([["cmd_9", { request: { id: "cmd_9", host: "dev_h", ttlMs: null, body: { kind: "send_prompt", session: "ses_1", content: { text: "mine" } } }, atMs: 500, phase, state: null, error: phase === "refused" ? "queue_full" : null }]]);
+
+  it("are shown once, however many of outbox, lists and journal know them", () => {
+    expect(pending("ses_1", transcript(), rows(), sent("here")).map((each) => each.delivery)).toEqual(["here"]);
+    expect(pending("ses_1", transcript(), rows(), sent("acked")).map((each) => each.delivery)).toEqual(["hub"]);
+    expect(pending("ses_1", transcript(), rows(command("cmd_9", "queued", "mine")), sent("acked"))).toHaveLength(1);
+    const known = transcript(turn("trn_9", 1, "queued", "cmd_9"), item("itm_9", "trn_9", 2, "user"));
+    expect(pending("ses_1", known, rows(command("cmd_9", "running", "mine", "trn_9")), sent("acked"))).toEqual([]);
+    expect(pending("ses_1", known, rows(), sent("acked"))).toEqual([]);
+  });
+
+  it("that failed say why, until something newer was said", () => {
+    const failed = pending("ses_1", transcript(), rows(command("cmd_1", "expired", "old")), NOTHING);
+    expect(failed).toMatchObject([{ delivery: "failed", error: { command: "expired" }, body: { kind: "send_prompt" } }]);
+    expect(pending("ses_1", transcript(item("itm_1", "trn_1", 101, "user")), rows(command("cmd_1", "expired", "old")), NOTHING)).toEqual([]);
+    expect(pending("ses_1", transcript(), rows(), sent("refused"))).toMatchObject([{ delivery: "failed", error: { command: "queue_full" } }]);
+  });
+
+  it("of another session are not shown here", () => expect(pending("ses_2", transcript(), rows(command("cmd_1", "queued", "x")), sent("here"))).toEqual([]));
+});
+
+describe("the list of chats", () => {
+  const session = (key: string, activity: string, updatedAtMs: number): Fact => fact("session", key, { host: "dev_h", project: "prj_1", agent: "demo", activity, updatedAtMs, content: { title: key, doing: null } });
+  it("goes by need, then by time, and hides what was put away", () => {
+    const made = rows(session("ses_idle", "idle", 9), session("ses_old", "not_loaded", 1), session("ses_work", "working", 2), session("ses_need", "needs_input", 1), session("ses_away", "archived", 99), session("ses_1", "idle", 3), command("cmd_1", "queued", "x"));
+    expect(listed(made, NOTHING).map((row) => [row.id, row.need])).toEqual([
+      ["ses_need", "needs"],
+      ["ses_work", "working"],
+      ["ses_1", "waiting"],
+      ["ses_idle", "rest"],
+      ["ses_old", "rest"],
+    ]);
+  });
+
+  it("has a chat that was just started, before its host has made it", () => {
+    const start: Sent = { request: { id: "cmd_2", host: "dev_h", ttlMs: null, body: { kind: "start_session", session: "ses_new", project: "prj_1", agent: "demo", model: null, mode: null, content: { title: null, text: "Fix it\nplease" } } }, atMs: 5, phase: "here", state: null, error: null };
+    expect(listed(rows(), new Map([["cmd_2", start]]))).toMatchObject([{ id: "ses_new", title: "Fix it", need: "waiting" }]);
+  });
+});
