@@ -273,3 +273,34 @@ async fn a_full_disk_pauses_and_loses_nothing() {
     world.sound();
     host.stop().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_back_before_it_was_accepted_never_was() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("hello"));
+    world.turn(first, TurnState::Completed).await;
+    let take_back = async |command| {
+        world.until("leased", |hub| hub.command(command).state == CommandState::Leased).await;
+        world.hub.state().commands.get_mut(&command).unwrap().state = CommandState::Cancelled;
+    };
+    world.hub.state().full = true;
+    let lost = world.prompt(session, "lost");
+    take_back(lost).await;
+    let kept = world.prompt(session, "kept");
+    let (never, start) = world.open(Some("never"));
+    take_back(start).await;
+    let orphan = world.prompt(never, "orphan");
+    world.until("leased", |hub| hub.command(orphan).state == CommandState::Leased).await;
+    world.hub.state().full = false;
+    world.turn(kept, TurnState::Completed).await;
+    assert_eq!(world.end(orphan).await, CommandState::Failed);
+    assert_eq!(world.hub.state().command(orphan).error, Some(ErrorCode::NotFound));
+    assert_eq!(world.texts(session), ["hello", "hello", "kept", "kept"]);
+    assert_eq!(*world.stage.prompts.lock().unwrap(), ["hello", "kept"]);
+    assert!(world.hub.state().session(never).is_none());
+    let again = world.prompt(never, "orphan");
+    assert_eq!(world.end(again).await, CommandState::Failed);
+    world.sound();
+    host.stop().await.unwrap();
+}
