@@ -48,7 +48,8 @@ export default defineConfig({
     emptyOutDir: true,
   },
   server: {
-    proxy: { "/v1": { target: hub, ws: true, changeOrigin: true } },
+    // The hub takes requests of its own pages only: while developing, this page speaks as one of them.
+    proxy: { "/v1": { target: hub, ws: true, changeOrigin: true, headers: { origin: new URL(hub).origin } } },
   },
   test: {
     include: ["test/**/*.test.ts", "test/**/*.test.tsx"],

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Hub } from "../hub/hub";
 import { useStore } from "../hub/store";
 import { Written } from "../parts/Written";
@@ -9,7 +9,7 @@ import { words } from "../words";
 import { HubContext, useHub, useRows } from "./context";
 import { Keys } from "./Keys";
 import { useKeys } from "./keys";
-import { go, route } from "./router";
+import { type Route, go, route } from "./router";
 import "./app.css";
 
 /** Everything behind the door: the list, and what it leads to. */
@@ -59,6 +59,7 @@ function Rooms() {
   const [keys, setKeys] = useState(false);
   useKeys({ "?": () => setKeys(true), n: () => go({ screen: "new", project: null }) });
   useFavicon();
+  useHeadFocus(here);
   const session = here.screen === "session" ? here.session : null;
   return (
     <div className="rooms" data-screen={here.screen}>
@@ -77,6 +78,17 @@ function Rooms() {
       {keys ? <Keys close={() => setKeys(false)} /> : null}
     </div>
   );
+}
+
+/** Another screen begins at its head, for the keyboard and for whoever hears the page. */
+function useHeadFocus(here: Route): void {
+  const first = useRef(here);
+  useEffect(() => {
+    if (first.current === here) return;
+    const head = document.querySelector<HTMLElement>("main h1");
+    head?.setAttribute("tabindex", "-1");
+    head?.focus({ preventScroll: true });
+  }, [here]);
 }
 
 /** The sign in the browser's tab has a filled dot while something needs you. */

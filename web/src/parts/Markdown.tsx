@@ -16,7 +16,7 @@ export const Markdown = memo(function Markdown({ text, growing }: { text: string
   return (
     <div className="markdown">
       {parts.map((part, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a block is named by its place, a text only grows at its end
+        // a block is named by its place, a text only grows at its end
         <Block key={at} text={growing && at === parts.length - 1 ? remend(part) : part} />
       ))}
     </div>

@@ -91,7 +91,6 @@ export const en = {
   copied: "Copied",
   retry: "Retry",
   dismiss: "Dismiss",
-  optional: "optional",
   span,
 
   connection: {
@@ -133,7 +132,6 @@ export const en = {
     loading: "Fetching your chats",
     hosts: "Machines",
     starting: "Starting",
-    queued: (n: number): string => many(n, "message waits", "messages wait"),
     states: { needs: "needs you", working: "working", waiting: "waiting", idle: "idle", dead: "cannot go on" },
   },
 
@@ -202,14 +200,12 @@ export const en = {
 
   transcript: {
     you: "You",
-    device: (name: string): string => name,
     unknownDevice: "another device",
     loading: "Opening the chat",
     missingTitle: "There is no such chat",
     missing: "It may have been deleted, or the address is of another machine.",
     failedTitle: "The chat could not be opened",
     failed: "Nothing was lost. Trying again by itself.",
-    startingTitle: "The chat is being made",
     starting: "Your message is kept. It appears here as soon as the host has taken it.",
     emptyTitle: "Nothing was said yet",
     empty: "Write the first message below.",
@@ -245,7 +241,6 @@ export const en = {
     done: "done",
     failed: "failed",
     stopped: "stopped",
-    cancelled: "taken back",
     takeBack: "Take back",
   },
 
@@ -255,7 +250,6 @@ export const en = {
     kind: (kind: ToolKind): string => tools[kind] ?? tools.other,
     status: (status: ItemStatus): string => itemStates[status] ?? itemStates.unknown,
     exit: (code: number): string => `exit ${code}`,
-    lines: (n: number): string => many(n, "line", "lines"),
     showAll: (n: number): string => `Show all ${n.toLocaleString("en")} lines`,
     showLess: "Show the last lines",
     omitted: (size: string): string => `${size} of output were left out.`,
@@ -272,11 +266,10 @@ export const en = {
     question: "A question for you",
     plan: "May I carry out this plan?",
     where: (place: string, host: string): string => (place === "" ? `on ${host}` : `in ${place} on ${host}`),
-    behalf: (who: string): string => `asked for by ${who}`,
+    behalf: (who: string, device: string): string => `for ${who === "You" ? "you" : who}${device === "" ? "" : `, from ${device}`}`,
     why: "Why it asks",
     exactly: "Exactly what will be done",
     allow: "Allow",
-    allowOnce: "Allow once",
     always: "Always…",
     more: "More…",
     alwaysTitle: "Do not ask again:",

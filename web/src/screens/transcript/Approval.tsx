@@ -4,7 +4,7 @@ import { useKeys } from "../../app/keys";
 import { useStore } from "../../hub/store";
 import { Mark } from "../../parts/Mark";
 import { Markdown } from "../../parts/Markdown";
-import type { Approval, ApprovalOption, Item } from "../../protocol/generated";
+import type { Approval, ApprovalOption, Item, Sender } from "../../protocol/generated";
 import { words } from "../../words";
 import { DiffView } from "./DiffView";
 import { Questions } from "./Questions";
@@ -41,12 +41,14 @@ interface Props {
   approval: Approval;
   /** The tool call that waits: an edit is shown as it will be made, not only by its path. */
   call: Item | undefined;
+  /** Who asked for the turn; null when the agent went on by itself. */
+  sender: Sender | null;
   agent: string;
   host: string;
 }
 
 /** A decision that the agent waits for: exactly what will be done, and where; then the answers. */
-export function ApprovalCard({ id, approval, call, agent, host }: Props) {
+export function ApprovalCard({ id, approval, call, sender, agent, host }: Props) {
   const rows = useRows();
   const me = useStore(useHub().me);
   if (approval.state !== "pending") {
@@ -63,10 +65,10 @@ export function ApprovalCard({ id, approval, call, agent, host }: Props) {
       </div>
     );
   }
-  return <Pending id={id} approval={approval} call={call} agent={agent} host={host} />;
+  return <Pending id={id} approval={approval} call={call} sender={sender} agent={agent} host={host} />;
 }
 
-function Pending({ id, approval, call, agent, host }: Props) {
+function Pending({ id, approval, call, sender, agent, host }: Props) {
   const hub = useHub();
   const rows = useRows();
   const me = useStore(hub.me);
@@ -95,16 +97,15 @@ function Pending({ id, approval, call, agent, host }: Props) {
     if (reason !== null) card.current?.querySelector("textarea")?.focus();
   }, [reason !== null]);
 
-  const sender = who(null, rows, me);
+  const asker = sender === null ? null : who(sender, rows, me);
+  const about = [agent, words.approval.where(content.place, host), asker === null ? "" : words.approval.behalf(asker.person, asker.device)].filter((part) => part !== "");
   return (
     <section ref={card} className="approval" aria-label={content.title} data-approval={id} data-state="pending">
       <header className="approval-head">
         <Mark shape="needs" word={words.sessions.states.needs} />
         <div>
           <h2 className="approval-title">{content.title || words.approval[approval.kind]}</h2>
-          <p className="small soft">
-            {agent} · {words.approval.where(content.place, host)} · {words.approval.behalf(sender.person.toLocaleLowerCase())}
-          </p>
+          <p className="small soft">{about.join(" · ")}</p>
         </div>
       </header>
       {content.detail === "" ? null : approval.kind === "plan" ? (
@@ -119,7 +120,7 @@ function Pending({ id, approval, call, agent, host }: Props) {
       {edits.length > 0 ? (
         <div className="approval-edits">
           {edits.map((edit, at) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: the edits of a call are named by their place
+            // the edits of a call are named by their place
             <DiffView key={at} edit={edit} whole />
           ))}
         </div>

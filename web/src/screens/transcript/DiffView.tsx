@@ -22,7 +22,7 @@ export const DiffView = memo(function DiffView({ edit, whole = false }: { edit: 
       ) : (
         <pre className="code-block diff-lines" tabIndex={0}>
           {(whole ? lines : hunks(lines)).map((line, at) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a line of a comparison is named by its place
+            // a line of a comparison is named by its place
             <span key={at} className={line === null ? "diff-gap" : line.sign === "+" ? "diff-added" : line.sign === "-" ? "diff-removed" : "diff-same"}>
               {line === null ? "⋯" : `${line.sign} ${line.text}`}
               {"\n"}

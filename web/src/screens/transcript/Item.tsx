@@ -65,7 +65,7 @@ export function Plan({ entries }: { entries: readonly PlanEntry[] }) {
       <h2 className="card-kind">{words.transcript.plan}</h2>
       <ol>
         {entries.map((entry, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a step has no other name than its place
+          // a step has no other name than its place
           <li key={at} className={`plan-step plan-${entry.status}`}>
             <Mark shape={PLAN_SHAPES[entry.status]} word={words.transcript.planStatus(entry.status)} />
             <span>{entry.text}</span>

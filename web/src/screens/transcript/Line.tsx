@@ -35,7 +35,7 @@ export const Line = memo(Drawn, (a, b) => {
 });
 
 function Drawn({ line, turn, call, place, rows, me, agent, host, now }: Props) {
-  if (line.kind === "approval") return <ApprovalCard id={line.id} approval={line.approval} call={call} agent={agent} host={host} />;
+  if (line.kind === "approval") return <ApprovalCard id={line.id} approval={line.approval} call={call} sender={turn?.sender ?? null} agent={agent} host={host} />;
   if (line.kind === "end") return <TurnEnd turn={line.turn} by={line.turn.error?.by ? who(line.turn.error.by, rows, me).device : null} />;
   const { item } = line;
   if (item.role === "user" && item.content.kind === "text") {

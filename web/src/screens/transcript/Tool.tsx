@@ -44,7 +44,7 @@ function Body({ call, status }: { call: ToolCall; status: ItemStatus }) {
     <>
       {command !== null ? <pre className="code-block tool-command">{command}</pre> : null}
       {call.diffs.map((each, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the edits of a call are named by their place
+        // the edits of a call are named by their place
         <DiffView key={at} edit={each} />
       ))}
       {command === null && !edits && call.input !== "" && call.input !== "{}" ? (

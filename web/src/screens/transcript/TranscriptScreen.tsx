@@ -53,7 +53,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
     return () => clearInterval(timer);
   }, [known, phase, opener]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the transcript changes in place, its version says when
+  // the transcript changes in place, its version says when
   const lines = useMemo(() => entries(transcript), [transcript, version]);
   const waits = useMemo(() => pending(session, transcript, rows, sent), [session, transcript, version, rows, sent]).filter((each) => !dismissed.has(each.command));
   const turns = transcript.turns();

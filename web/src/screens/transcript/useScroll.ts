@@ -58,7 +58,7 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     settle();
   }, [settle]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the version is what changes the content
+  // the version is what changes the content
   useLayoutEffect(settle, [version, settle]);
   useLayoutEffect(() => {
     const [frame, lines] = [box.current, list.current];
