@@ -2,7 +2,7 @@
 
 use protocol::api::{AuditEntry, AuditPage};
 use protocol::error::{ErrorCode, Problem};
-use protocol::id::{AuditId, DeviceId};
+use protocol::id::{AccountId, AuditId, DeviceId};
 use store::{Batch, Direction, Put, Scan};
 
 use crate::failure::Failure;
@@ -40,20 +40,25 @@ impl Hub {
     pub(crate) async fn record(&self, entry: AuditEntry) {
         let action = entry.action.clone();
         let mut batch = Batch::new();
-        push(&mut batch, &entry);
+        push(&mut batch, self.account(), &entry);
         if let Err(error) = self.commit(batch).await {
             tracing::error!(%error, action, "an audit entry is lost");
         }
     }
 
-    /// A page of the audit trail, newest first.
+    /// A page of an account's audit trail, newest first.
     ///
     /// # Errors
     /// Failures of the store.
-    pub async fn audit_page(&self, before: Option<AuditId>, limit: Option<usize>) -> Result<AuditPage, Problem> {
+    pub async fn audit_page(
+        &self,
+        account: AccountId,
+        before: Option<AuditId>,
+        limit: Option<usize>,
+    ) -> Result<AuditPage, Problem> {
         let limit = limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
-        let after = before.map(keys::audit);
-        let scan = Scan { prefix: keys::AUDIT.to_owned(), after, direction: Direction::Backwards, limit: limit + 1 };
+        let after = before.map(|before| keys::audit(account, before));
+        let scan = Scan { prefix: keys::all_audit(account), after, direction: Direction::Backwards, limit: limit + 1 };
         let found = self.inner.streams.scan(scan).await.map_err(Failure::from)?;
         let more = found.len() > limit;
         let entries: Result<Vec<AuditEntry>, Failure> =
@@ -65,8 +70,10 @@ impl Hub {
 }
 
 /// Adds an entry to a batch.
-pub(crate) fn push(batch: &mut Batch, entry: &AuditEntry) {
-    batch.push(Put::set(keys::audit(entry.id), entry.encode()));
+///
+/// What nobody known did is the business of `home`, the owner of the node.
+pub(crate) fn push(batch: &mut Batch, home: AccountId, entry: &AuditEntry) {
+    batch.push(Put::set(keys::audit(entry.account.unwrap_or(home), entry.id), entry.encode()));
 }
 
 /// The stable word of an error code, as it stands on the wire.

@@ -68,8 +68,10 @@ pub(crate) fn check_name(field: &str, text: &str) -> Result<(), Problem> {
 /// Adds a new device to a batch that fails when the account was changed meanwhile.
 pub(crate) fn admit(batch: &mut Batch, account: &Stored<AccountRow>, row: &DeviceRow) -> Result<(), Problem> {
     if account.value.devices as usize >= MAX_DEVICES {
-        let hint = "Revoke devices that are no longer used.";
-        return Err(Problem::new(ErrorCode::QueueFull).detail("the account has too many devices").hint(hint));
+        let title = "The account has too many devices".to_owned();
+        return Err(
+            Problem { title, ..Problem::new(ErrorCode::QueueFull) }.hint("Revoke devices that are no longer used.")
+        );
     }
     let counted = AccountRow { devices: account.value.devices + 1, ..account.value.clone() };
     let put = Put::set(keys::account(row.about.account), counted.encode());
@@ -101,7 +103,11 @@ impl Hub {
             admit(&mut batch, &account, &row)?;
             let found = crate::rows::CredentialRow { account: row.about.account, device: row.device };
             batch.push(Put::set(keys::credential(&row.credentials[0]), found.encode()).expecting(Expected::Absent));
-            audit::push(&mut batch, &self.entry(Some(&self.node_identity()), "device.enrol").about(row.device));
+            audit::push(
+                &mut batch,
+                self.account(),
+                &self.entry(Some(&self.node_identity()), "device.enrol").about(row.device),
+            );
             match self.commit(batch).await {
                 Ok(_) => return Ok((row.device, credential)),
                 Err(failure) if failure.lost().is_some() => {}
@@ -162,7 +168,9 @@ impl Hub {
             _ if device != who.device && !who.may(Right::Manage) => {
                 Some("only a device that manages may revoke another")
             }
-            _ if device == self.node() => Some("the node cannot be revoked from itself"),
+            _ if device == self.node() && who.account == self.account() => {
+                Some("the node cannot be revoked from itself")
+            }
             _ => None,
         };
         if let Some(detail) = refused {
@@ -204,7 +212,7 @@ impl Hub {
             let put = Put::set(keys::account(account), fewer.encode());
             batch.push(put.expecting(Expected::Version(counted.version)));
             feed::tell(&mut batch, account, &FeedFact::from((device, Operation::Update, row.about)));
-            audit::push(&mut batch, &entry);
+            audit::push(&mut batch, self.account(), &entry);
             match self.commit(batch).await {
                 Ok(_) => {
                     self.cut(device);

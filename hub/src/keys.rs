@@ -13,7 +13,7 @@
 //! | `hub/leased/{dev}/{arrival}` | a command id | what a host has taken and not begun |
 //! | `hub/due/{time}/{kind}/{id}` | empty, or an account id | what is to happen at a time (see [`Due`]) |
 //! | `hub/row/{acc}/{type}/{key}` | a fact | the newest fact of each row of the feed |
-//! | `hub/audit/{aud}` | an `AuditEntry` | the audit trail, in the order of time |
+//! | `hub/audit/{acc}/{aud}` | an `AuditEntry` | the audit trail of an account, in the order of time |
 //! | `hub/host/{dev}` | [`HostRow`](crate::rows::HostRow) | a host and its generation |
 //! | `hub/fence/{dev}/{generation}` | empty | this generation was replaced |
 //! | `hub/note/{dev}/{key}` | opaque | private notes of a host |
@@ -34,8 +34,6 @@ pub(crate) const PROBE: &str = "hub/probe";
 pub(crate) const DUE: &str = "hub/due/";
 /// What keys of enrolments start with.
 pub(crate) const PAIRINGS: &str = "hub/pairing/";
-/// What keys of the audit trail start with.
-pub(crate) const AUDIT: &str = "hub/audit/";
 
 pub(crate) fn account(account: AccountId) -> String {
     format!("hub/account/{account}")
@@ -85,8 +83,12 @@ pub(crate) fn rows(account: AccountId, kind: &str) -> String {
     format!("hub/row/{account}/{kind}/")
 }
 
-pub(crate) fn audit(entry: AuditId) -> String {
-    format!("{AUDIT}{entry}")
+pub(crate) fn audit(account: AccountId, entry: AuditId) -> String {
+    format!("hub/audit/{account}/{entry}")
+}
+
+pub(crate) fn all_audit(account: AccountId) -> String {
+    format!("hub/audit/{account}/")
 }
 
 pub(crate) fn host(host: DeviceId) -> String {

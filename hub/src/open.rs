@@ -205,3 +205,41 @@ async fn newest_arrival(streams: &Streams, host: DeviceId) -> Result<u64, OpenEr
     }
     Ok(newest)
 }
+
+#[cfg(test)]
+mod tests {
+    use store::{MemoryStore, Store};
+
+    use super::*;
+    use crate::SystemRandom;
+    use crate::testing::{TestClock, World, options};
+
+    #[tokio::test(start_paused = true)]
+    async fn data_of_a_newer_or_foreign_format_is_left_alone() {
+        for (format, newer) in [("2", true), ("0", false), ("x", false)] {
+            let clock = TestClock::new();
+            let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
+            store.commit(Batch::of(Put::set(keys::FORMAT, format))).await.unwrap();
+            let opened = Hub::open(Streams::new(store.clone()), clock, Arc::new(SystemRandom), options()).await;
+            let error = opened.unwrap_err();
+            assert_eq!(matches!(error, OpenError::Newer { .. }), newer, "{format}: {error}");
+            assert!(error.hint().ends_with('.'));
+            assert_eq!(store.get(keys::OWNER).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_start_makes_the_owner_and_later_ones_find_it() {
+        let world = World::new().await;
+        let (account, node) = (world.hub.account(), world.hub.node());
+        let world = world.again().await;
+        assert_eq!((world.hub.account(), world.hub.node()), (account, node));
+        let devices = world.hub.device_list(account).await.unwrap().devices;
+        assert_eq!(devices.len(), 1);
+        assert_eq!((devices[0].about.kind, devices[0].about.rights.as_slice()), (DeviceKind::Node, &Right::ALL[..]));
+        let lists = world.hub.lists(account).await.unwrap();
+        let kinds: Vec<bool> =
+            ["\"host\"", "\"device\""].iter().map(|k| lists.facts.iter().any(|f| f.get().contains(k))).collect();
+        assert_eq!(kinds, [true, true]);
+    }
+}

@@ -216,7 +216,7 @@ impl World {
     }
 
     pub(crate) async fn audited(&self) -> Vec<protocol::api::AuditEntry> {
-        self.hub.audit_page(None, Some(500)).await.expect("the audit trail").entries
+        self.hub.audit_page(self.hub.account(), None, Some(500)).await.expect("the audit trail").entries
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn take(
     let fact = FeedFact::from((row.request.id, Operation::Update, row.command.clone()));
     feed::tell(batch, row.account, &fact);
     if step.state.is_final() {
-        audit::push(batch, &ended(&row, now, clock));
+        audit::push(batch, row.account, &ended(&row, now, clock));
     }
     Stored { value: row, version: stored.version + 1 }
 }
@@ -105,7 +105,7 @@ pub(crate) fn list(batch: &mut Batch, row: &CommandRow, now: UnixMs) {
         CommandState::Queued => batch.push(Put::set(keys::waiting(row.command.host, row.arrival), id.to_string())),
         CommandState::Leased => batch.push(Put::set(keys::leased(row.command.host, row.arrival), id.to_string())),
         state if state.is_final() => {
-            batch.push(Put::set(Due::Forget(id).key(now.plus_ms(COMMAND_MEMORY_MS)), row.account.to_string()))
+            batch.push(Put::set(Due::Forget(id).key(now.plus_ms(COMMAND_MEMORY_MS)), row.account.to_string()));
         }
         _ => {}
     }

@@ -102,7 +102,7 @@ impl Hub {
         batch.push(Put::set(keys::command(request.id), row.encode()).expecting(Expected::Absent));
         list(&mut batch, &row, now);
         feed::tell(&mut batch, who.account, &FeedFact::from((request.id, Operation::Insert, row.command.clone())));
-        audit::push(&mut batch, &self.about_command(who, request));
+        audit::push(&mut batch, self.account(), &self.about_command(who, request));
         Ok((row, batch))
     }
 

@@ -43,8 +43,11 @@ pub(super) async fn offer(
     Ok(Json(hub.offer_pairing(&who, new).await?))
 }
 
-pub(super) async fn list(State(hub): State<Hub>) -> Result<Json<PairingList>, Refused> {
-    Ok(Json(hub.pairing_list().await?))
+pub(super) async fn list(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+) -> Result<Json<PairingList>, Refused> {
+    Ok(Json(hub.pairing_list(who.account).await?))
 }
 
 pub(super) async fn answer(

@@ -49,7 +49,11 @@ pub(super) async fn transcript(
     Ok(Json(hub.transcript(who.account, id(session)?, before, limit).await?))
 }
 
-pub(super) async fn audit(State(hub): State<Hub>, query: Cuts<AuditId>) -> Result<Json<AuditPage>, Refused> {
+pub(super) async fn audit(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+    query: Cuts<AuditId>,
+) -> Result<Json<AuditPage>, Refused> {
     let Cut { before, limit } = cut(query)?;
-    Ok(Json(hub.audit_page(before, limit).await?))
+    Ok(Json(hub.audit_page(who.account, before, limit).await?))
 }

@@ -62,7 +62,7 @@ impl Ask {
 async fn send(router: &Router, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
     let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
-    let body = timeout(Duration::from_secs(120), body.collect()).await.unwrap().unwrap().to_bytes();
+    let body = timeout(Duration::from_mins(2), body.collect()).await.unwrap().unwrap().to_bytes();
     (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
 }
 
@@ -320,6 +320,43 @@ async fn streams_are_read_by_their_account_only_and_written_by_nobody() {
         let (status, _) =
             call(&app, &Ask::bearer(&own), Method::GET, &format!("/v1/stream/{trick}"), Value::Null).await;
         assert!(matches!(status.as_u16(), 400 | 404), "{trick}: {status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_else_finds_nothing_of_the_owners() {
+    let world = World::new().await;
+    let app = router(world.hub.clone());
+    let generation = world.start_host().await;
+    let session = world.live_session(generation).await;
+    let request = world.prompt(session, "mine");
+    world.hub.submit(&world.owner, request.clone()).await.unwrap();
+    let (device, _) = world.device(&Right::ALL).await;
+    let offer = world.hub.offer_pairing(&world.owner, protocol::api::NewPairing::default()).await.unwrap();
+    let claim = json!({"code": offer.code, "name": "x", "platform": "x", "kind": "browser", "publicKey": null});
+    call(&app, &Ask::default(), Method::POST, "/v1/pairings/claim", claim).await;
+    let (_, foreign) = world.stranger().await;
+    let foreign = Ask::bearer(&foreign);
+    for path in ["/v1/lists", "/v1/audit", "/v1/pairings", "/v1/devices", "/v1/me"] {
+        let (status, text) = call(&app, &foreign, Method::GET, path, Value::Null).await;
+        assert_eq!(status, StatusCode::OK);
+        for id in [device.device.to_string(), session.to_string(), request.id.to_string(), offer.pairing.to_string()] {
+            assert!(!text.contains(&id), "{path}");
+        }
+    }
+    for (method, path, body) in [
+        (Method::GET, format!("/v1/sessions/{session}/transcript"), Value::Null),
+        (Method::GET, format!("/v1/commands/{}", request.id), Value::Null),
+        (Method::DELETE, format!("/v1/commands/{}", request.id), Value::Null),
+        (Method::DELETE, format!("/v1/devices/{}", device.device), Value::Null),
+        (Method::DELETE, format!("/v1/devices/{}", world.hub.node()), Value::Null),
+        (Method::POST, format!("/v1/pairings/{}/answer", offer.pairing), json!({"allow": true})),
+        (Method::POST, "/v1/commands".to_owned(), serde_json::to_value(world.prompt(session, "theirs")).unwrap()),
+        (Method::GET, format!("/v1/stream/{}", StreamPath::feed(world.hub.account())), Value::Null),
+        (Method::GET, format!("/v1/stream/{}", StreamPath::journal(session)), Value::Null),
+    ] {
+        let (status, text) = call(&app, &foreign, method.clone(), &path, body).await;
+        assert_eq!((status.as_u16(), code(&text).as_str()), (404, "not_found"), "{method} {path}");
     }
 }
 

@@ -3,7 +3,7 @@
 use protocol::api::{PairingClaim, PairingList};
 use protocol::device::{DeviceKind, Right};
 use protocol::error::{ErrorCode, Problem};
-use protocol::id::PairingId;
+use protocol::id::{AccountId, PairingId};
 use store::{Batch, Expected, Put};
 
 use crate::audit::{self, About};
@@ -15,14 +15,15 @@ use crate::keys;
 use crate::rows::{PairingRow, Row, Verdict};
 
 impl Hub {
-    /// The claims that wait for a confirmation, oldest first.
+    /// The claims that wait for a confirmation by an account, oldest first.
     ///
     /// # Errors
     /// Failures of the store.
-    pub async fn pairing_list(&self) -> Result<PairingList, Problem> {
+    pub async fn pairing_list(&self, account: AccountId) -> Result<PairingList, Problem> {
         let now = self.now();
         let rows = self.pairing_rows().await?.into_iter().map(|row| row.value);
-        let waiting = rows.filter(|row| row.verdict == Verdict::Open && now < row.expires_at_ms);
+        let waiting =
+            rows.filter(|row| row.account == account && row.verdict == Verdict::Open && now < row.expires_at_ms);
         let claims = waiting.filter_map(|row| {
             let claim = row.claim?;
             Some(PairingClaim {
@@ -68,7 +69,7 @@ impl Hub {
                 row.verdict = Verdict::Rejected;
             }
             let action = if allow { "pairing.approve" } else { "pairing.reject" };
-            audit::push(&mut batch, &self.entry(Some(who), action).about(pairing));
+            audit::push(&mut batch, self.account(), &self.entry(Some(who), action).about(pairing));
             let put = Put::set(key.clone(), row.encode());
             batch.push(put.expecting(Expected::Version(stored.version)));
             match self.commit(batch).await {
@@ -111,7 +112,11 @@ impl Hub {
             return Ok(false);
         }
         self.approve(batch, row).await?;
-        audit::push(batch, &self.entry(Some(&self.node_identity()), "pairing.approve").about(row.pairing));
+        audit::push(
+            batch,
+            self.account(),
+            &self.entry(Some(&self.node_identity()), "pairing.approve").about(row.pairing),
+        );
         Ok(true)
     }
 }

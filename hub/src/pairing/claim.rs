@@ -82,7 +82,7 @@ impl Hub {
             let mut batch = Batch::new();
             let mut entry = self.entry(None, "pairing.claim").about(row.pairing);
             entry.source = Some(source.to_owned());
-            audit::push(&mut batch, &entry);
+            audit::push(&mut batch, self.account(), &entry);
             let approved = row.once && self.approve_alone(&mut batch, &mut row).await?;
             let put = Put::set(keys::pairing(row.pairing), row.encode());
             batch.push(put.expecting(Expected::Version(found.version)));

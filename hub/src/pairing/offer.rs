@@ -30,8 +30,9 @@ impl Hub {
     pub async fn offer_pairing(&self, who: &Identity, new: NewPairing) -> Result<PairingOffer, Problem> {
         who.need(Right::Manage)?;
         if self.pairing_rows().await?.len() >= MAX_OPEN {
-            let hint = "Use one of the codes that are open, or wait until they expire.";
-            return Err(Problem::new(ErrorCode::QueueFull).detail("too many pairing codes are open").hint(hint));
+            let title = "Too many pairing codes are open".to_owned();
+            let problem = Problem { title, ..Problem::new(ErrorCode::QueueFull) };
+            return Err(problem.hint("Use one of the codes that are open, or wait until they expire."));
         }
         let now = self.now();
         let code = code::fresh(&*self.inner.random);
@@ -51,7 +52,7 @@ impl Hub {
         let mut batch = Batch::new();
         batch.push(Put::set(keys::pairing(row.pairing), row.encode()).expecting(Expected::Absent));
         batch.push(Put::set(Due::Pairing(row.pairing).key(row.expires_at_ms.plus_ms(KNOWN_AFTER_MS)), ""));
-        audit::push(&mut batch, &self.entry(Some(who), "pairing.create").about(row.pairing));
+        audit::push(&mut batch, self.account(), &self.entry(Some(who), "pairing.create").about(row.pairing));
         self.commit(batch).await?;
         self.inner.due.ring();
         Ok(PairingOffer { pairing: row.pairing, code: code::shown(&code), secret, expires_at_ms: row.expires_at_ms })

@@ -129,7 +129,7 @@ async fn once_lets_in_the_first_device_only() {
         approved += usize::from(status(&world.hub, claim, 0).await.unwrap().cookie.is_some());
     }
     assert_eq!(approved, 1);
-    assert_eq!(world.hub.pairing_list().await.unwrap().claims.len(), 1);
+    assert_eq!(world.hub.pairing_list(world.hub.account()).await.unwrap().claims.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

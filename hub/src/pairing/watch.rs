@@ -34,7 +34,7 @@ impl ClaimWatch {
     pub async fn next(&mut self) -> Result<Option<PairingClaim>, Problem> {
         let stop = self.hub.stopping();
         loop {
-            let claims = self.hub.pairing_list().await?.claims;
+            let claims = self.hub.pairing_list(self.hub.account()).await?.claims;
             self.told.retain(|told| claims.iter().any(|claim| claim.pairing == *told));
             if let Some(claim) = claims.into_iter().find(|claim| !self.told.contains(&claim.pairing)) {
                 self.told.insert(claim.pairing);

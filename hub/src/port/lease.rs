@@ -111,7 +111,11 @@ impl Port {
         for _ in 0..TRIES {
             let mut batch = Batch::of(self.fence(generation));
             let mut leased = Vec::new();
-            for entry in self.hub.scan(keys::all_waiting(self.host), None, most).await? {
+            let waiting = self.hub.scan(keys::all_waiting(self.host), None, most).await?;
+            if waiting.is_empty() {
+                return Ok(Grant { port: self.clone(), leased });
+            }
+            for entry in waiting {
                 let id = std::str::from_utf8(&entry.value).ok().and_then(|id| id.parse::<CommandId>().ok());
                 let Some(id) = id else { continue };
                 let Some(stored) = self.hub.load::<CommandRow>(&keys::command(id)).await? else { continue };
@@ -131,8 +135,9 @@ impl Port {
                     body: row.request.body,
                 });
             }
+            // All of them went to others, or were too old, since the look at the queue: there may be more behind them.
             if leased.is_empty() {
-                return Ok(Grant { port: self.clone(), leased });
+                continue;
             }
             match self.hub.commit(batch).await {
                 Ok(_) => return Ok(Grant { port: self.clone(), leased }),
