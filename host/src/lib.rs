@@ -3,6 +3,7 @@
 pub mod agent;
 mod catalogue;
 mod context;
+pub mod demo_agent;
 mod executor;
 mod handle;
 mod journal;

@@ -2,6 +2,7 @@
 //! does); else it says so and passes.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests; a skipped test says so")]
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -87,13 +88,7 @@ impl World {
     }
 
     fn spec(&self, tag: &str) -> OpenSpec {
-        OpenSpec {
-            cwd: self.project(),
-            resume: None,
-            model: None,
-            mode: None,
-            tag: fresh_tag(tag),
-        }
+        OpenSpec { cwd: self.project(), resume: None, model: None, mode: None, tag: fresh_tag(tag) }
     }
 
     async fn talk(&self, tag: &str, resume: Option<String>) -> Talk {
@@ -173,7 +168,8 @@ fn texts(events: &[AgentEvent]) -> Vec<&str> {
 }
 
 fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat[stat.rfind(')').unwrap()..].starts_with(") Z"))
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat[stat.rfind(')').unwrap()..].starts_with(") Z"))
 }
 
 /// Processes that run exactly this command.
@@ -182,7 +178,11 @@ fn running(command: &[&str]) -> Vec<u32> {
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        is_alive(*pid) && line.split(|byte| *byte == 0).filter(|word| !word.is_empty()).eq(command.iter().map(|word| word.as_bytes()))
+        is_alive(*pid)
+            && line
+                .split(|byte| *byte == 0)
+                .filter(|word| !word.is_empty())
+                .eq(command.iter().map(|word| word.as_bytes()))
     })
     .collect()
 }
@@ -194,7 +194,10 @@ async fn it_is_found_and_its_login_is_known() {
     assert_eq!(entry.state, AgentState::Ready, "{entry:?}");
     assert!(entry.version.is_some() && !entry.models.is_empty(), "{entry:?}");
     let modes: Vec<&str> = entry.modes.iter().map(|mode| mode.id.as_str()).collect();
-    assert!(modes.contains(&"default") && modes.contains(&"plan") && !modes.contains(&"bypassPermissions"), "{modes:?}");
+    assert!(
+        modes.contains(&"default") && modes.contains(&"plan") && !modes.contains(&"bypassPermissions"),
+        "{modes:?}"
+    );
 
     let out = world.agent(None);
     assert_eq!(out.probe().await.state, AgentState::LoggedOut);
@@ -267,7 +270,8 @@ async fn it_writes_a_file_when_it_may_and_not_when_it_may_not() {
     let (request, ask) = talk.asked("[[tool ask Which color?|Red|Blue]]").await;
     let AgentEvent::Ask { content, .. } = &ask else { unreachable!() };
     assert_eq!(content.questions[0].question, "Which color?");
-    let given = Answer { option: "answer".into(), message: None, answers: vec![("Which color?".into(), "Blue".into())] };
+    let given =
+        Answer { option: "answer".into(), message: None, answers: vec![("Which color?".into(), "Blue".into())] };
     talk.driver.answer(&request, given).await.unwrap();
     let events = talk.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await;
     let told = events.iter().any(|event| {
@@ -289,7 +293,8 @@ async fn it_stops_within_two_seconds_in_mid_stream_in_a_command_and_while_it_ask
     let events = talk.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await;
     assert_eq!(how(&events), &TurnOutcome::Interrupted);
     assert!(begun.elapsed() < Duration::from_secs(2));
-    let cut = events.iter().any(|event| matches!(event, AgentEvent::ItemSettled { status: ItemStatus::Interrupted, .. }));
+    let cut =
+        events.iter().any(|event| matches!(event, AgentEvent::ItemSettled { status: ItemStatus::Interrupted, .. }));
     assert!(cut, "{events:?}");
 
     let (request, _) = talk.asked("[[tool bash touch never; sleep 611]]").await;

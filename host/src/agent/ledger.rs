@@ -62,7 +62,9 @@ impl Ledger {
             return None;
         }
         match (&mut self.open.get_mut(item)?.content, part) {
-            (ItemContent::Text { text: all } | ItemContent::Reasoning { text: all }, DeltaPart::Text) => all.push_str(text),
+            (ItemContent::Text { text: all } | ItemContent::Reasoning { text: all }, DeltaPart::Text) => {
+                all.push_str(text)
+            }
             (ItemContent::ToolCall(call), DeltaPart::Input) => call.input.push_str(text),
             (ItemContent::ToolCall(call), DeltaPart::Output) => call.output.push_str(text),
             _ => return None,
@@ -105,9 +107,11 @@ impl Ledger {
         keys.sort();
         let events = keys
             .into_iter()
-            .filter_map(|(_, child, item)| {
-                if child && drop_children { self.abandon(&item) } else { self.settle_as_is(&item, status) }
-            })
+            .filter_map(
+                |(_, child, item)| {
+                    if child && drop_children { self.abandon(&item) } else { self.settle_as_is(&item, status) }
+                },
+            )
             .collect();
         self.settled.clear();
         events
@@ -141,7 +145,9 @@ mod tests {
         ledger.put("b", None, text("first"));
         ledger.put("a", Some("b"), text("second"));
         let closed = ledger.close(ItemStatus::Interrupted, true);
-        assert!(matches!(&closed[0], AgentEvent::ItemSettled { item, status: ItemStatus::Interrupted, .. } if item == "b"));
+        assert!(
+            matches!(&closed[0], AgentEvent::ItemSettled { item, status: ItemStatus::Interrupted, .. } if item == "b")
+        );
         assert_eq!(closed[1], AgentEvent::ItemAbandoned { item: "a".to_owned() });
         assert!(!ledger.is_open("a") && !ledger.is_open("b"));
     }

@@ -134,7 +134,12 @@ impl<M: Mapper> Link<M> {
 
     /// Writes a request and waits for its answer. Events are not sent meanwhile when their queue is full, so whoever calls this must
     /// go on fetching them.
-    pub(super) async fn request(&self, id: String, line: String, limit: Duration) -> Result<Result<Value, Refusal>, DriveError> {
+    pub(super) async fn request(
+        &self,
+        id: String,
+        line: String,
+        limit: Duration,
+    ) -> Result<Result<Value, Refusal>, DriveError> {
         let (answer, answered) = oneshot::channel();
         locked(&self.pending).insert(id.clone(), answer);
         let asked = async {

@@ -61,7 +61,8 @@ impl Trace {
         let merged = self.shown.last_mut().is_some_and(|last| {
             let same = shown["event"] == "delta" && ["event", "item", "part"].iter().all(|key| last[key] == shown[key]);
             if same {
-                last["text"] = Value::String([last["text"].as_str().unwrap(), shown["text"].as_str().unwrap()].concat());
+                last["text"] =
+                    Value::String([last["text"].as_str().unwrap(), shown["text"].as_str().unwrap()].concat());
             }
             same
         });
@@ -100,7 +101,10 @@ impl Trace {
         for event in &self.events {
             match event {
                 AgentEvent::ItemStarted { item, content, .. } => {
-                    assert!(!settled.contains(item) && open.insert(item, said(content)).is_none(), "{name}: {item} begins twice");
+                    assert!(
+                        !settled.contains(item) && open.insert(item, said(content)).is_none(),
+                        "{name}: {item} begins twice"
+                    );
                 }
                 AgentEvent::Delta { item, part, text } => {
                     let open = open.get_mut(item.as_str()).unwrap_or_else(|| panic!("{name}: {item} grows unbegun"));
@@ -127,7 +131,9 @@ impl Trace {
                     assert!(asks.insert(request), "{name}: {request} is asked twice");
                     assert_eq!(content.labels.len(), options.len(), "{name}: {request}");
                 }
-                AgentEvent::AskWithdrawn { request } => assert!(asks.remove(request), "{name}: {request} was not asked"),
+                AgentEvent::AskWithdrawn { request } => {
+                    assert!(asks.remove(request), "{name}: {request} was not asked")
+                }
                 AgentEvent::TurnEnded(_) => assert!(open.is_empty(), "{name}: {open:?} is open at the end of a turn"),
                 AgentEvent::Session { .. }
                 | AgentEvent::Options { .. }

@@ -77,7 +77,8 @@ impl Child {
         let started = tree::started(pid).unwrap_or(0);
         let mark = ProcessMark { pid, started, tag: spec.tag.clone() };
         let tail = Tail::default();
-        let tail_reader = inner.stderr().take().map(|stderr| AbortOnDropHandle::new(tokio::spawn(tail.clone().fill(stderr))));
+        let tail_reader =
+            inner.stderr().take().map(|stderr| AbortOnDropHandle::new(tokio::spawn(tail.clone().fill(stderr))));
         let tree = Tree::new([(pid, started)], vec![spec.tag.clone()]);
         Ok(Self { inner, mark, tree, tail, _tail_reader: tail_reader, ended: None })
     }

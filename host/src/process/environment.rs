@@ -83,7 +83,9 @@ impl Environment {
             return is_program(&named).then_some(named);
         }
         let path = self.variables.get(OsStr::new("PATH"))?;
-        std::env::split_paths(path).flat_map(|directory| candidates(&directory.join(&named))).find(|found| is_program(found))
+        std::env::split_paths(path)
+            .flat_map(|directory| candidates(&directory.join(&named)))
+            .find(|found| is_program(found))
     }
 }
 

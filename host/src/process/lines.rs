@@ -66,7 +66,8 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
             return Some(Line::TooLong { bytes: std::mem::take(&mut self.skipped) });
         }
         let held = std::mem::take(&mut self.held);
-        let text = String::from_utf8(held).unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned());
+        let text =
+            String::from_utf8(held).unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned());
         let text = text.trim_end_matches('\r');
         (!text.is_empty()).then(|| Line::Text(text.to_owned()))
     }

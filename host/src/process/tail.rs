@@ -39,7 +39,8 @@ impl Tail {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = kept.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
-        let whole = if bytes.len() == KEPT_BYTES { text.split_once('\n').map_or(&*text, |(_, rest)| rest) } else { &*text };
+        let whole =
+            if bytes.len() == KEPT_BYTES { text.split_once('\n').map_or(&*text, |(_, rest)| rest) } else { &*text };
         whole.trim().to_owned()
     }
 }

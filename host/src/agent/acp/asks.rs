@@ -43,7 +43,11 @@ pub(super) fn ask(id: &Value, params: &Value, call: &ToolCall, cwd: &str) -> (As
         questions: Vec::new(),
     };
     let kind = if plan { ApprovalKind::Plan } else { ApprovalKind::Permission };
-    let asked = Asked { id: id.clone(), tool: tool.clone(), options: options.iter().map(|it| (it.id.clone(), it.kind)).collect() };
+    let asked = Asked {
+        id: id.clone(),
+        tool: tool.clone(),
+        options: options.iter().map(|it| (it.id.clone(), it.kind)).collect(),
+    };
     let item = (!tool.is_empty()).then_some(tool);
     (asked, AgentEvent::Ask { request: codec::key(id), item, kind, options, content })
 }

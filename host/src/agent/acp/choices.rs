@@ -8,7 +8,8 @@ use crate::agent::words::{list, maybe, text};
 
 /// Words in the ids of modes in which an agent acts without asking; such modes may be chosen from afar only where the host's
 /// configuration allows it.
-const BYPASS: &[&str] = &["bypass", "yolo", "full-access", "full_access", "fullaccess", "dangerous", "skip-permissions"];
+const BYPASS: &[&str] =
+    &["bypass", "yolo", "full-access", "full_access", "fullaccess", "dangerous", "skip-permissions"];
 
 /// One thing to choose.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -50,7 +51,8 @@ impl Offer {
                 "mode" => &mut self.modes,
                 _ => continue,
             };
-            let choices = list(option, "options").iter().flat_map(grouped).map(|option| choice(option, "value")).collect();
+            let choices =
+                list(option, "options").iter().flat_map(grouped).map(|option| choice(option, "value")).collect();
             *into = Choosing { choices, current: maybe(option, "currentValue"), config: Some(id.to_owned()) };
         }
         before != (self.models.current.clone(), self.modes.current.clone())

@@ -3,9 +3,9 @@
 
 use agent_client_protocol_schema::ProtocolVersion;
 use agent_client_protocol_schema::v1::{
-    CancelNotification, ClientCapabilities, ContentBlock, Implementation, InitializeRequest, LoadSessionRequest, NewSessionRequest,
-    PromptRequest, RequestPermissionOutcome, RequestPermissionResponse, ResumeSessionRequest, SelectedPermissionOutcome,
-    SetSessionModeRequest, TextContent,
+    CancelNotification, ClientCapabilities, ContentBlock, Implementation, InitializeRequest, LoadSessionRequest,
+    NewSessionRequest, PromptRequest, RequestPermissionOutcome, RequestPermissionResponse, ResumeSessionRequest,
+    SelectedPermissionOutcome, SetSessionModeRequest, TextContent,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -28,7 +28,8 @@ fn call(method: &'static str, params: &impl Serialize) -> Call {
 /// The first request: version 1, no files and no terminals of ours.
 pub(super) fn initialize(version: &str) -> Call {
     let info = Implementation::new("towline", version).title("Towline".to_owned());
-    let request = InitializeRequest::new(ProtocolVersion::V1).client_capabilities(ClientCapabilities::new()).client_info(info);
+    let request =
+        InitializeRequest::new(ProtocolVersion::V1).client_capabilities(ClientCapabilities::new()).client_info(info);
     call("initialize", &request)
 }
 

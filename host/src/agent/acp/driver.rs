@@ -25,8 +25,8 @@ impl AcpDriver {
 
 /// Asks for a change and waits for it.
 pub(super) async fn change(link: &Link<AcpMapper>, call: &Call) -> Result<(), DriveError> {
-    let (id, line) = link.with(|mapper| mapper.request(call));
-    match link.request(id, line, CHANGE).await? {
+    let (id, request) = link.with(|mapper| mapper.request(call));
+    match link.request(id, request, CHANGE).await? {
         Ok(result) => {
             link.with(|mapper| mapper.offer.configured(&result));
             Ok(())

@@ -155,7 +155,11 @@ impl AcpMapper {
         if !goes_on {
             self.end_chunk(out);
             let item = self.count("text");
-            let content = if thought { ItemContent::Reasoning { text: String::new() } } else { ItemContent::Text { text: String::new() } };
+            let content = if thought {
+                ItemContent::Reasoning { text: String::new() }
+            } else {
+                ItemContent::Text { text: String::new() }
+            };
             let event = self.ledger.put(&item, None, content);
             self.tell(out, event);
             self.chunk = Some(Chunk { item, thought, message });
@@ -313,6 +317,8 @@ impl link::Mapper for AcpMapper {
         let mut out: Vec<Step> = Vec::new();
         if self.prompt.is_some() {
             out.extend(self.held.drain(..).map(Step::Event));
+            // Words that stream are cut off here.
+            self.cancelling = true;
         }
         self.close(ItemStatus::Interrupted, &mut out);
         out.into_iter().filter_map(|step| if let Step::Event(event) = step { Some(event) } else { None }).collect()
@@ -322,6 +328,7 @@ impl link::Mapper for AcpMapper {
 pub(super) fn refusal(error: &Value) -> Refusal {
     let said = text(error, "message");
     let details = error.pointer("/data/details").and_then(Value::as_str).unwrap_or_default();
-    let message = if details.is_empty() || said.contains(details) { said.to_owned() } else { format!("{said}: {details}") };
+    let message =
+        if details.is_empty() || said.contains(details) { said.to_owned() } else { format!("{said}: {details}") };
     Refusal { code: error.get("code").and_then(Value::as_i64), message }
 }

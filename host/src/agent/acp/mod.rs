@@ -33,7 +33,7 @@ use crate::process::{Child, Environment, SpawnSpec, fresh_tag};
 /// installation.
 const STEP: Duration = Duration::from_secs(20);
 /// Longest that loading an old session may take: some agents tell all of it again.
-const LOAD: Duration = Duration::from_secs(60);
+const LOAD: Duration = Duration::from_mins(1);
 /// Longest that a probe takes, in all (the seam promises 10 s).
 const PROBE: Duration = Duration::from_secs(9);
 /// How long a good and a bad answer to a probe are believed.
@@ -97,8 +97,12 @@ impl AcpAgent {
             .map(|way| maybe(way, "description").unwrap_or_else(|| text(way, "name").to_owned()))
             .filter(|way| !way.is_empty())
             .collect();
-        let how = if ways.is_empty() { String::new() } else { format!(" Log in on this machine: {}.", ways.join("; or ")) };
-        OpenError::LoggedOut { program: self.program(), detail: format!("{}.{how}", refusal.message.trim_end_matches('.')) }
+        let how =
+            if ways.is_empty() { String::new() } else { format!(" Log in on this machine: {}.", ways.join("; or ")) };
+        OpenError::LoggedOut {
+            program: self.program(),
+            detail: format!("{}.{how}", refusal.message.trim_end_matches('.')),
+        }
     }
 
     /// Starts the program and greets it.
@@ -111,7 +115,8 @@ impl AcpAgent {
             .map_err(|error| self.failed(error.to_string()))?;
         let mark = child.mark().clone();
         let (tell, events) = mpsc::channel(EVENT_QUEUE);
-        let link = Link::start(child, AcpMapper::new(&name), tell.clone()).ok_or_else(|| self.failed("its pipes are gone".to_owned()))?;
+        let link = Link::start(child, AcpMapper::new(&name), tell.clone())
+            .ok_or_else(|| self.failed("its pipes are gone".to_owned()))?;
         let hello = self.step(&link, &codec::initialize(env!("CARGO_PKG_VERSION")), STEP).await?;
         let hello = hello.map_err(|refusal| self.failed(refusal.message))?;
         match hello.get("protocolVersion").and_then(Value::as_u64) {
@@ -121,12 +126,19 @@ impl AcpAgent {
         }
     }
 
-    async fn step(&self, link: &Link<AcpMapper>, call: &Call, limit: Duration) -> Result<Result<Value, Refusal>, OpenError> {
-        let (id, line) = link.with(|mapper| mapper.request(call));
-        match link.request(id, line, limit).await {
+    async fn step(
+        &self,
+        link: &Link<AcpMapper>,
+        call: &Call,
+        limit: Duration,
+    ) -> Result<Result<Value, Refusal>, OpenError> {
+        let (id, request) = link.with(|mapper| mapper.request(call));
+        match link.request(id, request, limit).await {
             Ok(result) => Ok(result),
             // What it wrote to stderr is known once it is gone.
-            Err(DriveError::Died { detail }) => Err(self.failed(link.ended(Duration::from_secs(10)).await.unwrap_or(detail))),
+            Err(DriveError::Died { detail }) => {
+                Err(self.failed(link.ended(Duration::from_secs(10)).await.unwrap_or(detail)))
+            }
             Err(error) => Err(self.failed(error.to_string())),
         }
     }
@@ -153,14 +165,16 @@ impl AcpAgent {
                 Some(AUTH_REQUIRED) => self.logged_out(hello, &refusal),
                 _ => self.failed(refusal.message),
             })?;
-            let session = maybe(&result, "sessionId").ok_or_else(|| self.failed("it gave its session no id".to_owned()))?;
+            let session =
+                maybe(&result, "sessionId").ok_or_else(|| self.failed("it gave its session no id".to_owned()))?;
             link.with(|mapper| {
                 mapper.session = Some(session.clone());
                 mapper.offer.opened(&result);
             });
             return Ok(session);
         };
-        let offers = |path: &str| hello.pointer(path).is_some_and(|offer| !matches!(offer, Value::Null | Value::Bool(false)));
+        let offers =
+            |path: &str| hello.pointer(path).is_some_and(|offer| !matches!(offer, Value::Null | Value::Bool(false)));
         let call = if offers("/agentCapabilities/sessionCapabilities/resume") {
             codec::resume_session(session, &cwd)
         } else if offers("/agentCapabilities/loadSession") {
@@ -192,8 +206,8 @@ impl AcpAgent {
     fn entry(&self, hello: &Value, link: &Link<AcpMapper>) -> AgentEntry {
         let mut entry = self.bare(AgentState::Ready, None);
         entry.version = hello.get("agentInfo").and_then(|info| maybe(info, "version"));
-        (entry.models, entry.modes) =
-            link.with(|mapper| (mapper.offer.models.choices.clone(), mapper.offer.remote_modes(self.options.allow_bypass)));
+        (entry.models, entry.modes) = link
+            .with(|mapper| (mapper.offer.models.choices.clone(), mapper.offer.remote_modes(self.options.allow_bypass)));
         entry
     }
 

@@ -18,7 +18,10 @@ fn replay(name: &str) -> Trace {
     for (direction, message) in messages(name) {
         match direction {
             '<' => {
-                if message.get("id").is_some() && message.get("id") == opening.as_ref() && message.get("method").is_none() {
+                if message.get("id").is_some()
+                    && message.get("id") == opening.as_ref()
+                    && message.get("method").is_none()
+                {
                     mapper.session = message["result"]["sessionId"].as_str().map(str::to_owned);
                     mapper.offer.opened(&message["result"]);
                 }
@@ -64,7 +67,11 @@ fn every_transcript_is_as_it_was_and_keeps_the_laws() {
 }
 
 fn ends(trace: &Trace) -> Vec<&TurnOutcome> {
-    trace.events.iter().filter_map(|event| if let AgentEvent::TurnEnded(end) = event { Some(&end.how) } else { None }).collect()
+    trace
+        .events
+        .iter()
+        .filter_map(|event| if let AgentEvent::TurnEnded(end) = event { Some(&end.how) } else { None })
+        .collect()
 }
 
 fn calls(trace: &Trace) -> Vec<ItemStatus> {

@@ -39,7 +39,8 @@ pub(super) fn merge(call: &mut ToolCall, update: &Value, begun: bool) {
         let all = format!("{}{more}", call.output);
         set_output(call, &all);
     }
-    let exit = ["/_meta/terminal_exit/exit_code", "/rawOutput/metadata/exit", "/rawOutput/exit_code", "/rawOutput/exitCode"];
+    let exit =
+        ["/_meta/terminal_exit/exit_code", "/rawOutput/metadata/exit", "/rawOutput/exit_code", "/rawOutput/exitCode"];
     if let Some(code) = exit.iter().find_map(|path| update.pointer(path)).and_then(Value::as_i64) {
         call.exit_code = i32::try_from(code).ok();
     }
@@ -94,10 +95,9 @@ fn content(call: &mut ToolCall, blocks: &[Value], begun: bool) {
 fn raw_text(raw: &Value) -> String {
     match raw {
         Value::String(said) => said.clone(),
-        Value::Object(_) => ["output", "stdout", "error"]
-            .iter()
-            .find_map(|key| maybe(raw, key))
-            .unwrap_or_else(|| raw.to_string()),
+        Value::Object(_) => {
+            ["output", "stdout", "error"].iter().find_map(|key| maybe(raw, key)).unwrap_or_else(|| raw.to_string())
+        }
         other => other.to_string(),
     }
 }
@@ -136,20 +136,36 @@ mod tests {
     fn a_call_grows_with_its_updates() {
         let mut call = ToolCall::default();
         merge(&mut call, &json!({"title": "bash", "kind": "execute", "rawInput": {}}), false);
-        merge(&mut call, &json!({"rawInput": {"command": "ls"}, "title": "ls",
-            "content": [{"type": "content", "content": {"type": "text", "text": "lists files"}}]}), false);
+        merge(
+            &mut call,
+            &json!({"rawInput": {"command": "ls"}, "title": "ls",
+            "content": [{"type": "content", "content": {"type": "text", "text": "lists files"}}]}),
+            false,
+        );
         assert_eq!((call.title.as_str(), call.input.as_str(), call.output.as_str()), ("ls", r#"{"command":"ls"}"#, ""));
-        merge(&mut call, &json!({"content": [{"type": "content", "content": {"type": "text", "text": "a\n"}}],
-            "rawOutput": {"output": "ignored", "metadata": {"exit": 3}}}), true);
+        merge(
+            &mut call,
+            &json!({"content": [{"type": "content", "content": {"type": "text", "text": "a\n"}}],
+            "rawOutput": {"output": "ignored", "metadata": {"exit": 3}}}),
+            true,
+        );
         assert_eq!((call.output.as_str(), call.exit_code, call.tool), ("a\n", Some(3), ToolKind::Execute));
-        merge(&mut call, &json!({"_meta": {"terminal_output_delta": {"data": "b\n"}, "terminal_exit": {"exit_code": 0}}}), true);
+        merge(
+            &mut call,
+            &json!({"_meta": {"terminal_output_delta": {"data": "b\n"}, "terminal_exit": {"exit_code": 0}}}),
+            true,
+        );
         assert_eq!((call.output.as_str(), call.exit_code), ("a\nb\n", Some(0)));
     }
 
     #[test]
     fn diffs_and_raw_output_are_taken() {
         let mut call = ToolCall::default();
-        merge(&mut call, &json!({"content": [{"type": "diff", "path": "/a", "oldText": null, "newText": "x"}], "rawOutput": "done"}), true);
+        merge(
+            &mut call,
+            &json!({"content": [{"type": "diff", "path": "/a", "oldText": null, "newText": "x"}], "rawOutput": "done"}),
+            true,
+        );
         assert_eq!(call.diffs, [Diff { path: "/a".into(), old_text: None, new_text: "x".into() }]);
         assert_eq!(call.output, "done");
     }

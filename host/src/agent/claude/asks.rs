@@ -144,14 +144,18 @@ fn scope(suggestion: &Value, cwd: &str, bypass: bool) -> Option<String> {
         "addRules" if text(suggestion, "behavior") == "allow" => {
             let rule = |rule: &Value| {
                 let tool = text(rule, "toolName");
-                maybe(rule, "ruleContent").map_or_else(|| format!("every {tool}"), |content| format!("{tool} `{content}`"))
+                maybe(rule, "ruleContent")
+                    .map_or_else(|| format!("every {tool}"), |content| format!("{tool} `{content}`"))
             };
             let rules: Vec<String> = list(suggestion, "rules").iter().map(rule).collect();
             (!rules.is_empty()).then(|| format!("Allow {} {span}", rules.join(", ")))
         }
         "addDirectories" => {
-            let directories: Vec<&str> =
-                list(suggestion, "directories").iter().filter_map(Value::as_str).map(|path| short_path(path, cwd)).collect();
+            let directories: Vec<&str> = list(suggestion, "directories")
+                .iter()
+                .filter_map(Value::as_str)
+                .map(|path| short_path(path, cwd))
+                .collect();
             (!directories.is_empty()).then(|| format!("Allow, with access to {} {span}", directories.join(", ")))
         }
         "setMode" => match text(suggestion, "mode") {
@@ -252,7 +256,10 @@ mod tests {
     #[test]
     fn a_refusal_carries_the_words() {
         let (asked, _) = ask("r1", &bash(), None, "/p", false);
-        assert_eq!(answer(&asked, &said("deny", Some("not now"))).unwrap(), json!({"behavior": "deny", "message": "not now"}));
+        assert_eq!(
+            answer(&asked, &said("deny", Some("not now"))).unwrap(),
+            json!({"behavior": "deny", "message": "not now"})
+        );
         assert_eq!(answer(&asked, &said("deny", Some(" "))).unwrap()["message"], REFUSED);
     }
 

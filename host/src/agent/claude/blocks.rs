@@ -48,10 +48,15 @@ impl ClaudeMapper {
                 self.drop_blocks(parent.as_ref(), 0, out);
                 self.streams.insert(parent, Streaming::default());
             }
-            "content_block_start" => self.begin_block(parent, index, event.get("content_block").unwrap_or(&Value::Null), out),
-            "content_block_delta" => self.grow_block(parent, index, event.get("delta").unwrap_or(&Value::Null), out),
+            "content_block_start" => {
+                self.begin_block(parent, index, event.get("content_block").unwrap_or(&Value::Null), out)
+            }
+            "content_block_delta" => {
+                self.grow_block(parent.as_ref(), index, event.get("delta").unwrap_or(&Value::Null), out)
+            }
             "message_stop" => {
-                if let Some(from) = message.get("abandoned_blocks").and_then(|dropped| dropped.get("from_block_index")) {
+                if let Some(from) = message.get("abandoned_blocks").and_then(|dropped| dropped.get("from_block_index"))
+                {
                     self.drop_blocks(parent.as_ref(), from.as_u64().unwrap_or(0), out);
                 }
             }
@@ -66,9 +71,11 @@ impl ClaudeMapper {
     fn begin_block(&mut self, parent: Option<String>, index: u64, block: &Value, out: &mut Vec<Step>) {
         let (kind, item, content) = match text(block, "type") {
             "text" => (Kind::Text, self.fresh_text(), ItemContent::Text { text: text(block, "text").to_owned() }),
-            "thinking" => {
-                (Kind::Reasoning, self.fresh_text(), ItemContent::Reasoning { text: text(block, "thinking").to_owned() })
-            }
+            "thinking" => (
+                Kind::Reasoning,
+                self.fresh_text(),
+                ItemContent::Reasoning { text: text(block, "thinking").to_owned() },
+            ),
             kind if kind.ends_with("tool_use") => {
                 let call = tools::describe(text(block, "name"), &Value::Null, &self.cwd);
                 (Kind::Tool, text(block, "id").to_owned(), ItemContent::ToolCall(call))
@@ -81,8 +88,10 @@ impl ClaudeMapper {
         self.tell(out, event);
     }
 
-    fn grow_block(&mut self, parent: Option<String>, index: u64, delta: &Value, out: &mut Vec<Step>) {
-        let Some(block) = self.streams.get(&parent).and_then(|stream| stream.blocks.get(&index)) else { return };
+    fn grow_block(&mut self, parent: Option<&String>, index: u64, delta: &Value, out: &mut Vec<Step>) {
+        let Some(block) = self.streams.get(&parent.cloned()).and_then(|stream| stream.blocks.get(&index)) else {
+            return;
+        };
         let (part, words) = match text(delta, "type") {
             "text_delta" => (DeltaPart::Text, text(delta, "text")),
             "thinking_delta" => (DeltaPart::Text, text(delta, "thinking")),
@@ -96,7 +105,8 @@ impl ClaudeMapper {
     /// Drops the blocks of the message that streams which were not finished, from an index on.
     fn drop_blocks(&mut self, parent: Option<&String>, from: u64, out: &mut Vec<Step>) {
         let Some(stream) = self.streams.get_mut(&parent.cloned()) else { return };
-        let dropped: Vec<Block> = stream.blocks.split_off(&from).into_values().filter(|block| !block.confirmed).collect();
+        let dropped: Vec<Block> =
+            stream.blocks.split_off(&from).into_values().filter(|block| !block.confirmed).collect();
         for block in dropped {
             let event = self.ledger.abandon(&block.item);
             self.tell(out, event);
@@ -115,7 +125,8 @@ impl ClaudeMapper {
             self.fail(&error, said, out);
             return;
         }
-        let status = if message.get("aborted") == Some(&Value::Bool(true)) { ItemStatus::Interrupted } else { ItemStatus::Done };
+        let status =
+            if message.get("aborted") == Some(&Value::Bool(true)) { ItemStatus::Interrupted } else { ItemStatus::Done };
         for block in list(said, "content") {
             self.finished_block(parent.as_ref(), block, status, synthetic, out);
         }
@@ -133,13 +144,22 @@ impl ClaudeMapper {
         self.tell(out, Some(notice(NoticeLevel::Error, error, &words.join("\n"))));
     }
 
-    fn finished_block(&mut self, parent: Option<&String>, block: &Value, status: ItemStatus, synthetic: bool, out: &mut Vec<Step>) {
+    fn finished_block(
+        &mut self,
+        parent: Option<&String>,
+        block: &Value,
+        status: ItemStatus,
+        synthetic: bool,
+        out: &mut Vec<Step>,
+    ) {
         let (kind, content) = match text(block, "type") {
             "text" => (Kind::Text, ItemContent::Text { text: text(block, "text").to_owned() }),
             "thinking" => (Kind::Reasoning, ItemContent::Reasoning { text: text(block, "thinking").to_owned() }),
             "redacted_thinking" => (Kind::Reasoning, ItemContent::Reasoning { text: String::new() }),
             kind if kind.ends_with("tool_use") => return self.finished_call(parent, block, out),
-            kind if kind.ends_with("tool_result") => return self.tool_result(parent, block, &Value::Null, &Value::Null, out),
+            kind if kind.ends_with("tool_result") => {
+                return self.tool_result(parent, block, &Value::Null, &Value::Null, out);
+            }
             other => {
                 let event = self.unknown.meet(&format!("content/{other}"));
                 return self.tell(out, event);
@@ -162,7 +182,8 @@ impl ClaudeMapper {
         self.tell(out, event);
         if name == "TodoWrite" {
             let content = ItemContent::Plan { entries: tools::plan(input) };
-            let event = self.ledger.settle(&format!("plan-{id}"), parent.map(String::as_str), ItemStatus::Done, content);
+            let event =
+                self.ledger.settle(&format!("plan-{id}"), parent.map(String::as_str), ItemStatus::Done, content);
             self.tell(out, event);
         }
     }
@@ -179,13 +200,21 @@ impl ClaudeMapper {
         let structured = message.get("tool_use_result").unwrap_or(&Value::Null);
         let said = message.get("message").unwrap_or(&Value::Null);
         for block in list(said, "content").iter().filter(|block| text(block, "type") == "tool_result") {
-            let meta = list(message, "tool_result_meta").iter().find(|meta| text(meta, "id") == text(block, "tool_use_id"));
+            let meta =
+                list(message, "tool_result_meta").iter().find(|meta| text(meta, "id") == text(block, "tool_use_id"));
             self.tool_result(parent.as_ref(), block, structured, meta.unwrap_or(&Value::Null), out);
         }
         // What else comes from the user's side was typed by the CLI itself: summaries, remarks about interrupts.
     }
 
-    fn tool_result(&mut self, parent: Option<&String>, block: &Value, structured: &Value, meta: &Value, out: &mut Vec<Step>) {
+    fn tool_result(
+        &mut self,
+        parent: Option<&String>,
+        block: &Value,
+        structured: &Value,
+        meta: &Value,
+        out: &mut Vec<Step>,
+    ) {
         let id = text(block, "tool_use_id");
         let failed = block.get("is_error") == Some(&Value::Bool(true));
         let rejected = meta.get("permission_decision").is_some_and(|decision| text(decision, "decision") == "reject");

@@ -8,7 +8,8 @@ use crate::agent::words::{list, maybe, text};
 /// What people call it. Plain text, no part of our own product's name (terms of its vendor).
 pub(super) const NAME: &str = "Claude Code";
 /// How to get it.
-pub(super) const INSTALL: &str = "Install it with `npm install -g @anthropic-ai/claude-code`, then log in with `claude`.";
+pub(super) const INSTALL: &str =
+    "Install it with `npm install -g @anthropic-ai/claude-code`, then log in with `claude`.";
 /// How to log in.
 pub(super) const LOG_IN: &str = "Log in on this machine: run `claude` and follow it, or `claude auth login`.";
 
@@ -17,7 +18,15 @@ pub(super) const BYPASS: &[&str] = &["bypassPermissions"];
 
 /// An entry of which nothing is known but its state.
 pub(super) fn entry(id: &str, state: AgentState, hint: Option<String>) -> AgentEntry {
-    AgentEntry { id: id.to_owned(), name: NAME.to_owned(), version: None, state, hint, models: Vec::new(), modes: Vec::new() }
+    AgentEntry {
+        id: id.to_owned(),
+        name: NAME.to_owned(),
+        version: None,
+        state,
+        hint,
+        models: Vec::new(),
+        modes: Vec::new(),
+    }
 }
 
 /// Fills an entry with what the answer to `initialize` says.

@@ -150,7 +150,8 @@ impl ClaudeMapper {
             }
             "api_retry" => self.retry(message, out),
             "compact_boundary" => {
-                let words = "The conversation was summarised to make room; what came before is no longer known word by word.";
+                let words =
+                    "The conversation was summarised to make room; what came before is no longer known word by word.";
                 self.tell(out, Some(notice(NoticeLevel::Info, "compacted", words)));
             }
             "informational" => {
@@ -162,8 +163,16 @@ impl ClaudeMapper {
                 self.tell(out, Some(event));
             }
             // Progress that is shown in other ways, or by nobody.
-            "thinking_tokens" | "background_tasks_changed" | "task_started" | "task_updated" | "task_progress"
-            | "session_title_changed" | "session_state_changed" | "permission_denied" | "hook_started" | "hook_response"
+            "thinking_tokens"
+            | "background_tasks_changed"
+            | "task_started"
+            | "task_updated"
+            | "task_progress"
+            | "session_title_changed"
+            | "session_state_changed"
+            | "permission_denied"
+            | "hook_started"
+            | "hook_response"
             | "files_persisted" => {}
             other => {
                 let event = self.unknown.meet(&format!("system/{other}"));
@@ -229,7 +238,11 @@ impl ClaudeMapper {
         }
         let status = text(info, "status");
         if words.is_empty() && !matches!(status, "" | "allowed") {
-            words.push(format!("{} limit: {}", text(info, "rateLimitType").replace('_', " "), status.replace('_', " ")));
+            words.push(format!(
+                "{} limit: {}",
+                text(info, "rateLimitType").replace('_', " "),
+                status.replace('_', " ")
+            ));
         }
         if words.is_empty() {
             return;
@@ -328,7 +341,8 @@ impl link::Mapper for ClaudeMapper {
         let mut out = Vec::new();
         self.withdraw(&mut out);
         let mut events: Vec<AgentEvent> = self.ledger.close(ItemStatus::Interrupted, false);
-        events.extend(out.into_iter().filter_map(|step| if let Step::Event(event) = step { Some(event) } else { None }));
+        events
+            .extend(out.into_iter().filter_map(|step| if let Step::Event(event) = step { Some(event) } else { None }));
         events
     }
 }
@@ -347,7 +361,10 @@ fn response(message: &Value) -> Option<Step> {
 
 /// What the CLI says of errors, without its own diagnostics.
 pub(super) fn errors(message: &Value) -> String {
-    let said: Vec<&str> =
-        list(message, "errors").iter().filter_map(Value::as_str).filter(|error| !error.starts_with("[ede_diagnostic]")).collect();
+    let said: Vec<&str> = list(message, "errors")
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|error| !error.starts_with("[ede_diagnostic]"))
+        .collect();
     said.join("\n")
 }

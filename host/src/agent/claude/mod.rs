@@ -103,11 +103,15 @@ impl ClaudeAgent {
         // A value that begins with a dash would be taken for a flag.
         for (what, value) in [("session", &spec.resume), ("model", &spec.model), ("mode", &spec.mode)] {
             if let Some(value) = value.as_ref().filter(|value| value.starts_with('-')) {
-                return Err(OpenError::Option { what: format!("{what} `{value}`"), detail: "it begins with a dash".to_owned() });
+                return Err(OpenError::Option {
+                    what: format!("{what} `{value}`"),
+                    detail: "it begins with a dash".to_owned(),
+                });
             }
         }
-        let child =
-            self.spawn(program, self.args(&spec), spec.cwd.clone(), &spec.tag).map_err(|error| failed(error.to_string()))?;
+        let child = self
+            .spawn(program, self.args(&spec), spec.cwd.clone(), &spec.tag)
+            .map_err(|error| failed(error.to_string()))?;
         let mark = child.mark().clone();
         let (events_in, events) = mpsc::channel(EVENT_QUEUE);
         let mapper = ClaudeMapper::new(&spec.cwd.to_string_lossy(), self.options.allow_bypass);

@@ -81,7 +81,15 @@ impl ClaudeAgent {
         entry.version = Some(version.to_owned());
         entry.modes = catalogue::modes(&self.output(program, "--help").await?, self.options.allow_bypass);
 
-        let args = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--no-session-persistence"];
+        let args = [
+            "-p",
+            "--input-format",
+            "stream-json",
+            "--output-format",
+            "stream-json",
+            "--verbose",
+            "--no-session-persistence",
+        ];
         let args: Vec<OsString> = args.map(OsString::from).to_vec();
         let child = self
             .spawn(PathBuf::from(program), args, self.options.probe_cwd.clone(), &fresh_tag("probe"))

@@ -42,7 +42,13 @@ fn sent(mapper: &mut ClaudeMapper, message: &Value, prompts: &mut u32) {
             let response = &message["response"];
             let denied = text(&response["response"], "behavior") == "deny";
             let question = response["response"]["updatedInput"].get("questions").is_some();
-            let option = if denied { "deny" } else if question { "answer" } else { "allow" };
+            let option = if denied {
+                "deny"
+            } else if question {
+                "answer"
+            } else {
+                "allow"
+            };
             let answer = Answer { option: option.to_owned(), message: None, answers: Vec::new() };
             mapper.answer(text(response, "request_id"), &answer).unwrap();
         }
@@ -62,11 +68,19 @@ fn every_transcript_is_as_it_was_and_keeps_the_laws() {
 }
 
 fn ends(trace: &Trace) -> Vec<&TurnOutcome> {
-    trace.events.iter().filter_map(|event| if let AgentEvent::TurnEnded(end) = event { Some(&end.how) } else { None }).collect()
+    trace
+        .events
+        .iter()
+        .filter_map(|event| if let AgentEvent::TurnEnded(end) = event { Some(&end.how) } else { None })
+        .collect()
 }
 
 fn notices(trace: &Trace) -> Vec<&str> {
-    trace.events.iter().filter_map(|event| if let AgentEvent::Notice { code, .. } = event { Some(code.as_str()) } else { None }).collect()
+    trace
+        .events
+        .iter()
+        .filter_map(|event| if let AgentEvent::Notice { code, .. } = event { Some(code.as_str()) } else { None })
+        .collect()
 }
 
 #[test]
@@ -97,9 +111,9 @@ fn a_turn_that_starts_by_itself_is_told_of() {
 fn what_a_sub_agent_says_belongs_to_its_call_and_waits_for_a_turn() {
     let trace = replay("claude-05d-todo-subagent");
     let began = trace.events.iter().position(|event| matches!(event, AgentEvent::TurnStarted)).unwrap();
-    let said = trace.events.iter().position(|event| {
-        matches!(event, AgentEvent::ItemSettled { parent: Some(parent), .. } if parent == "toolu_00000021")
-    });
+    let said = trace.events.iter().position(
+        |event| matches!(event, AgentEvent::ItemSettled { parent: Some(parent), .. } if parent == "toolu_00000021"),
+    );
     assert!(said.unwrap() > began);
 }
 
@@ -162,7 +176,8 @@ fn garbage_and_unknown_things_survive_as_notices() {
 fn a_wrong_key_is_not_tried_ten_times() {
     let mut mapper = ClaudeMapper::new("/", false);
     mapper.prompted("u");
-    let retry = r#"{"type":"system","subtype":"api_retry","attempt":1,"max_retries":10,"error":"authentication_failed"}"#;
+    let retry =
+        r#"{"type":"system","subtype":"api_retry","attempt":1,"max_retries":10,"error":"authentication_failed"}"#;
     let steps = mapper.line(retry);
     assert!(matches!(&steps[..], [crate::agent::link::Step::Write(line)] if line.contains("interrupt")), "{steps:?}");
     assert_eq!(mapper.line(retry).len(), 0, "once");

@@ -15,7 +15,8 @@ pub(super) fn describe(name: &str, input: &Value, cwd: &str) -> ToolCall {
         .find(|path| !path.is_empty())
         .unwrap_or_default();
     let short = short_path(path, cwd);
-    let named = |verb: &str, what: &str| title(&if what.is_empty() { verb.to_owned() } else { format!("{verb} {what}") });
+    let named =
+        |verb: &str, what: &str| title(&if what.is_empty() { verb.to_owned() } else { format!("{verb} {what}") });
     let (tool, line) = match name {
         "Bash" | "PowerShell" => (ToolKind::Execute, named("", text(input, "command"))),
         "BashOutput" | "TaskOutput" => (ToolKind::Execute, "Look at a command in the background".to_owned()),
@@ -30,9 +31,10 @@ pub(super) fn describe(name: &str, input: &Value, cwd: &str) -> ToolCall {
         "WebFetch" => (ToolKind::Fetch, named("Fetch", text(input, "url"))),
         "WebSearch" => (ToolKind::Fetch, named("Search the web for", text(input, "query"))),
         "Task" | "Agent" => (ToolKind::Task, named("", text(input, "description"))),
-        "AskUserQuestion" => {
-            (ToolKind::Ask, named("", list(input, "questions").first().map_or("", |question| text(question, "question"))))
-        }
+        "AskUserQuestion" => (
+            ToolKind::Ask,
+            named("", list(input, "questions").first().map_or("", |question| text(question, "question"))),
+        ),
         "EnterPlanMode" | "ExitPlanMode" | "TodoWrite" => (ToolKind::Think, "Plan".to_owned()),
         _ => (ToolKind::Other, named("", &name.trim_start_matches("mcp__").replace("__", ": "))),
     };
@@ -42,7 +44,11 @@ pub(super) fn describe(name: &str, input: &Value, cwd: &str) -> ToolCall {
         name: clip(name, 120),
         title: if line.is_empty() { name.to_owned() } else { line.to_owned() },
         input: if input.is_null() { String::new() } else { input.to_string() },
-        locations: if path.is_empty() { Vec::new() } else { vec![Location { path: path.to_owned(), line: line_of(input) }] },
+        locations: if path.is_empty() {
+            Vec::new()
+        } else {
+            vec![Location { path: path.to_owned(), line: line_of(input) }]
+        },
         diffs: diffs(name, input),
         ..ToolCall::default()
     }

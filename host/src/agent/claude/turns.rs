@@ -64,8 +64,13 @@ impl ClaudeMapper {
         let failed = message.get("is_error") == Some(&Value::Bool(true));
         if self.failure == Some(TurnErrorCode::CredentialsExpired) && (aborted || failed) {
             let said = maybe(message, "result").filter(|_| !aborted);
-            let detail = said.unwrap_or_else(|| "Claude Code's login does not work; log in again with `claude auth login`.".to_owned());
-            return TurnOutcome::Failed { code: TurnErrorCode::CredentialsExpired, detail: clip(&detail, DETAIL_CHARS) };
+            let detail = said.unwrap_or_else(|| {
+                "Claude Code's login does not work; log in again with `claude auth login`.".to_owned()
+            });
+            return TurnOutcome::Failed {
+                code: TurnErrorCode::CredentialsExpired,
+                detail: clip(&detail, DETAIL_CHARS),
+            };
         }
         if aborted || (failed && self.interrupting) {
             return TurnOutcome::Interrupted;
@@ -81,7 +86,8 @@ impl ClaudeMapper {
             _ => TurnErrorCode::AgentError,
         });
         let said = [text(message, "result").to_owned(), errors(message), text(message, "terminal_reason").to_owned()];
-        let detail = said.into_iter().find(|said| !said.is_empty()).unwrap_or_else(|| text(message, "subtype").to_owned());
+        let detail =
+            said.into_iter().find(|said| !said.is_empty()).unwrap_or_else(|| text(message, "subtype").to_owned());
         TurnOutcome::Failed { code, detail: clip(&detail, DETAIL_CHARS) }
     }
 
