@@ -1,0 +1,9 @@
+//! Scenarios in simulated worlds, one process per seed.
+//!
+//! `cargo test -p sim` tries a few seeds of each; `SIM_SEEDS=200 cargo test -p sim --release` many. A failure names its seed
+//! and how to repeat it.
+
+mod chance;
+mod meta;
+mod seeds;
+mod streams;
