@@ -171,7 +171,7 @@ pub struct Me {
 #[serde(rename_all = "camelCase")]
 pub struct Lists {
     /// The feed's facts. Sessions: the newest 500 and every one that is not idle. Commands: the newest 100 and every one that has
-    /// not ended.
+    /// not ended. Approvals: the newest 100 and every one that waits.
     #[ts(type = "unknown[]")]
     pub facts: Vec<Box<RawValue>>,
     /// Where they stand.
@@ -189,7 +189,8 @@ pub struct TranscriptPage {
     pub before: Option<Offset>,
     /// The offset behind the newest fact that was considered: subscribe to the journal from here (first page only).
     pub tail: Offset,
-    /// The newest facts of the turns that are not over, whatever page they are on, so that their turn streams can be joined.
+    /// First page only: the newest facts of the turns that are not over and of the approvals that wait, whatever page they are
+    /// on, so that their turn streams can be joined. As new as `facts` or newer: apply them after `facts`.
     #[ts(type = "unknown[]")]
     pub open: Vec<Box<RawValue>>,
 }

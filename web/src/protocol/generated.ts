@@ -1539,7 +1539,7 @@ version: string, };
 export type Lists = { 
 /**
  * The feed's facts. Sessions: the newest 500 and every one that is not idle. Commands: the newest 100 and every one that has
- * not ended.
+ * not ended. Approvals: the newest 100 and every one that waits.
  */
 facts: unknown[], 
 /**
@@ -1564,7 +1564,8 @@ before: Offset | null,
  */
 tail: Offset, 
 /**
- * The newest facts of the turns that are not over, whatever page they are on, so that their turn streams can be joined.
+ * First page only: the newest facts of the turns that are not over and of the approvals that wait, whatever page they are
+ * on, so that their turn streams can be joined. As new as `facts` or newer: apply them after `facts`.
  */
 open: unknown[], };
 
