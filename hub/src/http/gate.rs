@@ -49,25 +49,13 @@ pub(super) async fn host(State(hub): State<Hub>, request: Request, next: Next) -
 /// Decides about a request to a path that exists.
 pub(super) async fn access(State(hub): State<Hub>, path: MatchedPath, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let leash = match judge(&hub, path.as_str(), &mut parts).await {
-        Ok(leash) => leash,
-        Err(refused) => return refused.into_response(),
-    };
-    let request = Request::from_parts(parts, body);
-    let Some(leash) = leash else { return next.run(request).await };
-    // A request that waits, for news or for a change, ends when its device is revoked (W-075).
-    tokio::select! {
-        biased;
-        response = next.run(request) => response,
-        () = leash.cancelled() => Refused::from(ErrorCode::Unauthenticated).into_response(),
+    match judge(&hub, path.as_str(), &mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(refused) => refused.into_response(),
     }
 }
 
-async fn judge(
-    hub: &Hub,
-    path: &str,
-    parts: &mut Parts,
-) -> Result<Option<tokio_util::sync::CancellationToken>, Refused> {
+async fn judge(hub: &Hub, path: &str, parts: &mut Parts) -> Result<(), Refused> {
     let need = match paths::need(&parts.method, path) {
         Ok(need) => need,
         Err(true) => {
@@ -84,7 +72,7 @@ async fn judge(
         return Err(ErrorCode::OriginNotAllowed.into());
     }
     if need == Need::Nobody {
-        return Ok(None);
+        return Ok(());
     }
     let source = source(&parts.extensions);
     let identity = identify(hub, &parts.headers, &source).await?;
@@ -95,9 +83,8 @@ async fn judge(
     if let Need::Right(right) = need {
         identity.need(right)?;
     }
-    let leash = identity.leash.clone();
     parts.extensions.insert(identity);
-    Ok(Some(leash))
+    Ok(())
 }
 
 async fn identify(hub: &Hub, headers: &HeaderMap, source: &str) -> Result<Identity, Problem> {

@@ -51,7 +51,12 @@ async fn authorise(
         return Refused::from(problem).into_response();
     }
     request.extensions_mut().insert(Allowed(stream));
-    end_with(next.run(request).await, &who)
+    // A request that waits for news ends when its device is revoked (W-075), and so does a body that brings them.
+    tokio::select! {
+        biased;
+        response = next.run(request) => end_with(response, &who),
+        () = who.leash.cancelled() => Refused::from(ErrorCode::Unauthenticated).into_response(),
+    }
 }
 
 /// Ends a body that goes on for long when its device is revoked.
