@@ -15,10 +15,19 @@ const QUEUE: usize = 64;
 /// Longest that a client may not read.
 const STALLED: Duration = Duration::from_mins(1);
 
+/// What the writer is to do.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    /// Write a line.
+    Line(String),
+    /// Tell when everything before this was written.
+    Flush(oneshot::Sender<()>),
+}
+
 /// Writes lines and finds answers.
 #[derive(Debug, Clone)]
 pub(super) struct Desk {
-    lines: mpsc::Sender<String>,
+    lines: mpsc::Sender<Outgoing>,
     asked: Arc<Mutex<BTreeMap<u64, oneshot::Sender<Value>>>>,
     next: Arc<AtomicU64>,
     /// Cancelled when the agent is to die in the middle.
@@ -27,7 +36,7 @@ pub(super) struct Desk {
 
 impl Desk {
     /// A desk, and the lines that it wants written.
-    pub(super) fn new() -> (Self, mpsc::Receiver<String>) {
+    pub(super) fn new() -> (Self, mpsc::Receiver<Outgoing>) {
         let (lines, queue) = mpsc::channel(QUEUE);
         let desk = Self { lines, asked: Arc::default(), next: Arc::default(), die: CancellationToken::new() };
         (desk, queue)
@@ -36,7 +45,16 @@ impl Desk {
     /// Writes a message; a client that is gone is noticed elsewhere.
     pub(super) async fn write(&self, mut message: Value) {
         message["jsonrpc"] = json!("2.0");
-        let _: Result<(), _> = self.lines.send(message.to_string()).await;
+        let _: Result<(), _> = self.lines.send(Outgoing::Line(message.to_string())).await;
+    }
+
+    /// Waits until everything is written.
+    pub(super) async fn flush(&self) {
+        let (told, written) = oneshot::channel();
+        if self.lines.send(Outgoing::Flush(told)).await.is_ok() {
+            // A writer that is gone writes nothing more.
+            let _: Result<(), _> = written.await;
+        }
     }
 
     pub(super) async fn update(&self, session: &str, update: Value) {
@@ -64,9 +82,17 @@ impl Desk {
 /// Writes lines until there are no more.
 pub(super) async fn write_lines(
     mut stdout: impl AsyncWrite + Unpin,
-    mut lines: mpsc::Receiver<String>,
+    mut lines: mpsc::Receiver<Outgoing>,
 ) -> std::io::Result<()> {
-    while let Some(mut line) = lines.recv().await {
+    while let Some(next) = lines.recv().await {
+        let mut line = match next {
+            Outgoing::Line(line) => line,
+            Outgoing::Flush(told) => {
+                // Whoever waited may be gone.
+                let _: Result<(), _> = told.send(());
+                continue;
+            }
+        };
         line.push('\n');
         let write = async {
             stdout.write_all(line.as_bytes()).await?;

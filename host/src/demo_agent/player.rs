@@ -93,6 +93,8 @@ impl Player {
             Step::Read(path) => self.read(&path).await,
             Step::Write { path, text } => return self.write(&path, &text).await,
             Step::Die => {
+                // What was said before is heard.
+                self.desk.flush().await;
                 self.desk.die.cancel();
                 std::future::pending::<()>().await;
             }

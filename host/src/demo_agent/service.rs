@@ -203,7 +203,9 @@ impl Service {
             (stage, script::understand(&prompt, &session.history), session.history.exchanges.len() + 1)
         };
         let mut player = Player::new(self.desk.clone(), stage, cancel, turn);
-        let (desk, kept_sessions, shelf) = (self.desk.clone(), Arc::clone(&self.sessions), self.shelf.clone());
+        let desk = self.desk.clone();
+        let kept_sessions = Arc::clone(&self.sessions);
+        let keeper = self.shelf.clone();
         let task = async move {
             let stop = player.play(steps).await;
             let kept = {
@@ -212,7 +214,7 @@ impl Service {
                     session.running = None;
                     session.allowed |= player.allowed_always;
                     session.history.remember(&prompt, &player.said);
-                    shelf.save(&session_id, &session.history)
+                    keeper.save(&session_id, &session.history)
                 })
             };
             let words = |text: &str| text.split_whitespace().count();

@@ -49,10 +49,10 @@ impl ClaudeMapper {
                 self.streams.insert(parent, Streaming::default());
             }
             "content_block_start" => {
-                self.begin_block(parent, index, event.get("content_block").unwrap_or(&Value::Null), out)
+                self.begin_block(parent, index, event.get("content_block").unwrap_or(&Value::Null), out);
             }
             "content_block_delta" => {
-                self.grow_block(parent.as_ref(), index, event.get("delta").unwrap_or(&Value::Null), out)
+                self.grow_block(parent.as_ref(), index, event.get("delta").unwrap_or(&Value::Null), out);
             }
             "message_stop" => {
                 if let Some(from) = message.get("abandoned_blocks").and_then(|dropped| dropped.get("from_block_index"))
