@@ -72,6 +72,8 @@ pub(crate) struct TurnNote {
     pub(crate) command: Option<Held>,
     /// The prompt, while the turn is queued.
     pub(crate) text: Option<String>,
+    /// The item that shows the prompt.
+    pub(crate) shown: Option<ItemId>,
     /// Items of the turn stream that have not settled.
     pub(crate) unsettled: Vec<ItemId>,
 }

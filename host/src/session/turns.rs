@@ -66,20 +66,8 @@ impl Session {
     pub(super) fn accept(&mut self, held: Held, sender: Sender, text: String) {
         let id = TurnId::from_uuid(self.context.clock.fresh());
         let fact = self.turn(TurnState::Queued, Origin::Prompt { command: held.id }, Some(sender));
-        let item = Item {
-            v: FACT_VERSION,
-            session: self.id,
-            turn: id,
-            ord: self.take_ord(),
-            parent: None,
-            role: Role::User,
-            sender: Some(sender),
-            status: ItemStatus::Done,
-            index: 0,
-            created_at_ms: fact.queued_at_ms,
-            settled_at_ms: Some(fact.queued_at_ms),
-            content: ItemContent::Text { text: text.clone() },
-        };
+        let item = self.prompt_item(id, &fact, text.clone());
+        let shown = ItemId::from_uuid(self.context.clock.fresh());
         if self.row.title.is_empty() {
             self.row.title = row::title(&text);
         }
@@ -90,6 +78,7 @@ impl Session {
             fact: fact.clone(),
             command: Some(held),
             text: Some(text),
+            shown: Some(shown),
             unsettled: Vec::new(),
         };
         let mut batch = Batch::accepting(held.id, Some(id));
@@ -101,7 +90,7 @@ impl Session {
             }
         }
         batch.journal(self.id, (id, Operation::Insert, fact));
-        batch.journal(self.id, (ItemId::from_uuid(self.context.clock.fresh()), Operation::Insert, item));
+        batch.journal(self.id, (shown, Operation::Insert, item));
         batch.feed(row::fact(&self.context, self.id, &self.row, self.activity(), self.queue.len() + 1, operation));
         let mut step = Transition::to(held.id, held.token, CommandState::Running);
         step.turn = Some(id);
@@ -111,6 +100,34 @@ impl Session {
         batch.after.push(After::Accepted(id));
         self.outbox.push(batch);
         self.queue.push_back(Waiting { note, accepted: false });
+    }
+
+    /// A prompt as the transcript shows it, at the next place.
+    fn prompt_item(&mut self, turn: TurnId, fact: &Turn, text: String) -> Item {
+        Item {
+            v: FACT_VERSION,
+            session: self.id,
+            turn,
+            ord: self.take_ord(),
+            parent: None,
+            role: Role::User,
+            sender: fact.sender,
+            status: ItemStatus::Done,
+            index: 0,
+            created_at_ms: fact.queued_at_ms,
+            settled_at_ms: Some(fact.queued_at_ms),
+            content: ItemContent::Text { text },
+        }
+    }
+
+    /// Moves a turn that waited, and its prompt, behind what was said meanwhile: a transcript reads in the order in which things
+    /// were answered.
+    fn replace_prompt(&mut self, note: &mut TurnNote, text: Option<&str>) {
+        let moved = self.row.next_ord > note.fact.ord + 2;
+        let (Some(shown), Some(text), true) = (note.shown, text, moved) else { return };
+        note.fact.ord = self.take_ord();
+        let item = self.prompt_item(note.id, &note.fact, text.to_owned());
+        self.outbox.open().journal(self.id, (shown, Operation::Update, item));
     }
 
     /// Brings the head of the queue nearer to its agent: a slot, then an agent, then the turn.
@@ -149,6 +166,7 @@ impl Session {
     fn begin(&mut self) {
         let Some(Waiting { mut note, .. }) = self.queue.pop_front() else { return };
         let prompt = note.text.take();
+        self.replace_prompt(&mut note, prompt.as_deref());
         note.fact.state = TurnState::Running;
         note.fact.started_at_ms = Some(self.context.now());
         note.fact.low_water = Some(Offset::ZERO);
@@ -166,7 +184,8 @@ impl Session {
         self.slot = Slot::Held { _permit: self.context.slots.clone().try_acquire_owned().ok() };
         let id = TurnId::from_uuid(self.context.clock.fresh());
         let fact = self.turn(TurnState::Running, Origin::Agent, None);
-        let note = TurnNote { v: NOTE_VERSION, id, fact, command: None, text: None, unsettled: Vec::new() };
+        let note =
+            TurnNote { v: NOTE_VERSION, id, fact, command: None, text: None, shown: None, unsettled: Vec::new() };
         self.run_turn(note, None, Operation::Insert);
         if let Some(running) = &mut self.current {
             running.prompted = true;

@@ -57,6 +57,27 @@ async fn prompts_of_one_session_run_one_by_one_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_prompt_that_waited_stands_behind_the_answer_that_it_waited_for() {
+    let world = World::new(5);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("say 5 10 first"));
+    world.turn(first, TurnState::Running).await;
+    let (second, third) = (world.prompt(session, "say 1 5 second"), world.prompt(session, "say 1 5 third"));
+    for command in [second, third] {
+        world.turn(command, TurnState::Completed).await;
+    }
+    let transcript = world.transcript(session);
+    let order: Vec<_> = transcript.items().into_iter().map(|(_, item)| item.turn).collect();
+    let turns = [first, second, third].map(|command| world.hub.state().commands[&command].turn.unwrap());
+    let place = |turn| order.iter().position(|of| *of == turn).unwrap();
+    assert!(order.is_sorted_by_key(|turn| turns.iter().position(|id| id == turn)), "{order:?}");
+    assert!(place(turns[0]) < place(turns[1]) && place(turns[1]) < place(turns[2]));
+    assert!(transcript.turns().into_iter().map(|(id, _)| id).eq(turns), "turns stand in the order in which they ran");
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_queued_turn_that_is_cancelled_never_runs() {
     let world = World::new(5);
     let host = world.start().await;
