@@ -108,7 +108,7 @@ function Pending({ id, approval, call, sender, agent, host }: Props) {
           <p className="small soft">{about.join(" · ")}</p>
         </div>
       </header>
-      {content.detail === "" ? null : approval.kind === "plan" ? (
+      {content.detail === "" || content.detail === edits.map((edit) => edit.path).join("\n") ? null : approval.kind === "plan" ? (
         <div className="approval-plan" tabIndex={0}>
           <Markdown text={content.detail} growing={false} />
         </div>
