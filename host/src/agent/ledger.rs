@@ -63,7 +63,7 @@ impl Ledger {
         }
         match (&mut self.open.get_mut(item)?.content, part) {
             (ItemContent::Text { text: all } | ItemContent::Reasoning { text: all }, DeltaPart::Text) => {
-                all.push_str(text)
+                all.push_str(text);
             }
             (ItemContent::ToolCall(call), DeltaPart::Input) => call.input.push_str(text),
             (ItemContent::ToolCall(call), DeltaPart::Output) => call.output.push_str(text),

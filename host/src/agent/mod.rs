@@ -8,7 +8,7 @@ pub mod claude;
 mod ledger;
 mod link;
 #[cfg(test)]
-mod replay;
+mod tests;
 mod words;
 
 use std::fmt;

@@ -82,7 +82,7 @@ pub(super) async fn serve(
                 Err(_) => service.refuse(&Value::Null, (-32700, "this is no JSON".to_owned())).await,
             },
             Some(Line::TooLong { .. }) => {
-                service.refuse(&Value::Null, (-32600, "this line is too long".to_owned())).await
+                service.refuse(&Value::Null, (-32600, "this line is too long".to_owned())).await;
             }
         }
     }

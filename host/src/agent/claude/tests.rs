@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::mapper::ClaudeMapper;
 use crate::agent::link::Mapper as _;
-use crate::agent::replay::{Trace, messages, names};
+use crate::agent::tests::{Trace, messages, names};
 use crate::agent::words::text;
 use crate::agent::{AgentEvent, Answer, TurnOutcome};
 use protocol::item::{ItemContent, ItemStatus};

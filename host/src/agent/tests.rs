@@ -132,7 +132,7 @@ impl Trace {
                     assert_eq!(content.labels.len(), options.len(), "{name}: {request}");
                 }
                 AgentEvent::AskWithdrawn { request } => {
-                    assert!(asks.remove(request), "{name}: {request} was not asked")
+                    assert!(asks.remove(request), "{name}: {request} was not asked");
                 }
                 AgentEvent::TurnEnded(_) => assert!(open.is_empty(), "{name}: {open:?} is open at the end of a turn"),
                 AgentEvent::Session { .. }
