@@ -71,6 +71,8 @@ pub enum Update {
         facts: Vec<Box<RawValue>>,
         /// The offset behind them; none for the pages at the beginning.
         next: Option<Offset>,
+        /// Whether that was the stream's end when it was read.
+        up_to_date: bool,
     },
     /// A stream has been read to its present end.
     CaughtUp(Source),
@@ -131,7 +133,7 @@ impl SessionFollow {
     pub async fn next(&mut self) -> Result<Update, FollowError> {
         if !self.pages.is_empty() {
             let facts = std::mem::take(&mut self.pages);
-            return Ok(Update::Facts { source: Source::Journal, facts, next: None });
+            return Ok(Update::Facts { source: Source::Journal, facts, next: None, up_to_date: false });
         }
         loop {
             let (key, letter) = self.mailbox.next().await.map_err(FollowError::Closed)?;
@@ -151,14 +153,14 @@ impl SessionFollow {
         match letter {
             Letter::Started { next, tail } => Ok((next == tail).then_some(Update::CaughtUp(Source::Journal))),
             Letter::Batch { messages, .. } if messages.is_empty() => Ok(Some(Update::CaughtUp(Source::Journal))),
-            Letter::Batch { messages, next, .. } => {
+            Letter::Batch { messages, next, up_to_date } => {
                 for message in &messages {
                     let fact = parse(&StreamPath::journal(self.session), message)?;
                     self.transcript.journal(fact);
                 }
                 self.tail = next;
                 self.join_turns().await?;
-                Ok(Some(Update::Facts { source: Source::Journal, facts: messages, next: Some(next) }))
+                Ok(Some(Update::Facts { source: Source::Journal, facts: messages, next: Some(next), up_to_date }))
             }
             Letter::Ended { reason: EndReason::Reset, .. } => {
                 self.reset().await?;
@@ -174,12 +176,12 @@ impl SessionFollow {
         match letter {
             Letter::Started { next, tail } => Ok((next == tail).then_some(Update::CaughtUp(source))),
             Letter::Batch { messages, .. } if messages.is_empty() => Ok(Some(Update::CaughtUp(source))),
-            Letter::Batch { messages, next, .. } => {
+            Letter::Batch { messages, next, up_to_date } => {
                 for message in &messages {
                     let fact = parse(&StreamPath::turn(turn), message)?;
                     self.transcript.live(turn, fact);
                 }
-                Ok(Some(Update::Facts { source, facts: messages, next: Some(next) }))
+                Ok(Some(Update::Facts { source, facts: messages, next: Some(next), up_to_date }))
             }
             Letter::Ended { reason: EndReason::Reset, .. } => {
                 let stream = StreamPath::turn(turn);

@@ -101,13 +101,13 @@ impl Driver {
                     wire.close().await;
                     return None;
                 }
-                ask = self.asks.recv() => match ask {
-                    Some(ask) => frames = book.take(ask, true),
-                    None => {
+                ask = self.asks.recv() => {
+                    let Some(ask) = ask else {
                         wire.close().await;
                         return None;
-                    }
-                },
+                    };
+                    frames = book.take(ask, true);
+                }
                 frame = wire.receive() => {
                     heard = Instant::now();
                     match frame {

@@ -156,7 +156,7 @@ async fn follow(talk: &Conversation, breaks: impl Fn(usize) -> (usize, usize) + 
     let run = async {
         loop {
             let update = follow.next().await.unwrap();
-            if let Update::Facts { source, facts, next: Some(_) } = update {
+            if let Update::Facts { source, facts, next: Some(_), .. } = update {
                 got.entry(source).or_default().extend(facts.iter().map(|fact| fact.get().to_owned()));
             }
             // The first turn's own stream may be released early: the journal says that the turn is over.

@@ -1,0 +1,158 @@
+//! The node that runs on this machine, as the command line talks to it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use client::socket::Options;
+use client::{Api, Dialer, Remote, Socket};
+use protocol::api::{CommandAck, Me};
+use protocol::approval::Approval;
+use protocol::command::{Command, CommandBody, CommandRequest, CommandState};
+use protocol::fact::FeedFact;
+use protocol::host::{Host, Project};
+use protocol::id::{ApprovalId, CommandId, DeviceId, ProjectId, SessionId};
+use protocol::session::Session;
+use protocol::time::Clock;
+
+use crate::clock::SystemClock;
+use crate::data_dir::{DataDir, NodeFile};
+use crate::error::{CommandError, Kind};
+
+/// Between two looks at a command that has not ended.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The running node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) api: Api,
+    pub(crate) file: NodeFile,
+    remote: Remote,
+}
+
+/// The account's lists, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) hosts: BTreeMap<DeviceId, Host>,
+    pub(crate) projects: BTreeMap<ProjectId, Project>,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) commands: BTreeMap<CommandId, Command>,
+    pub(crate) approvals: BTreeMap<ApprovalId, Approval>,
+}
+
+/// What to do when nothing runs.
+pub(crate) fn not_running(dir: &DataDir) -> CommandError {
+    CommandError::say(
+        Kind::Unreachable,
+        format!("Towline does not run with the data directory {}", dir.path().display()),
+    )
+    .hint("Start it with `towline up`.")
+}
+
+impl Node {
+    /// Finds the node that runs with a data directory. Nothing is asked of it yet.
+    pub(crate) fn find(dir: &DataDir) -> Result<Self, CommandError> {
+        let file = dir.node().ok_or_else(|| not_running(dir))?;
+        let token = dir.token().map_err(|error| {
+            CommandError::new(Kind::Denied, error)
+                .during("cannot read the credential of the command line")
+                .hint("Run this as the user who started Towline.")
+        })?;
+        let remote = Remote::new(&file.url, Some(token), Dialer::tcp()).map_err(|error| {
+            CommandError::new(Kind::Config, error).hint("Start Towline again: it writes the file anew.")
+        })?;
+        Ok(Self { api: Api::new(remote.clone()), file, remote })
+    }
+
+    /// Opens a socket to it.
+    pub(crate) fn socket(&self) -> Socket {
+        let seed = SystemClock.fresh().as_u128();
+        let options = Options {
+            client: format!("towline/{}", env!("CARGO_PKG_VERSION")),
+            first_pause: Duration::from_millis(250),
+            seed: u64::try_from(seed & u128::from(u64::MAX)).unwrap_or_default(),
+        };
+        Socket::open(self.remote.clone(), options)
+    }
+
+    /// Who we are there, and the host.
+    pub(crate) async fn me(&self) -> Result<(Me, DeviceId), CommandError> {
+        let me = self.api.me().await?;
+        let host = me.host.ok_or_else(|| CommandError::say(Kind::No, "this node runs no agents"))?;
+        Ok((me, host))
+    }
+
+    /// The account's lists.
+    pub(crate) async fn known(&self) -> Result<Known, CommandError> {
+        let mut known = Known::default();
+        for raw in self.api.lists().await?.facts {
+            let fact = FeedFact::parse(raw.get().as_bytes()).map_err(|error| CommandError::new(Kind::Bug, error))?;
+            match fact {
+                FeedFact::Host { id, value: Some(value), .. } => drop(known.hosts.insert(id, value)),
+                FeedFact::Project { id, value: Some(value), .. } => drop(known.projects.insert(id, value)),
+                FeedFact::Session { id, value: Some(value), .. } => drop(known.sessions.insert(id, value)),
+                FeedFact::Command { id, value: Some(value), .. } => drop(known.commands.insert(id, value)),
+                FeedFact::Approval { id, value: Some(value), .. } => drop(known.approvals.insert(id, value)),
+                _ => {}
+            }
+        }
+        Ok(known)
+    }
+
+    /// Sends a command to the host; it is on disk when this returns.
+    pub(crate) async fn send(&self, host: DeviceId, body: CommandBody) -> Result<CommandAck, CommandError> {
+        body.validate().map_err(|error| CommandError::new(Kind::Usage, error))?;
+        let id = CommandId::from_uuid(SystemClock.fresh());
+        Ok(self.api.send(&CommandRequest { id, host, ttl_ms: None, body }).await?)
+    }
+
+    /// Waits until a command has ended, at most as long as it may wait.
+    pub(crate) async fn ended(&self, command: CommandId) -> Result<CommandAck, CommandError> {
+        loop {
+            let ack = self.api.command(command).await?;
+            if ack.state.is_final() {
+                return Ok(ack);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Sends a command and waits until it has succeeded.
+    pub(crate) async fn done(&self, host: DeviceId, body: CommandBody) -> Result<CommandAck, CommandError> {
+        let ack = self.send(host, body).await?;
+        let limit = Duration::from_millis(protocol::limits::ACK_TIMEOUT_MS);
+        let ended = tokio::time::timeout(limit, self.ended(ack.command)).await;
+        let ended = ended.unwrap_or_else(|_| {
+            Err(CommandError::say(Kind::No, "the host has not taken the command yet")
+                .hint(format!("It waits as {}; see `towline sessions`.", ack.command)))
+        })?;
+        succeeded(&ended)?;
+        Ok(ended)
+    }
+}
+
+/// Whether a command that has ended succeeded; why not, if it did not.
+pub(crate) fn succeeded(ack: &CommandAck) -> Result<(), CommandError> {
+    if ack.state == CommandState::Succeeded {
+        return Ok(());
+    }
+    let code = ack.error.unwrap_or(match ack.state {
+        CommandState::Expired => protocol::error::ErrorCode::Expired,
+        _ => protocol::error::ErrorCode::HostLost,
+    });
+    let mut problem = protocol::error::Problem::new(code);
+    problem.detail.clone_from(&ack.detail);
+    Err(CommandError::from(problem))
+}
+
+impl Known {
+    /// The session that a person means.
+    pub(crate) fn session(&self, text: &str) -> Result<SessionId, CommandError> {
+        if text == "last" {
+            let newest = self.sessions.iter().max_by_key(|(id, session)| (session.updated_at_ms, **id));
+            return newest.map(|(id, _)| *id).ok_or_else(|| CommandError::say(Kind::No, "there is no session yet"));
+        }
+        text.parse().map_err(|error: protocol::id::ParseIdError| {
+            CommandError::new(Kind::Usage, error).hint("`towline sessions` lists them; `last` is the newest.")
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! `streams`: Durable Streams over a store and nothing else, for the published suite and for people who want just that.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
+use store::SqliteStore;
+use streams::Streams as Service;
+use streams::http::{Access, HttpOptions, open_access, router};
+use subtle::ConstantTimeEq;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cli::Streams;
+use crate::clock::SystemClock;
+use crate::data_dir::DataDir;
+use crate::error::{CommandError, Kind};
+use crate::listen::Plain;
+use crate::output::Output;
+use crate::up::signals::Signals;
+use crate::up::store_error;
+
+/// Most connections at once; more wait to be accepted.
+const CONNECTIONS: usize = 1024;
+/// Longest that a connection may take to say what it wants.
+const HEAD: Duration = Duration::from_secs(10);
+/// Longest that answers under way may take when the server stops.
+const BUDGET: Duration = Duration::from_secs(2);
+/// Largest body of one append, in bytes: the published suite sends 50 MiB.
+const MAX_APPEND_BYTES: usize = 64 * 1024 * 1024;
+
+/// The ready line; stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    url: String,
+}
+
+/// Serves until a signal.
+pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(), CommandError> {
+    if wish.open && !wish.listen.ip().is_loopback() {
+        return Err(CommandError::say(Kind::Config, format!("--open on {} would be open to everybody", wish.listen))
+            .hint("Listen on 127.0.0.1, or give a --token."));
+    }
+    let mut signals = Signals::listen()?;
+    dir.make()?;
+    let clock = Arc::new(SystemClock);
+    let (path, at) = (dir.store(), clock.clone());
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, at)).await;
+    let store =
+        opened.map_err(|error| CommandError::new(Kind::Bug, error))?.map_err(|error| store_error(error, dir))?;
+    let store = Arc::new(store);
+    let service = Service::new(store.clone());
+    let stop = CancellationToken::new();
+    let access = if wish.open { open_access() } else { by_token(wish.tokens) };
+    let mut options = HttpOptions::new(access, clock, stop.clone());
+    options.long_poll = wish.long_poll_timeout;
+    options.cors = true;
+    options.max_append_bytes = MAX_APPEND_BYTES;
+    let router = router(service.clone(), options);
+    let listener = TcpListener::bind(wish.listen).await;
+    let listener = listener.map_err(|error| busy(wish.listen, error))?;
+    let address = listener.local_addr().map_err(|error| CommandError::new(Kind::Config, error))?;
+    let ready = Ready { url: format!("http://{address}") };
+    out.either(&ready, || ready.url.clone())?;
+
+    let (mut listener, connections) = (Plain(listener), TaskTracker::new());
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let io = tokio::select! {
+            (io, _) = hub::Listener::accept(&mut listener) => io,
+            () = signals.next() => break,
+        };
+        let (service, stop) = (TowerToHyperService::new(router.clone()), stop.clone());
+        connections.spawn(async move {
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+            let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    tokio::time::timeout(BUDGET, connection).await.unwrap_or(Ok(()))
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    stop.cancel();
+    connections.close();
+    connections.wait().await;
+    service.drained().await;
+    tokio::task::spawn_blocking(move || store.close()).await.map_err(|error| CommandError::new(Kind::Bug, error))
+}
+
+/// An address could not be listened on.
+pub(crate) fn busy(address: SocketAddr, error: std::io::Error) -> CommandError {
+    let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
+        "Another program listens there; choose another port, or leave out --listen."
+    } else {
+        "Choose an address of this machine."
+    };
+    CommandError::new(Kind::Config, error).during(format!("cannot listen on {address}")).hint(hint)
+}
+
+/// Whoever has one of these credentials may do everything.
+fn by_token(tokens: Vec<String>) -> Arc<Access> {
+    let expected: Vec<String> = tokens.into_iter().map(|token| format!("Bearer {token}")).collect();
+    Arc::new(move |parts, _, _| {
+        let given = parts.headers.get(http::header::AUTHORIZATION).map(http::HeaderValue::as_bytes).unwrap_or_default();
+        // Every credential is looked at, so that the time says nothing.
+        let known = expected.iter().fold(subtle::Choice::from(0), |known, token| known | token.as_bytes().ct_eq(given));
+        if bool::from(known) {
+            return Ok(());
+        }
+        let mut refusal = http::Response::default();
+        *refusal.status_mut() = http::StatusCode::UNAUTHORIZED;
+        refusal.headers_mut().insert(http::header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        Err(Box::new(refusal))
+    })
+}

@@ -1,0 +1,53 @@
+//! The agents that a host can run: what is installed, and the one that is built in.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use host::agent::Agent;
+use host::agent::acp::{AcpAgent, AcpOptions};
+use host::agent::claude::{ClaudeAgent, ClaudeOptions};
+use host::process::Environment;
+
+use crate::data_dir::DataDir;
+use crate::env::Env;
+use crate::output;
+
+/// What agents may know of our environment: the short list, and what a person named.
+pub(super) fn environment(env: &Env, named: &[String]) -> Environment {
+    let mut environment = Environment::cleaned(env.all.iter().cloned());
+    for name in named {
+        match env.get(name) {
+            Some(value) => environment = environment.with(name, value),
+            None => {
+                output::note(format!("--agent-env {name}: there is no such variable here, so agents do not get it"))
+            }
+        }
+    }
+    environment
+}
+
+/// Every agent.
+pub(super) fn all(env: &Env, environment: &Environment, dir: &DataDir) -> Vec<Arc<dyn Agent>> {
+    let probe_cwd: PathBuf = dir.path().to_owned();
+    let mut agents: Vec<Arc<dyn Agent>> = vec![Arc::new(ClaudeAgent::new(ClaudeOptions {
+        id: "claude".to_owned(),
+        program: "claude".into(),
+        environment: environment.clone(),
+        extra_args: Vec::new(),
+        allow_bypass: false,
+        probe_cwd: probe_cwd.clone(),
+    }))];
+    if let Some(program) = &env.program {
+        agents.push(Arc::new(AcpAgent::new(AcpOptions {
+            id: "demo".to_owned(),
+            name: "Demo agent".to_owned(),
+            program: program.into(),
+            args: vec!["demo-agent".into(), "--state-dir".into(), dir.demo().into()],
+            environment: environment.clone(),
+            allow_bypass: false,
+            probe_cwd,
+            install_hint: None,
+        })));
+    }
+    agents
+}

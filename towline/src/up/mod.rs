@@ -1,0 +1,281 @@
+//! `up`: a hub and a host in this process, until a signal.
+
+mod agents;
+mod bind;
+mod browser;
+mod pairing;
+mod projects;
+mod screen;
+pub(crate) mod signals;
+
+use std::future::pending;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::{Host, HostHandle, Reaper};
+use hub::{Hub, SystemRandom, Via};
+use protocol::limits::{AGENT_IDLE_MS, DEFAULT_TURNS_AT_ONCE};
+use protocol::time::{Clock, UnixMs};
+use serde::Serialize;
+use store::SqliteStore;
+use streams::Streams;
+use tokio::task::JoinSet;
+
+use crate::cli::Up;
+use crate::clock::SystemClock;
+use crate::data_dir::{DataDir, NodeFile};
+use crate::env::Env;
+use crate::error::{CommandError, Kind};
+use crate::listen::policy::{Plan, Public, Wish};
+use crate::listen::{lan, policy, tls};
+use crate::output::{self, Output};
+use crate::verbs::pair_url;
+use bind::{Bound, PublicListener};
+use pairing::Door;
+use signals::Signals;
+
+pub(crate) use projects::shown;
+pub(crate) use screen::SIGN;
+
+/// Longest that requests under way may take when the node stops.
+const REQUESTS: Duration = Duration::from_secs(2);
+/// Longest that agents may take when the node stops.
+const AGENTS: Duration = Duration::from_secs(4);
+/// Longest that stopping may take in all; what is left then is what a crash leaves.
+const STOP: Duration = Duration::from_secs(9);
+/// How often agents are asked what they offer.
+const PROBE: Duration = Duration::from_mins(10);
+
+/// The one line of `up --json`; stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready<'a> {
+    /// The address to open.
+    url: &'a str,
+    /// The address on this machine.
+    local_url: &'a str,
+    /// The address with the pairing secret in its fragment; null when somebody is paired.
+    pair_url: Option<String>,
+    /// The code to type; null when somebody is paired.
+    code: Option<&'a str>,
+    /// Until when the code is valid.
+    expires_at_ms: Option<UnixMs>,
+    version: &'a str,
+    data_dir: &'a std::path::Path,
+    pid: u32,
+}
+
+/// Runs a node until it is asked to stop.
+pub(crate) async fn up(wish: Up, dir: &DataDir, env: &Env, out: Output) -> Result<(), CommandError> {
+    let mut signals = Signals::listen()?;
+    let plan =
+        policy::plan(Wish { listen: wish.listen, lan: wish.lan, tls: wish.tls_cert.is_some() }, lan::private_address)?;
+    let acceptor = match (&wish.tls_cert, &wish.tls_key) {
+        (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
+        _ => None,
+    };
+    dir.make()?;
+    let store = open(dir).await?;
+    let started = tokio::select! {
+        started = Node::start(&wish, plan, acceptor, dir, env, &store) => started,
+        () = signals.next() => Err(CommandError::say(Kind::No, "stopped before it was ready")),
+    };
+    let ran = match started {
+        Ok(node) => {
+            let ran = node.run(&wish, plan, dir, env, out, &mut signals).await;
+            dir.retract();
+            ran
+        }
+        Err(error) => Err(error),
+    };
+    // Blocks for one fsync at most.
+    let closed = tokio::task::spawn_blocking(move || store.close()).await;
+    ran.and(closed.map_err(|error| CommandError::new(Kind::Bug, error)))
+}
+
+/// Opens the store.
+async fn open(dir: &DataDir) -> Result<Arc<SqliteStore>, CommandError> {
+    let path = dir.store();
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, Arc::new(SystemClock))).await;
+    let opened = opened.map_err(|error| CommandError::new(Kind::Bug, error))?;
+    opened.map(Arc::new).map_err(|error| store_error(error, dir))
+}
+
+/// Why a store did not open, and what to do.
+pub(crate) fn store_error(error: store::OpenError, dir: &DataDir) -> CommandError {
+    if matches!(error, store::OpenError::InUse { .. }) {
+        let who = match dir.node() {
+            Some(node) => {
+                format!("Towline runs already with this data directory: {} (process {})", node.public_url, node.pid)
+            }
+            None => format!("another process uses the data directory {}", dir.path().display()),
+        };
+        return CommandError::say(Kind::Config, who).hint("Use that one, or start another with --data-dir DIRECTORY.");
+    }
+    let hint = error.hint();
+    CommandError::new(Kind::Config, error).hint(hint)
+}
+
+/// Everything that runs.
+struct Node {
+    hub: Hub,
+    host: HostHandle,
+    bound: Bound,
+    registered: Vec<PathBuf>,
+    _orphans: Option<host::process::OrphanReaper>,
+}
+
+impl Node {
+    async fn start(
+        wish: &Up,
+        plan: Plan,
+        acceptor: Option<tokio_rustls::TlsAcceptor>,
+        dir: &DataDir,
+        env: &Env,
+        store: &Arc<SqliteStore>,
+    ) -> Result<Self, CommandError> {
+        let bound = bind::bind(plan, acceptor, &wish.host_names, &env.machine).await?;
+        projects::remember(&wish.projects, env, dir)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+        let options = hub::Options {
+            node_name: env.machine.clone(),
+            node_platform: platform.clone(),
+            node_public_key: None,
+            host: true,
+            version: version.clone(),
+            allowed_hosts: bound.names.clone(),
+            allowed_origins: Vec::new(),
+            secure: matches!(plan.public, Some(Public::Tls(_))),
+        };
+        let streams = Streams::new(store.clone());
+        let hub = Hub::open(streams, clock.clone(), Arc::new(SystemRandom), options).await.map_err(|error| {
+            let hint = error.hint();
+            CommandError::new(Kind::Config, error).hint(hint)
+        })?;
+        let orphans = host::process::adopt_orphans();
+        let orphans =
+            orphans.inspect_err(|error| tracing::warn!(%error, "abandoned processes fall to the system")).ok();
+        let environment = agents::environment(env, &wish.agent_env);
+        let options = host::Options {
+            name: env.machine.clone(),
+            platform,
+            version,
+            turns_at_once: DEFAULT_TURNS_AT_ONCE,
+            allowed_roots: projects::roots(env, dir),
+            home: env.home.as_ref().map(|home| home.canonicalize().unwrap_or_else(|_| home.clone())),
+            agent_idle: Duration::from_millis(AGENT_IDLE_MS),
+            bypass_modes_allowed: false,
+            probe_every: PROBE,
+            stop_budget: AGENTS,
+            reaper: Reaper::system(),
+        };
+        let port = hub.host_port().ok_or_else(|| CommandError::say(Kind::Bug, "the hub has no port for its host"))?;
+        let host = Host::start(port, clock, agents::all(env, &environment, dir), options).await;
+        let host = host.map_err(|error| CommandError::new(Kind::No, error).during("the host does not start"))?;
+        let mut registered = Vec::new();
+        projects::register(&host, dir, &mut registered).await;
+        Ok(Self { hub, host, bound, registered, _orphans: orphans })
+    }
+
+    /// Serves until a signal, or until something breaks; then stops in order.
+    async fn run(
+        self,
+        wish: &Up,
+        plan: Plan,
+        dir: &DataDir,
+        env: &Env,
+        out: Output,
+        signals: &mut Signals,
+    ) -> Result<(), CommandError> {
+        let Self { hub, host, bound, registered, _orphans } = self;
+        let Bound { local, public, local_url, url, .. } = bound;
+        let file = NodeFile {
+            url: local_url.clone(),
+            public_url: url.clone(),
+            pid: std::process::id(),
+            version: hub.version().to_owned(),
+        };
+        dir.announce(&file, &credential(&hub, dir).await?)?;
+
+        let mut serving = JoinSet::new();
+        let served = hub.clone();
+        serving.spawn(async move { hub::serve(&served, local, pending(), REQUESTS).await });
+        let served = hub.clone();
+        match public {
+            Some(PublicListener::Lan(listener)) => {
+                serving.spawn(async move { hub::serve(&served, listener, pending(), REQUESTS).await });
+            }
+            Some(PublicListener::Tls(listener)) => {
+                serving.spawn(async move { hub::serve(&served, listener, pending(), REQUESTS).await });
+            }
+            None => {}
+        }
+
+        let shows = !out.json;
+        let interactive = shows && env.stdin_is_terminal;
+        let (once, public) = (wish.pair_once, plan.public);
+        let mut door = Door { hub: hub.clone(), url: url.clone(), public, once, interactive, shows, offer: None };
+        door.renew().await;
+        let offer = door.offer.clone();
+        if out.json {
+            out.json(&Ready {
+                url: &url,
+                local_url: &local_url,
+                pair_url: offer.as_ref().map(|offer| pair_url(&url, offer)),
+                code: offer.as_ref().map(|offer| offer.code.as_str()),
+                expires_at_ms: offer.as_ref().map(|offer| offer.expires_at_ms),
+                version: hub.version(),
+                data_dir: dir.path(),
+                pid: std::process::id(),
+            })?;
+        } else {
+            out.line(screen::head(&url, &local_url))?;
+            if let Some(offer) = &offer {
+                out.line(screen::code(&url, public, offer, hub.now()))?;
+            }
+            out.line(format!("{}\n  Ctrl-C stops it.\n", screen::advice(public)))?;
+        }
+        if shows && !wish.no_open && env.stdout_is_terminal && env.has_screen {
+            let page = if offer.is_some() { "/pair" } else { "/" };
+            serving.spawn(browser::open(format!("{local_url}{page}")));
+        }
+        serving.spawn(door.keep(hub.stopping()));
+
+        let ended = tokio::select! {
+            () = signals.next() => Ok(()),
+            error = host.failed() => Err(CommandError::new(Kind::No, error).during("the host stopped")),
+            () = projects::keep(&host, dir, registered) => Ok(()),
+        };
+        let stopping = async {
+            if !out.json {
+                output::note("\nStopping; again to stop at once.");
+            }
+            if let Err(error) = host.stop().await {
+                tracing::warn!(%error, "the host did not stop in order");
+            }
+            hub.stop().await;
+            while serving.join_next().await.is_some() {}
+        };
+        tokio::select! {
+            done = tokio::time::timeout(STOP, stopping) => if done.is_err() {
+                tracing::warn!("stopping took too long; the rest is cut");
+            },
+            () = signals.next() => {}
+        }
+        ended
+    }
+}
+
+/// The credential of the command line: the one that is there, so that what follows a session goes on over a restart, or a new one.
+async fn credential(hub: &Hub, dir: &DataDir) -> Result<String, CommandError> {
+    if let Ok(known) = dir.token()
+        && let Ok(who) = hub.authenticate(&known, Via::Bearer, "local").await
+        && who.device == hub.node()
+    {
+        return Ok(known);
+    }
+    Ok(hub.node_credential().await?)
+}

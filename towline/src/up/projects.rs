@@ -1,0 +1,97 @@
+//! Which directories agents may work in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use host::{HostHandle, RegisterError};
+
+use crate::data_dir::DataDir;
+use crate::env::Env;
+use crate::error::{CommandError, Kind};
+use crate::output;
+
+/// How often the list is looked at for what `towline projects add` wrote.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The path as the hub's lists show it: `~` stands for the home directory.
+pub(crate) fn shown(path: &Path, home: Option<&Path>) -> String {
+    let below = home.filter(|home| home.components().count() > 1).and_then(|home| path.strip_prefix(home).ok());
+    match below {
+        Some(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
+}
+
+/// Writes down the directories that were asked for, or the current one, so that they are there at every start.
+pub(super) fn remember(asked: &[PathBuf], env: &Env, dir: &DataDir) -> Result<(), CommandError> {
+    for path in asked {
+        let real = path.canonicalize().ok().filter(|real| real.is_dir()).ok_or_else(|| {
+            CommandError::say(Kind::Config, format!("--project {}: there is no such directory", path.display()))
+        })?;
+        dir.add_project(real)?;
+    }
+    if asked.is_empty() && dir.projects().paths.is_empty() {
+        match env.current_dir.as_deref().and_then(|current| usable(current, env.home.as_deref())) {
+            Some(current) => dir.add_project(current)?,
+            None => {
+                output::note("No project yet: start Towline in one, or add one with `towline projects add DIRECTORY`.")
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A directory that somebody works in: not a home directory, not the root of the file system.
+fn usable(current: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    let real = current.canonicalize().ok()?;
+    let home = home.and_then(|home| home.canonicalize().ok());
+    (real.parent().is_some() && Some(&real) != home.as_ref()).then_some(real)
+}
+
+/// The directories below which projects may be: the home directory, and each one that a person has named.
+pub(super) fn roots(env: &Env, dir: &DataDir) -> Vec<PathBuf> {
+    env.home.iter().cloned().chain(dir.projects().paths).collect()
+}
+
+/// Registers what is written down and not registered yet.
+pub(super) async fn register(host: &HostHandle, dir: &DataDir, done: &mut Vec<PathBuf>) {
+    for path in dir.projects().paths {
+        if done.contains(&path) {
+            continue;
+        }
+        match host.register_project(&path).await {
+            Ok(_) => {}
+            Err(RegisterError::Place(error)) => tracing::warn!(%error, "a project cannot be used"),
+            Err(error @ RegisterError::Port(_)) => {
+                tracing::warn!(%error, "a project could not be registered");
+                continue;
+            }
+        }
+        done.push(path);
+    }
+}
+
+/// Registers what is added while the host runs; never returns.
+pub(super) async fn keep(host: &HostHandle, dir: &DataDir, mut done: Vec<PathBuf>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        register(host, dir, &mut done).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_and_roots_are_not_taken_by_themselves() {
+        let world = tempfile::tempdir().unwrap();
+        let home = world.path().join("home");
+        let project = home.join("project");
+        std::fs::create_dir_all(&project).unwrap();
+        assert_eq!(usable(&home, Some(&home)), None);
+        assert_eq!(usable(Path::new("/"), Some(&home)), None);
+        assert_eq!(usable(&project, Some(&home)), Some(project.canonicalize().unwrap()));
+    }
+}

@@ -1,0 +1,102 @@
+//! `answer` and `cancel`.
+
+use protocol::approval::{Approval, ApprovalState, OptionKind};
+use protocol::command::{AnswerContent, CommandBody};
+use serde::Serialize;
+
+use crate::cli::Answer;
+use crate::error::{CommandError, Kind};
+use crate::node::Node;
+use crate::output::Output;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answered<'a> {
+    approval: String,
+    option: &'a str,
+}
+
+/// Answers an approval.
+pub(crate) async fn answer(node: &Node, wish: Answer, out: Output) -> Result<(), CommandError> {
+    let (_, host) = node.me().await?;
+    let known = node.known().await?;
+    let approval = known.approvals.get(&wish.approval).filter(|approval| approval.state == ApprovalState::Pending);
+    let approval = approval.ok_or_else(|| {
+        CommandError::say(Kind::No, format!("{} is not open", wish.approval))
+            .hint("Look at the session: it shows who answered, or that the agent has gone on.")
+    })?;
+    let option = choose(approval, &wish.option)?;
+    let content = AnswerContent { message: wish.message, answers: std::collections::BTreeMap::new() };
+    let body = CommandBody::AnswerApproval {
+        session: approval.session,
+        approval: wish.approval,
+        option: option.clone(),
+        content,
+    };
+    node.done(host, body).await?;
+    out.either(&Answered { approval: wish.approval.to_string(), option: &option }, || format!("answered: {option}"))
+}
+
+/// The option that a person means.
+fn choose(approval: &Approval, text: &str) -> Result<String, CommandError> {
+    let of = |kind: OptionKind| approval.options.iter().find(|option| option.kind == kind);
+    let found = approval.options.iter().find(|option| option.id == text).or_else(|| match text {
+        "allow" => of(OptionKind::AllowOnce),
+        "deny" => of(OptionKind::Deny),
+        _ => None,
+    });
+    found.map(|option| option.id.clone()).ok_or_else(|| {
+        let all: Vec<&str> = approval.options.iter().map(|option| option.id.as_str()).collect();
+        CommandError::say(Kind::Usage, format!("`{text}` is not an answer to this"))
+            .hint(format!("One of: {}.", all.join(", ")))
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cancelled {
+    session: String,
+}
+
+/// Stops the running turn.
+pub(crate) async fn cancel(node: &Node, session: &str, out: Output) -> Result<(), CommandError> {
+    let (_, host) = node.me().await?;
+    let session = node.known().await?.session(session)?;
+    node.done(host, CommandBody::CancelTurn { session, turn: None }).await?;
+    out.either(&Cancelled { session: session.to_string() }, || format!("stopped: {session}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption};
+    use protocol::time::UnixMs;
+
+    #[test]
+    fn allow_and_deny_mean_this_once() {
+        let id = uuid::Builder::from_unix_timestamp_millis(1, &[0; 10]).into_uuid();
+        let option = |id: &str, kind| ApprovalOption { id: id.to_owned(), kind };
+        let approval = Approval {
+            v: 1,
+            session: protocol::id::SessionId::from_uuid(id),
+            turn: protocol::id::TurnId::from_uuid(id),
+            item: None,
+            ord: 1,
+            kind: ApprovalKind::Permission,
+            state: ApprovalState::Pending,
+            options: vec![
+                option("always", OptionKind::AllowAlways),
+                option("yes", OptionKind::AllowOnce),
+                option("no", OptionKind::Deny),
+            ],
+            decision: None,
+            created_at_ms: UnixMs(1),
+            content: ApprovalContent::default(),
+        };
+        for (text, option) in
+            [("allow", Some("yes")), ("deny", Some("no")), ("always", Some("always")), ("maybe", None)]
+        {
+            assert_eq!(choose(&approval, text).ok().as_deref(), option, "{text}");
+        }
+    }
+}

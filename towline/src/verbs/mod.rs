@@ -1,0 +1,14 @@
+//! One file for each thing that a person asks of the running node.
+
+mod answer;
+mod lists;
+mod pair;
+mod printer;
+mod send;
+mod tail;
+
+pub(crate) use answer::{answer, cancel};
+pub(crate) use lists::{add_project, devices, projects, revoke, sessions};
+pub(crate) use pair::{is_yes, line as claim_line, pair, pair_url, shown as offered};
+pub(crate) use send::send;
+pub(crate) use tail::tail;

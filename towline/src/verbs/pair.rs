@@ -1,0 +1,112 @@
+//! `pair`.
+
+use std::time::Duration;
+
+use protocol::api::{NewPairing, PairingClaim, PairingOffer};
+use protocol::id::PairingId;
+use protocol::time::{Clock, UnixMs};
+use serde::Serialize;
+
+use crate::cli::{Pair, PairVerb};
+use crate::clock::SystemClock;
+use crate::env::Env;
+use crate::error::CommandError;
+use crate::node::Node;
+use crate::output::{self, Output, printable};
+use crate::qr;
+
+/// Between two looks for a device that asks.
+const LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Offered<'a> {
+    pairing: String,
+    code: &'a str,
+    pair_url: String,
+    url: &'a str,
+    expires_at_ms: UnixMs,
+}
+
+/// Makes a code, or answers a device.
+pub(crate) async fn pair(node: &Node, wish: Pair, env: &Env, out: Output) -> Result<(), CommandError> {
+    match wish.verb {
+        None => offer(node, wish.once, env, out).await,
+        Some(PairVerb::List) => {
+            let claims = node.api.pairings().await?.claims;
+            if claims.is_empty() && !out.json {
+                return out.line("No device asks.");
+            }
+            claims.iter().try_for_each(|claim| out.either(claim, || line(claim)))
+        }
+        Some(PairVerb::Allow { pairing }) => answer(node, pairing, true, out).await,
+        Some(PairVerb::Deny { pairing }) => answer(node, pairing, false, out).await,
+    }
+}
+
+/// A device that asks, for people.
+pub(crate) fn line(claim: &PairingClaim) -> String {
+    let PairingClaim { pairing, name, platform, source, words, .. } = claim;
+    printable(&format!("{pairing}  {name} ({platform}) from {source}, which shows \"{words}\""))
+}
+
+/// The address with the secret, for the QR code.
+pub(crate) fn pair_url(url: &str, offer: &PairingOffer) -> String {
+    format!("{}/pair#{}", url.trim_end_matches('/'), offer.secret)
+}
+
+/// What a person sees of an offer.
+pub(crate) fn shown(url: &str, offer: &PairingOffer, now: UnixMs) -> String {
+    let picture = qr::code(&pair_url(url, offer)).unwrap_or_default();
+    let minutes = offer.expires_at_ms.since(now).div_ceil(60_000);
+    format!("{picture}\n\n  Open     {url}\n  Code     {}\n  Valid    {minutes} min, once", offer.code)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answered {
+    pairing: String,
+    allowed: bool,
+}
+
+async fn answer(node: &Node, pairing: PairingId, allow: bool, out: Output) -> Result<(), CommandError> {
+    node.api.answer_pairing(pairing, allow).await?;
+    let word = if allow { "let in" } else { "refused" };
+    out.either(&Answered { pairing: pairing.to_string(), allowed: allow }, || format!("{word}: {pairing}"))
+}
+
+async fn offer(node: &Node, once: bool, env: &Env, out: Output) -> Result<(), CommandError> {
+    let offer = node.api.offer_pairing(&NewPairing { once }).await?;
+    let url = node.file.public_url.as_str();
+    let offered = Offered {
+        pairing: offer.pairing.to_string(),
+        code: &offer.code,
+        pair_url: pair_url(url, &offer),
+        url,
+        expires_at_ms: offer.expires_at_ms,
+    };
+    out.either(&offered, || shown(url, &offer, SystemClock.now()))?;
+    if out.json || once || !env.stdin_is_terminal {
+        return Ok(());
+    }
+    while SystemClock.now() < offer.expires_at_ms {
+        let claims = node.api.pairings().await?.claims;
+        if let Some(claim) = claims.iter().find(|claim| claim.pairing == offer.pairing) {
+            output::note(line(claim));
+            output::ask("Let it in? [y/N] ");
+            let mut typed = String::new();
+            let mut reader = tokio::io::BufReader::new(tokio::io::stdin());
+            tokio::io::AsyncBufReadExt::read_line(&mut reader, &mut typed)
+                .await
+                .map_err(|error| CommandError::new(crate::error::Kind::No, error))?;
+            return answer(node, offer.pairing, is_yes(&typed), out).await;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    out.line("Nobody used the code.")
+}
+
+/// Whether somebody typed yes.
+pub(crate) fn is_yes(typed: &str) -> bool {
+    matches!(typed.trim().to_lowercase().as_str(), "y" | "yes")
+}

@@ -1,0 +1,207 @@
+//! `send`: a prompt to a session, and its answer.
+
+use std::path::Path;
+use std::time::Duration;
+
+use client::{SessionFollow, Update};
+use protocol::api::CommandAck;
+use protocol::command::{CommandBody, CommandState, PromptContent, StartContent};
+use protocol::error::ErrorCode;
+use protocol::fold::Transcript;
+use protocol::host::AgentState;
+use protocol::id::{CommandId, DeviceId, ProjectId, SessionId, TurnId};
+use protocol::limits::MAX_PROMPT_BYTES;
+use protocol::time::Clock;
+use protocol::turn::{Origin, Turn, TurnState};
+use serde::Serialize;
+use tokio::io::AsyncReadExt;
+
+use super::printer::Printer;
+use super::tail;
+use crate::cli::Send;
+use crate::clock::SystemClock;
+use crate::env::Env;
+use crate::error::{CommandError, Kind};
+use crate::node::{Known, Node, succeeded};
+use crate::output::{self, Output};
+
+/// Between two looks at a command whose turn has not begun.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What `send --json` prints first; stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    session: SessionId,
+    command: CommandId,
+    state: CommandState,
+}
+
+/// What `send --follow --json` prints last; stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ended {
+    session: SessionId,
+    turn: TurnId,
+    state: TurnState,
+}
+
+/// Sends a prompt.
+pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Result<(), CommandError> {
+    let text = if wish.text == "-" { read_prompt().await? } else { wish.text.clone() };
+    let (_, host) = node.me().await?;
+    let known = node.known().await?;
+    let body = match &wish.session {
+        Some(session) => CommandBody::SendPrompt { session: known.session(session)?, content: PromptContent { text } },
+        None => CommandBody::StartSession {
+            session: SessionId::from_uuid(SystemClock.fresh()),
+            project: project(&known, wish.project.as_deref(), env)?,
+            agent: agent(&known, host, wish.agent)?,
+            model: wish.model,
+            mode: wish.mode,
+            content: StartContent { title: None, text: Some(text) },
+        },
+    };
+    let session = body.session();
+    let ack = node.send(host, body).await?;
+    let sent = Sent { session, command: ack.command, state: ack.state };
+    if out.json {
+        out.json(&sent)?;
+    } else if wish.follow {
+        output::note(format!("{session}"));
+    } else {
+        out.line(format!("sent: {session}"))?;
+        output::note(format!("See the answer: towline tail {session}"));
+    }
+    if wish.follow { follow(node, &ack, session, out).await } else { Ok(()) }
+}
+
+async fn read_prompt() -> Result<String, CommandError> {
+    let mut text = String::new();
+    // One byte more than is taken, so that a longer prompt is refused and not cut.
+    let limit = u64::try_from(MAX_PROMPT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let read = tokio::io::stdin().take(limit).read_to_string(&mut text).await;
+    read.map_err(|error| CommandError::new(Kind::Usage, error).during("cannot read the prompt from standard input"))?;
+    Ok(text)
+}
+
+fn project(known: &Known, wanted: Option<&str>, env: &Env) -> Result<ProjectId, CommandError> {
+    let shown = |path: &Path| {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        crate::up::shown(&real, env.home.as_deref())
+    };
+    let all = || {
+        let names: Vec<_> = known.projects.values().map(|project| project.content.path.as_str()).collect();
+        if names.is_empty() {
+            "Add one: towline projects add DIRECTORY".to_owned()
+        } else {
+            format!("Say which: --project, one of {}.", names.join(", "))
+        }
+    };
+    if let Some(wanted) = wanted {
+        let path = shown(Path::new(wanted));
+        let mut found = known.projects.iter().filter(|(id, project)| {
+            let content = &project.content;
+            id.to_string() == wanted || content.name == wanted || content.path == wanted || content.path == path
+        });
+        return match (found.next(), found.next()) {
+            (Some((id, _)), None) => Ok(*id),
+            (Some(_), Some(_)) => {
+                Err(CommandError::say(Kind::Usage, format!("several projects are called `{wanted}`")).hint(all()))
+            }
+            (None, _) => Err(CommandError::say(Kind::Usage, format!("there is no project `{wanted}`")).hint(all())),
+        };
+    }
+    let mut here = env.current_dir.as_deref().into_iter().flat_map(Path::ancestors).map(shown);
+    let current = here.find_map(|path| known.projects.iter().find(|(_, project)| project.content.path == path));
+    let only = || (known.projects.len() == 1).then(|| known.projects.iter().next()).flatten();
+    current
+        .or_else(only)
+        .map(|(id, _)| *id)
+        .ok_or_else(|| CommandError::say(Kind::Usage, "the current directory is not in a project").hint(all()))
+}
+
+fn agent(known: &Known, host: DeviceId, wanted: Option<String>) -> Result<String, CommandError> {
+    if let Some(wanted) = wanted {
+        return Ok(wanted);
+    }
+    let agents = known.hosts.get(&host).map(|host| host.content.agents.as_slice()).unwrap_or_default();
+    let ready = agents.iter().find(|agent| agent.state == AgentState::Ready);
+    ready.map(|agent| agent.id.clone()).ok_or_else(|| {
+        CommandError::say(Kind::No, "no agent is ready yet").hint("Say which: --agent claude, or --agent demo.")
+    })
+}
+
+/// Shows the turn that comes of a command, until it ends.
+async fn follow(node: &Node, ack: &CommandAck, session: SessionId, out: Output) -> Result<(), CommandError> {
+    let socket = node.socket();
+    let mut follow = open(node, &socket, ack.command, session).await?;
+    let mut printer = Printer::default();
+    // The command's own end is watched until there is a turn: it may never have one.
+    let mut failed = std::pin::pin!(node.ended(ack.command));
+    let mut watching = true;
+    loop {
+        if let Some((id, turn)) = find(follow.transcript(), ack.command) {
+            printer.only = Some(id);
+            if !out.json {
+                out.raw(&printer.news(follow.transcript()))?;
+            }
+            if turn.state.is_final() {
+                out.raw(if out.json { "" } else { printer.finish() })?;
+                let ended = Ended { session, turn: id, state: turn.state };
+                if out.json {
+                    out.json(&ended)?;
+                }
+                let verdict = verdict(turn);
+                socket.close().await;
+                return verdict;
+            }
+        }
+        let update = tokio::select! {
+            update = follow.next() => Some(update?),
+            ended = &mut failed, if watching => {
+                watching = false;
+                succeeded(&ended?)?;
+                None
+            }
+        };
+        if let Some(update) = update.filter(|update| out.json && matches!(update, Update::Facts { .. })) {
+            tail::json(&update, out)?;
+        }
+    }
+}
+
+/// Opens the session, which a command that has just been sent may still have to make.
+async fn open(
+    node: &Node,
+    socket: &client::Socket,
+    command: CommandId,
+    session: SessionId,
+) -> Result<SessionFollow, CommandError> {
+    loop {
+        match SessionFollow::open(node.api.clone(), socket, session, false).await {
+            Err(client::FollowError::Page(error)) if error.code() == Some(ErrorCode::NotFound) => {
+                let ack = node.api.command(command).await?;
+                if ack.state.is_final() {
+                    succeeded(&ack)?;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            done => return Ok(done?),
+        }
+    }
+}
+
+fn find(transcript: &Transcript, command: CommandId) -> Option<(TurnId, &Turn)> {
+    let ours = |turn: &Turn| turn.origin == Origin::Prompt { command };
+    transcript.turns().into_iter().find(|(_, turn)| ours(turn))
+}
+
+fn verdict(turn: &Turn) -> Result<(), CommandError> {
+    let why = || turn.error.as_ref().map(|error| format!(": {:?}", error.code)).unwrap_or_default();
+    match turn.state {
+        TurnState::Failed => Err(CommandError::say(Kind::No, format!("the turn failed{}", why()))),
+        TurnState::Interrupted => Err(CommandError::say(Kind::No, format!("the turn was interrupted{}", why()))),
+        TurnState::Queued | TurnState::Running | TurnState::AwaitingApproval | TurnState::Completed => Ok(()),
+    }
+}
