@@ -77,6 +77,23 @@ describe("a lost connection", () => {
     expect(wires).toHaveLength(2);
   });
 
+  it("is called offline within seconds when the browser says that the network went, and comes back with it", () => {
+    let online = true;
+    const { socket, wires, wire, time } = world({ online: () => online });
+    socket.start();
+    wire().welcome();
+    online = false;
+    socket.nudge();
+    time.pass(4_001);
+    expect(socket.connection.get().state).toBe("offline");
+    const dialled = wires.length;
+    online = true;
+    socket.nudge();
+    expect(wires).toHaveLength(dialled + 1);
+    wire().welcome();
+    expect(socket.connection.get().state).toBe("live");
+  });
+
   it("waits longer each time, never over 30 s, with jitter over the whole span", () => {
     expect(pauseMs(0, 0.999)).toBeLessThanOrEqual(500);
     expect(pauseMs(50, 0.999)).toBeLessThanOrEqual(30_000);

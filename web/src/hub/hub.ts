@@ -130,6 +130,8 @@ export class Hub {
         if (connection.state === "stopped" && connection.why === "auth") this.unpair();
       }),
       listen(window, "online", () => this.socket.nudge()),
+      // The browser says that the network went: the socket may not know yet, and its sign must not say "live" for long.
+      listen(window, "offline", () => this.socket.nudge()),
       listen(window, "pageshow", () => this.socket.nudge()),
       listen(document, "visibilitychange", () => {
         if (document.visibilityState === "visible") this.socket.nudge();

@@ -110,7 +110,7 @@ export class HubSocket {
     this.connection.set({ state: "stopped", why });
   }
 
-  /** The page came back, or the network did: dial now, or find out now whether the path still lives. */
+  /** The page came back, or the network came or went: dial now, or find out now whether the path still lives. */
   nudge(): void {
     const { state } = this.connection.get();
     if (state === "waiting" || state === "offline") {

@@ -1,4 +1,4 @@
-// Generated from the `protocol` crate by `cargo xtask gen`. Do not edit: a stale file fails a test.
+// @generated from the `protocol` crate by `cargo xtask gen`. Do not edit: a stale file fails a test.
 /* eslint-disable */
 
 /**

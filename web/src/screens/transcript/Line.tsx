@@ -1,6 +1,6 @@
 import { memo } from "react";
 import type { Rows } from "../../hub/feed";
-import type { Item, Me, Turn } from "../../protocol/generated";
+import type { Item, Me, Sender, Turn } from "../../protocol/generated";
 import { type Entry, same } from "../../session/entries";
 import { isFinal } from "../../session/fold";
 import { delivered } from "../../session/pending";
@@ -36,7 +36,7 @@ export const Line = memo(Drawn, (a, b) => {
 
 function Drawn({ line, turn, call, place, rows, me, agent, host, now }: Props) {
   if (line.kind === "approval") return <ApprovalCard id={line.id} approval={line.approval} call={call} sender={turn?.sender ?? null} agent={agent} host={host} />;
-  if (line.kind === "end") return <TurnEnd turn={line.turn} by={line.turn.error?.by ? who(line.turn.error.by, rows, me).device : null} />;
+  if (line.kind === "end") return <TurnEnd turn={line.turn} by={line.turn.error?.by ? stopper(line.turn.error.by, rows, me) : null} />;
   const { item } = line;
   if (item.role === "user" && item.content.kind === "text") {
     const { person, device } = who(item.sender, rows, me);
@@ -48,6 +48,11 @@ function Drawn({ line, turn, call, place, rows, me, agent, host, now }: Props) {
     );
   }
   return <AgentItem item={item} depth={line.depth} working={turn !== undefined && !isFinal(turn.state)} />;
+}
+
+function stopper(by: Sender, rows: Rows, me: Me | null): string {
+  const { person, device } = who(by, rows, me);
+  return [person, device].filter((part) => part !== "").join(" · ");
 }
 
 /** Why a turn did not end well: the reason in words first. */
