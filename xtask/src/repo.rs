@@ -40,6 +40,22 @@ pub(crate) fn metadata() -> Result<serde_json::Value> {
     serde_json::from_slice(&output.stdout).context("cargo metadata printed something else than JSON")
 }
 
+/// Every crate that is built for any system, a line each, as `cargo tree` names them.
+///
+/// # Errors
+/// If cargo cannot resolve the workspace.
+pub(crate) fn built() -> Result<String> {
+    let output = std::process::Command::new(cargo())
+        .args(["tree", "--workspace", "--target", "all", "--edges", "normal,build,dev", "--prefix", "none"])
+        .current_dir(root())
+        .output()
+        .context("cannot start cargo tree")?;
+    if !output.status.success() {
+        bail!("cargo tree failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    String::from_utf8(output.stdout).context("cargo tree printed something else than text")
+}
+
 /// Cargo's target directory.
 ///
 /// # Errors

@@ -1,4 +1,6 @@
-//! What may not be in a lock file. `deny.toml` says the same about crates to cargo-deny; this holds without it.
+//! What may not come in from outside. `deny.toml` says the same about crates to cargo-deny; this holds without it.
+
+use std::collections::BTreeSet;
 
 use super::Finding;
 use super::tree::File;
@@ -10,28 +12,35 @@ const CRATES: &[(&str, &str)] = &[
     ("ring", "aws-lc-rs is the one crypto provider"),
 ];
 
-pub(super) fn banned(file: &File) -> Vec<Finding> {
-    let lines = || file.text.lines().enumerate();
-    match file.name() {
-        "Cargo.lock" => lines()
-            .filter_map(|(at, line)| {
-                let name = line.strip_prefix("name = \"")?.strip_suffix('"')?;
-                let (_, reason) = CRATES.iter().find(|(banned, _)| *banned == name)?;
-                Some(Finding::new(file, at + 1, format!("`{name}` is banned: {reason}")))
-            })
-            .collect(),
-        // Who installs chooses the registry; a lock file that names another one works on one machine only.
-        "package-lock.json" => lines()
-            .filter(|(_, line)| {
-                let address = line.trim_start().strip_prefix("\"resolved\": \"");
-                address.is_some_and(|address| {
-                    address.contains("://") && !address.starts_with("https://registry.npmjs.org/")
-                })
-            })
-            .map(|(at, _)| Finding::new(file, at + 1, "a package from a registry of one machine"))
-            .collect(),
-        _ => Vec::new(),
+/// Banned crates among those that are really built, as `cargo tree` lists them. A lock file also names what is only optional.
+pub(super) fn crates(tree: &str) -> Vec<Finding> {
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let built: BTreeSet<_> = tree.lines().map(name).collect();
+    let found = CRATES.iter().filter(|(banned, _)| built.contains(*banned));
+    found
+        .map(|(banned, reason)| Finding {
+            path: "Cargo.lock".to_owned(),
+            line: 0,
+            message: format!("`{banned}` is banned: {reason}"),
+        })
+        .collect()
+}
+
+/// Packages of another registry. Who installs chooses the registry; a lock file that names one works on one machine only.
+pub(super) fn registries(file: &File) -> Vec<Finding> {
+    if file.name() != "package-lock.json" {
+        return Vec::new();
     }
+    let elsewhere = |line: &str| {
+        let address = line.trim_start().strip_prefix("\"resolved\": \"");
+        address.is_some_and(|address| address.contains("://") && !address.starts_with("https://registry.npmjs.org/"))
+    };
+    file.text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| elsewhere(line))
+        .map(|(at, _)| Finding::new(file, at + 1, "a package from a registry of one machine"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -41,16 +50,16 @@ mod tests {
 
     #[test]
     fn banned_crates_are_found() {
-        let lock = |name: &str| file("Cargo.lock", &format!("[[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\n"));
-        assert_eq!(banned(&lock("ring"))[0].line, 2);
-        assert_eq!(banned(&lock("openssl-sys")).len(), 1);
-        assert_eq!(banned(&lock("ring-buffer")), []);
+        let tree = |name: &str| format!("towline v0.1.0\n{name} v1.0.0 (*)\nserde v1.0.0\n");
+        assert_eq!(crates(&tree("ring")).len(), 1);
+        assert_eq!(crates(&tree("openssl-sys")).len(), 1);
+        assert_eq!(crates(&tree("ring-buffer")), []);
     }
 
     #[test]
     fn other_registries_are_found() {
         let lock = |address: &str| file("web/package-lock.json", &format!("  \"resolved\": \"{address}\","));
-        assert_eq!(banned(&lock("http://registry.example/a.tgz")).len(), 1);
-        assert_eq!(banned(&lock("https://registry.npmjs.org/a.tgz")), []);
+        assert_eq!(registries(&lock("http://registry.example/a.tgz")).len(), 1);
+        assert_eq!(registries(&lock("https://registry.npmjs.org/a.tgz")), []);
     }
 }

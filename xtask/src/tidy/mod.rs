@@ -47,7 +47,7 @@ const RULES: &[Rule] = &[
     Rule { name: "environment", check: layers::environment },
     Rule { name: "sql", check: layers::sql },
     Rule { name: "word", check: words::banned },
-    Rule { name: "lock", check: lock::banned },
+    Rule { name: "registry", check: lock::registries },
 ];
 
 /// Checks the repository and prints what it finds.
@@ -70,6 +70,7 @@ pub(crate) fn run() -> Result<()> {
 fn findings() -> Result<Vec<(&'static str, Finding)>> {
     let mut findings: Vec<_> =
         edges::check(&edges::packages(&repo::metadata()?)?).into_iter().map(|finding| ("edge", finding)).collect();
+    findings.extend(lock::crates(&repo::built()?).into_iter().map(|finding| ("crate", finding)));
     for file in tree::read(repo::root())? {
         for rule in RULES {
             findings.extend((rule.check)(&file).into_iter().map(|finding| (rule.name, finding)));
