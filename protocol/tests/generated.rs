@@ -44,7 +44,7 @@ macro_rules! declare_all {
 fn typescript_is_fresh() {
     let config = Config::new().with_large_int("number");
     let mut out = String::from(
-        "// Generated from the `protocol` crate by `cargo xtask gen`. Do not edit: a stale file fails a test.\n/* eslint-disable */\n\n",
+        "// @generated from the `protocol` crate by `cargo xtask gen`. Do not edit: a stale file fails a test.\n/* eslint-disable */\n\n",
     );
     declare_all!(
         out,
