@@ -143,7 +143,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let items: u64 = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
     let clock: Arc<dyn Clock> = Arc::new(Wall);
-    let sqlite = store::SqliteStore::open(&PathBuf::from(store), Arc::clone(&clock))?;
+    let sqlite = store::SqliteStore::open(PathBuf::from(store), Arc::clone(&clock))?;
     let streams = streams::Streams::new(Arc::new(sqlite));
     let options = hub::Options {
         node_name: "long".to_owned(),

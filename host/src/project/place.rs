@@ -46,7 +46,7 @@ pub(crate) fn resolve(path: &Path, roots: &[PathBuf]) -> Result<PathBuf, PlaceEr
     if !real.is_dir() {
         return Err(PlaceError::NotDirectory { path: real });
     }
-    // `Path::starts_with` compares whole components: `/home/ann` is not below `/home/an`.
+    // `Path::starts_with` compares whole components: `/srv/ann` is not below `/srv/an`.
     let inside = roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| real.starts_with(root));
     if inside { Ok(real) } else { Err(PlaceError::Outside { path: real }) }
 }
