@@ -155,12 +155,16 @@ function Top({ older, lines, more }: { older: "none" | "more" | "loading" | "fai
   );
 }
 
-/** One line about the turn that runs, below everything that it has said; its place is kept, so that nothing jumps. */
+/**
+ * One line about the turn that runs, below everything that it has said; its place is kept, so that nothing jumps. Without a
+ * connection it says nothing: nobody here knows what the agent does now.
+ */
 function Now({ running, activity, agent }: { running: string | undefined; activity: string | undefined; agent: string }) {
+  const live = useStore(useHub().socket.connection).state === "live";
   const text = running === "running" ? words.transcript.working(agent) : running === "awaiting_approval" ? words.transcript.waitsForYou(agent) : activity === "starting" ? words.transcript.starts(agent) : "";
   return (
     <p className="chat-now small soft" role="status">
-      {text === "" ? null : <span className={running === "awaiting_approval" ? undefined : "breathing"}>{text}</span>}
+      {text === "" || !live ? null : <span className={running === "awaiting_approval" ? undefined : "breathing"}>{text}</span>}
     </p>
   );
 }
