@@ -90,12 +90,44 @@ pub(crate) struct Up {
     /// A variable of this environment that agents get; may be given again
     #[arg(long = "agent-env", value_name = "NAME")]
     pub(crate) agent_env: Vec<String>,
+    /// One more agent, which speaks ACP on its standard streams: what to call it, and its program and arguments, separated by
+    /// spaces (`gemini=gemini --acp`); may be given again
+    #[arg(long = "acp-agent", value_name = "NAME=COMMAND", value_parser = acp_agent)]
+    pub(crate) acp_agents: Vec<AcpCommand>,
     /// Let the first device in without asking here
     #[arg(long)]
     pub(crate) pair_once: bool,
     /// Do not open a browser
     #[arg(long)]
     pub(crate) no_open: bool,
+}
+
+/// An agent that speaks ACP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AcpCommand {
+    /// What commands and people call it.
+    pub(crate) name: String,
+    /// The program and its arguments.
+    pub(crate) command: Vec<String>,
+}
+
+/// Names that agents of our own have.
+const TAKEN: [&str; 2] = ["claude", "demo"];
+
+fn acp_agent(text: &str) -> Result<AcpCommand, String> {
+    let (name, command) = text.split_once('=').ok_or("expected NAME=COMMAND, such as `gemini=gemini --acp`")?;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name.len() > 32 || !name.chars().all(plain) {
+        return Err("a name has 1 to 32 of a-z, 0-9 and `-`".to_owned());
+    }
+    if TAKEN.contains(&name) {
+        return Err(format!("`{name}` is the name of another agent"));
+    }
+    let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+    if command.is_empty() {
+        return Err("the command is empty".to_owned());
+    }
+    Ok(AcpCommand { name: name.to_owned(), command })
 }
 
 #[derive(Debug, Args)]
@@ -226,5 +258,19 @@ mod tests {
         assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert!(duration("-1s").is_err() && duration("soon").is_err());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acp_agent_is_a_name_and_a_command() {
+        let agent = acp_agent("gemini=gemini --acp").unwrap();
+        assert_eq!((agent.name.as_str(), agent.command), ("gemini", vec!["gemini".to_owned(), "--acp".to_owned()]));
+        for bad in ["gemini", "=x", "Gemini=x", "demo=x", "x= "] {
+            assert!(acp_agent(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use host::agent::acp::{AcpAgent, AcpOptions};
 use host::agent::claude::{ClaudeAgent, ClaudeOptions};
 use host::process::Environment;
 
+use crate::cli::AcpCommand;
 use crate::data_dir::DataDir;
 use crate::env::Env;
 use crate::output;
@@ -27,7 +28,7 @@ pub(super) fn environment(env: &Env, named: &[String]) -> Environment {
 }
 
 /// Every agent.
-pub(super) fn all(env: &Env, environment: &Environment, dir: &DataDir) -> Vec<Arc<dyn Agent>> {
+pub(super) fn all(env: &Env, environment: &Environment, dir: &DataDir, more: &[AcpCommand]) -> Vec<Arc<dyn Agent>> {
     let probe_cwd: PathBuf = dir.path().to_owned();
     let mut agents: Vec<Arc<dyn Agent>> = vec![Arc::new(ClaudeAgent::new(ClaudeOptions {
         id: "claude".to_owned(),
@@ -37,6 +38,19 @@ pub(super) fn all(env: &Env, environment: &Environment, dir: &DataDir) -> Vec<Ar
         allow_bypass: false,
         probe_cwd: probe_cwd.clone(),
     }))];
+    for agent in more {
+        let [program, args @ ..] = agent.command.as_slice() else { continue };
+        agents.push(Arc::new(AcpAgent::new(AcpOptions {
+            id: agent.name.clone(),
+            name: agent.name.clone(),
+            program: program.into(),
+            args: args.iter().map(Into::into).collect(),
+            environment: environment.clone(),
+            allow_bypass: false,
+            probe_cwd: probe_cwd.clone(),
+            install_hint: None,
+        })));
+    }
     if let Some(program) = &env.program {
         agents.push(Arc::new(AcpAgent::new(AcpOptions {
             id: "demo".to_owned(),

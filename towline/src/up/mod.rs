@@ -173,7 +173,7 @@ impl Node {
             reaper: Reaper::system(),
         };
         let port = hub.host_port().ok_or_else(|| CommandError::say(Kind::Bug, "the hub has no port for its host"))?;
-        let host = Host::start(port, clock, agents::all(env, &environment, dir), options).await;
+        let host = Host::start(port, clock, agents::all(env, &environment, dir, &wish.acp_agents), options).await;
         let host = host.map_err(|error| CommandError::new(Kind::No, error).during("the host does not start"))?;
         let mut registered = Vec::new();
         projects::register(&host, dir, &mut registered).await;
