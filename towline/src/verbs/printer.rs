@@ -39,7 +39,11 @@ impl Printer {
                     break;
                 }
                 self.end_line(&mut out);
-            } else if settled && let Some(line) = line(item) {
+            } else if settled
+                // Whoever follows one turn has typed its prompt.
+                && (self.only.is_none() || item.role != Role::User)
+                && let Some(line) = line(item)
+            {
                 self.end_line(&mut out);
                 out.push_str(&line);
                 out.push('\n');
