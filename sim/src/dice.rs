@@ -1,6 +1,7 @@
 //! Choices drawn from the seed.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A source of choices: SplitMix64, the same on every machine and with every version of every crate.
@@ -48,5 +49,25 @@ impl Dice {
     pub fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         let index = self.draw() % of.len() as u64;
         &of[usize::try_from(index).expect("an index of a slice")]
+    }
+}
+
+/// The random bytes of a simulated machine.
+#[derive(Debug)]
+pub struct SimRandom(Mutex<Dice>);
+
+impl SimRandom {
+    /// The source of one machine in the world of a seed.
+    pub fn new(seed: u64, machine: &str) -> Self {
+        Self(Mutex::new(Dice::new(seed, &format!("{machine}/random"))))
+    }
+}
+
+impl hub::Random for SimRandom {
+    fn fill(&self, buffer: &mut [u8]) {
+        let mut dice = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for bytes in buffer.chunks_mut(8) {
+            bytes.copy_from_slice(&dice.draw().to_be_bytes()[..bytes.len()]);
+        }
     }
 }

@@ -13,11 +13,11 @@ mod net;
 mod weather;
 
 pub use clock::SimClock;
-pub use dice::Dice;
+pub use dice::{Dice, SimRandom};
 pub use disk::{Disk, Pace};
 pub use history::History;
 pub use http::{Answer, Exchange, ExchangeError, serve};
-pub use net::connect;
+pub use net::{Listener, connect, dialer};
 pub use weather::{Places, Weather};
 
 /// The port on which servers of these worlds listen.

@@ -5,5 +5,6 @@
 
 mod chance;
 mod meta;
+mod node;
 mod seeds;
 mod streams;

@@ -31,6 +31,16 @@ fn one_seed_of_streams_is_one_history() {
 }
 
 #[test]
+fn one_seed_of_a_node_is_one_history() {
+    if !TAMES {
+        return;
+    }
+    for seed in [1, 2, 1001] {
+        check("node::commands_run_once_and_everybody_sees_the_same", seed);
+    }
+}
+
+#[test]
 fn two_seeds_are_two_histories() {
     let folder = tempfile::tempdir().expect("a folder for two histories");
     let [first, second] = [1, 2].map(|seed: u64| {

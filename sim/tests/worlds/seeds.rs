@@ -91,6 +91,15 @@ fn live(test: &str, seed: u64, world: World) {
         PANICS.fetch_add(1, Ordering::Relaxed);
         usual(info);
     }));
+    if let Some(filter) = path("SIM_LOG") {
+        let filter = tracing_subscriber::EnvFilter::new(filter.to_string_lossy());
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .without_time()
+            .with_ansi(false)
+            .with_writer(std::io::stderr)
+            .init();
+    }
     let history = History::new();
     let ended = chance::tamed(seed, || world(seed, &history));
     let lived = history.text();
