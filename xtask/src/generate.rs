@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::run::Step;
 
 /// A test that compares committed files with what the code says, and rewrites them under `UPDATE=1`.
-const GENERATORS: [(&str, &str); 1] = [("protocol", "generated")];
+const GENERATORS: [(&str, &str); 2] = [("protocol", "generated"), ("protocol", "wire")];
 
 /// Longest time for one generator: the build of its crate from nothing.
 const LIMIT: Duration = Duration::from_mins(10);

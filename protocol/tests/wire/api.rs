@@ -1,0 +1,88 @@
+//! Bodies of the HTTP API, each with the name of its type.
+
+use protocol::api::{
+    AuditEntry, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck, DeviceList,
+    DeviceRow, Lists, Me, NewPairing, PairingAnswer, PairingClaim, PairingList, PairingOffer, TranscriptPage,
+};
+use protocol::command::CommandState;
+use protocol::device::DeviceKind;
+use protocol::error::{ErrorCode, Problem};
+use protocol::id::{AccountId, AuditId, CommandId, DeviceId, PairingId};
+use protocol::offset::Offset;
+use protocol::time::UnixMs;
+
+use super::{AT, Sample, facts, id, sample};
+
+pub(super) fn bodies() -> Vec<(&'static str, Sample)> {
+    let at = UnixMs(AT);
+    let pairing = PairingId::from_uuid(id(11));
+    let device = DeviceId::from_uuid(id(2));
+    let text = |text: &str| text.to_owned();
+    let entry = AuditEntry {
+        id: AuditId::from_uuid(id(12)),
+        at_ms: at,
+        account: Some(AccountId::from_uuid(id(1))),
+        device: Some(device),
+        source: Some(text("127.0.0.1")),
+        action: text("command.send_prompt"),
+        target: Some(CommandId::from_uuid(id(5)).to_string()),
+        host: Some(DeviceId::from_uuid(id(9))),
+        outcome: text("ok"),
+        content_bytes: Some(5),
+    };
+    let ack = CommandAck {
+        command: CommandId::from_uuid(id(5)),
+        state: CommandState::Failed,
+        turn: None,
+        expires_at_ms: at,
+        error: Some(ErrorCode::AgentUnavailable),
+        detail: Some(text("not found")),
+    };
+    let claim = ClaimRequest {
+        code: text("ABCD-EFGH"),
+        name: text("Phone"),
+        platform: text("iPhone · Safari"),
+        kind: DeviceKind::Browser,
+        public_key: None,
+    };
+    let waiting = PairingClaim {
+        pairing,
+        name: text("Phone"),
+        platform: text("iPhone · Safari"),
+        source: text("10.0.0.2"),
+        words: text("amber tide"),
+        expires_at_ms: at,
+    };
+    let about = || facts::device(DeviceKind::Browser);
+    let me = Me { account: AccountId::from_uuid(id(1)), device, about: about(), host: None, version: text("0.1.0") };
+    let approved = |credential: Option<&str>| ClaimStatus::Approved { device, credential: credential.map(text) };
+    let page =
+        TranscriptPage { facts: Vec::new(), before: Some(Offset::new(0, 9)), tail: Offset::ZERO, open: Vec::new() };
+    let offer = PairingOffer { pairing, code: text("ABCD-EFGH"), secret: text("s"), expires_at_ms: at };
+    let response = ClaimResponse { pairing, claim_token: text("t"), words: text("amber tide"), expires_at_ms: at };
+    let status = ClaimStatusRequest { pairing, claim_token: text("t"), wait_ms: 20_000 };
+    vec![
+        ("ClaimRequest", sample("claim", &claim)),
+        ("ClaimResponse", sample("claimed", &response)),
+        ("ClaimStatusRequest", sample("ask for the claim", &status)),
+        ("ClaimStatus", sample("pending", &ClaimStatus::Pending)),
+        ("ClaimStatus", sample("approved browser", &approved(None))),
+        ("ClaimStatus", sample("approved program", &approved(Some("told once")))),
+        ("ClaimStatus", sample("rejected", &ClaimStatus::Rejected)),
+        ("ClaimStatus", sample("expired", &ClaimStatus::Expired)),
+        ("NewPairing", sample("new pairing", &NewPairing { once: true })),
+        ("PairingOffer", sample("offer", &offer)),
+        ("PairingList", sample("claims", &PairingList { claims: vec![waiting] })),
+        ("PairingAnswer", sample("answer", &PairingAnswer { allow: true })),
+        ("Me", sample("me", &me)),
+        ("Lists", sample("lists", &Lists { facts: Vec::new(), offset: Offset::new(0, 9) })),
+        ("TranscriptPage", sample("transcript", &page)),
+        ("CommandAck", sample("ack", &ack)),
+        (
+            "DeviceList",
+            sample("devices", &DeviceList { devices: vec![DeviceRow { device, about: about(), connected: true }] }),
+        ),
+        ("AuditPage", sample("audit", &AuditPage { entries: vec![entry], before: None })),
+        ("Problem", sample("problem", &Problem::new(ErrorCode::NotFound).detail("no such session"))),
+    ]
+}
