@@ -1,3 +1,5 @@
+import { CLOSE } from "../protocol/generated";
+
 /** Why the socket will not be dialled again. */
 export type Stopped = "closed" | "auth" | "forbidden" | "upgrade";
 
@@ -8,13 +10,13 @@ export type Reaction =
   | { do: "redial"; pause: "backoff" | "soon"; forget: boolean };
 
 const REACTIONS: Readonly<Record<number, Reaction>> = {
-  4400: { do: "redial", pause: "backoff", forget: true },
-  4401: { do: "stop", why: "auth" },
-  4403: { do: "stop", why: "forbidden" },
-  4408: { do: "redial", pause: "soon", forget: false },
-  4413: { do: "redial", pause: "backoff", forget: true },
-  4426: { do: "stop", why: "upgrade" },
-  4503: { do: "redial", pause: "soon", forget: false },
+  [CLOSE.bad_frame]: { do: "redial", pause: "backoff", forget: true },
+  [CLOSE.auth_expired]: { do: "stop", why: "auth" },
+  [CLOSE.forbidden]: { do: "stop", why: "forbidden" },
+  [CLOSE.resync_required]: { do: "redial", pause: "soon", forget: false },
+  [CLOSE.too_large]: { do: "redial", pause: "backoff", forget: true },
+  [CLOSE.upgrade_required]: { do: "stop", why: "upgrade" },
+  [CLOSE.draining]: { do: "redial", pause: "soon", forget: false },
 };
 
 /** The reaction to a close code; codes that proxies make up mean a lost connection. */

@@ -1,4 +1,15 @@
-import type { ClientFrame, CommandAck, CommandRequest, EndReason, Problem, ServerFrame } from "../protocol/generated";
+import {
+  type ClientFrame,
+  CLOSE,
+  type CommandAck,
+  type CommandRequest,
+  type EndReason,
+  LIMITS,
+  PROTOCOL_MAX,
+  PROTOCOL_MIN,
+  type Problem,
+  type ServerFrame,
+} from "../protocol/generated";
 import { type Stopped, reaction } from "./closing";
 import { Store } from "./store";
 import { type Timing, browserTiming, pauseMs } from "./timing";
@@ -50,12 +61,8 @@ export interface SocketOptions {
 
 /** Longest wait for the socket to open and to be welcomed, in milliseconds. */
 const GREETING_MS = 15_000;
-/** Longest silence before the path is taken for dead, in milliseconds (W-048). */
-const SILENCE_MS = 45_000;
 /** Longest wait for a sign of life when the page comes back to the foreground, in milliseconds. */
 const WAKE_MS = 4_000;
-/** Longest wait for the ack of a command before the connection is taken for dead, in milliseconds (N-08). */
-const ACK_MS = 30_000;
 /** Most commands that wait for their ack at once. */
 const MAX_PENDING = 200;
 
@@ -162,7 +169,7 @@ export class HubSocket {
     if (this.#options.online?.() === false) {
       this.connection.set({ state: "offline" });
       // The browser may be wrong about the network: look again after a while, whatever it says.
-      this.#stopTimer = this.#timing.after(SILENCE_MS, () => this.#open());
+      this.#stopTimer = this.#timing.after(LIMITS.silenceMs, () => this.#open());
       return;
     }
     this.#open();
@@ -182,7 +189,7 @@ export class HubSocket {
     const current = (): boolean => this.#wire === wire;
     wire.onopen = () => {
       if (!current()) return;
-      this.#say({ type: "hello", protocolMin: 1, protocolMax: 1, capabilities: [], client: this.#options.client });
+      this.#say({ type: "hello", protocolMin: PROTOCOL_MIN, protocolMax: PROTOCOL_MAX, capabilities: [], client: this.#options.client });
     };
     wire.onmessage = (event) => {
       if (current() && typeof event.data === "string") this.#hear(event.data);
@@ -200,7 +207,7 @@ export class HubSocket {
     } catch {
       return;
     }
-    this.#watch(this.#greeted ? SILENCE_MS : GREETING_MS);
+    this.#watch(this.#greeted ? LIMITS.silenceMs : GREETING_MS);
     switch (frame.type) {
       case "welcome":
         this.#greet(frame);
@@ -236,7 +243,7 @@ export class HubSocket {
   #greet(welcome: Welcome): void {
     this.#greeted = true;
     this.#attempt = 0;
-    this.#watch(SILENCE_MS);
+    this.#watch(LIMITS.silenceMs);
     this.welcome.set(welcome);
     for (const wanted of this.#wanted) this.#ask(wanted);
     for (const pending of this.#pending) this.#transmit(pending);
@@ -261,7 +268,7 @@ export class HubSocket {
     pending.req = this.#next();
     pending.sent = true;
     pending.stopClock();
-    pending.stopClock = this.#timing.after(ACK_MS, () => this.#lost(4408));
+    pending.stopClock = this.#timing.after(LIMITS.ackTimeoutMs, () => this.#lost(CLOSE.resync_required));
     this.#say(pending.frame(pending.req));
   }
 
@@ -288,7 +295,7 @@ export class HubSocket {
     if (then.forget) {
       for (const pending of [...this.#pending].filter((each) => each.sent)) {
         this.#pending.delete(pending);
-        const refused = code === 4413 ? problem("body_too_large", 413) : problem("bad_request", 400);
+        const refused = code === CLOSE.too_large ? problem("body_too_large", 413) : problem("bad_request", 400);
         pending.settle({ ok: false, problem: refused });
       }
     }
@@ -320,7 +327,7 @@ export class HubSocket {
 
   #watch(ms: number): void {
     this.#stopTimer();
-    this.#stopTimer = this.#timing.after(ms, () => this.#lost(4408));
+    this.#stopTimer = this.#timing.after(ms, () => this.#lost(CLOSE.resync_required));
   }
 
   #drop(): void {

@@ -1,3 +1,5 @@
+import { LIMITS } from "../protocol/generated";
+
 /** Time, as a parameter, so that tests need not wait. */
 export interface Timing {
   now(): number;
@@ -19,11 +21,9 @@ export const browserTiming: Timing = {
 
 /** First pause before a new attempt, before jitter. */
 const FIRST_PAUSE_MS = 500;
-/** Longest pause before a new attempt, before jitter (protocol: MAX_RECONNECT_MS). */
-const LONGEST_PAUSE_MS = 30_000;
 
 /** The pause before an attempt: exponential with full jitter, so that a thousand clients do not come back at once. */
 export function pauseMs(attempt: number, random: number): number {
-  const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 16));
+  const most = Math.min(LIMITS.maxReconnectMs, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 16));
   return Math.round(most * random);
 }
