@@ -12,10 +12,9 @@ pub const MAX_PAGE_MESSAGES: usize = 4096;
 pub const MAX_PREAUTH_FRAME_BYTES: usize = 64 * 1024;
 /// Largest frame a client may send on its socket, in bytes: a prompt of the largest size, escaped, fits.
 pub const MAX_SOCKET_FRAME_BYTES: usize = 1024 * 1024;
-/// Most bytes of messages in one `batch` frame that the hub sends, in bytes (N-21: a few frames fill a 4 MiB mailbox).
+/// Most bytes of messages in one `batch` frame that the hub sends, in bytes: all that waits in memory for one slow client, since the
+/// hub reads no page before the last one was taken (N-21 allows 256 frames and 4 MiB).
 pub const MAX_BATCH_BYTES: usize = 256 * 1024;
-/// Most frames waiting for one slow client (N-21).
-pub const MAX_QUEUED_FRAMES: usize = 256;
 /// Most subscriptions on one socket: a list, and every session and turn that a person could have open.
 pub const MAX_SUBSCRIPTIONS: usize = 256;
 /// Longest a hub waits for `hello` on a new socket, in milliseconds (N-25).
