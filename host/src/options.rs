@@ -31,6 +31,9 @@ pub struct Options {
     pub probe_every: Duration,
     /// Longest that a graceful stop may take before everything is killed.
     pub stop_budget: Duration,
+    /// Whether looking at directories, which may block, happens on threads of its own; false only in a simulated world, where a
+    /// thread beside it would decide by chance what comes first.
+    pub threads: bool,
     /// Ends what an earlier life of this host left behind.
     pub reaper: Reaper,
 }

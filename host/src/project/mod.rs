@@ -148,6 +148,9 @@ async fn mark(context: &Context, id: ProjectId, available: bool) -> Result<(), P
 }
 
 async fn resolve(path: PathBuf, options: &Options) -> Result<PathBuf, PlaceError> {
+    if !options.threads {
+        return place::resolve(&path, &options.allowed_roots);
+    }
     let roots = options.allowed_roots.clone();
     let asked = path.clone();
     let looked = tokio::task::spawn_blocking(move || place::resolve(&asked, &roots)).await;

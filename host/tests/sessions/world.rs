@@ -59,6 +59,7 @@ impl World {
             bypass_modes_allowed: false,
             probe_every: Duration::from_hours(1),
             stop_budget: Duration::from_secs(10),
+            threads: true,
             reaper: Reaper::new(move |marks| {
                 heap.lock().unwrap().extend(marks);
                 Box::pin(async {})

@@ -170,6 +170,7 @@ impl Node {
             bypass_modes_allowed: false,
             probe_every: PROBE,
             stop_budget: AGENTS,
+            threads: true,
             reaper: Reaper::system(),
         };
         let port = hub.host_port().ok_or_else(|| CommandError::say(Kind::Bug, "the hub has no port for its host"))?;

@@ -116,6 +116,7 @@ fn host_options() -> host::Options {
         bypass_modes_allowed: false,
         probe_every: Duration::from_mins(1),
         stop_budget: Duration::from_secs(5),
+        threads: false,
         // Agents here live in the node's process and die with it.
         reaper: Reaper::new(|_| Box::pin(async {})),
     }
