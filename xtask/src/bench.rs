@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::repo;
 use crate::run::Step;
 use crate::towline;
 
@@ -18,15 +19,28 @@ struct Bench {
     example: &'static str,
     /// Whether it drives the release program, which is then in `TOWLINE_BIN`.
     program: bool,
+    /// Another example that it starts: package, name, and the variable that tells where it is.
+    partner: Option<(&'static str, &'static str, &'static str)>,
 }
 
-const BENCHES: &[Bench] = &[Bench {
-    name: "store",
-    about: "durable appends per second, by number of writers",
-    package: "store",
-    example: "append_rate",
-    program: false,
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "store",
+        about: "durable appends per second, by number of writers",
+        package: "store",
+        example: "append_rate",
+        program: false,
+        partner: None,
+    },
+    Bench {
+        name: "latency",
+        about: "agent to socket, prompt to agent, start to ready, idle memory and processor time, beside a bare pipe and disk",
+        package: "client",
+        example: "latency",
+        program: true,
+        partner: Some(("host", "stamp_agent", "TOWLINE_STAMP_AGENT")),
+    },
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -51,6 +65,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Step::cargo(LIMIT).args(["run", "--release", "--package", bench.package, "--example", bench.example]);
         if let Some(program) = program.as_ref().filter(|_| bench.program) {
             step = step.env("TOWLINE_BIN", program);
+        }
+        if let Some((package, example, variable)) = bench.partner {
+            Step::cargo(LIMIT).args(["build", "--release", "--package", package, "--example", example]).run()?;
+            step = step.env(variable, repo::target()?.join("release/examples").join(example));
         }
         step.run()?;
     }
