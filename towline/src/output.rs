@@ -20,6 +20,7 @@ impl Output {
     }
 
     /// Writes text as it comes, and shows it at once.
+    #[expect(clippy::unused_self, reason = "whoever writes results was given an output to write them to")]
     pub(crate) fn raw(self, text: &str) -> Result<(), CommandError> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(failed)

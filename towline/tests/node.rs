@@ -74,14 +74,14 @@ fn a_prompt_goes_from_the_command_line_to_the_demo_agent_and_back() {
 #[test]
 fn what_the_agent_asks_is_answered_and_a_turn_is_stopped() {
     let world = World::new();
-    let _node = world.up(&LISTEN);
+    let node = world.up(&LISTEN);
     let prompt = "[[rate 1]] [[write a.txt allowed]] [[rate 50]] [[words 100000]]";
     let sent = lines(&world.run(&["send", "--agent", "demo", "--json", prompt]));
     let session = sent[0]["session"].as_str().unwrap().to_owned();
     let until = Instant::now() + PATIENCE;
     let approval = loop {
         assert!(Instant::now() < until, "the agent never asked");
-        let api = world.api(&_node);
+        let api = world.api(&node);
         let facts = runtime().block_on(api.lists()).unwrap().facts;
         let facts = facts.iter().map(|raw| serde_json::from_str::<Value>(raw.get()).unwrap());
         let mut open = facts.filter(|fact| fact["type"] == "approval" && fact["value"]["state"] == "pending");
@@ -183,4 +183,37 @@ fn a_project_is_added_while_it_runs() {
     assert!(added.out.starts_with("added: ~/second (prj_"), "{added:?}");
     assert_eq!(lines(&world.run(&["projects", "--json"])).len(), 2);
     assert_eq!(world.run(&["projects", "add", "../third"]).code, Some(2));
+}
+
+/// One request of the simplest kind; the whole answer.
+fn ask(address: &str, head: &str, body: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    write!(stream, "{head}\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn streams_alone_are_served_to_whoever_may_and_are_there_after_a_restart() {
+    let world = World::new();
+    let open = ["streams", "--open", "--json", "--listen", "127.0.0.1:0", "--long-poll-timeout", "100ms"];
+    let server = world.start(&open);
+    let address = server.url().strip_prefix("http://").unwrap().to_owned();
+    let put = ask(&address, "PUT /v1/stream/a HTTP/1.1\r\nContent-Type: text/plain", "kept");
+    assert!(put.starts_with("HTTP/1.1 201 "), "{put}");
+    assert_eq!(server.stop().0, Some(0));
+    let guarded = ["streams", "--token", "open sesame", "--json", "--listen", "127.0.0.1:0"];
+    let server = world.start(&guarded);
+    let address = server.url().strip_prefix("http://").unwrap().to_owned();
+    let get = "GET /v1/stream/a?offset=-1 HTTP/1.1";
+    assert!(ask(&address, get, "").starts_with("HTTP/1.1 401 "));
+    assert!(ask(&address, &format!("{get}\r\nAuthorization: Bearer open"), "").starts_with("HTTP/1.1 401 "));
+    let kept = ask(&address, &format!("{get}\r\nAuthorization: Bearer open sesame"), "");
+    assert!(kept.starts_with("HTTP/1.1 200 ") && kept.ends_with("kept"), "{kept}");
+    server.kill9();
+    world.expect_nothing_left();
 }

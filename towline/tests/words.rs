@@ -52,7 +52,8 @@ fn alone_it_says_whether_it_runs_and_what_can_be_typed() {
     check(&world, &["--help"], 0, HELP, "");
     let version = format!("towline {}\n", env!("CARGO_PKG_VERSION"));
     check(&world, &["--version"], 0, &version, "");
-    let json = format!("{{\"running\":false,\"url\":null,\"pid\":null,\"version\":\"{}\"}}\n", env!("CARGO_PKG_VERSION"));
+    let json =
+        format!("{{\"running\":false,\"url\":null,\"pid\":null,\"version\":\"{}\"}}\n", env!("CARGO_PKG_VERSION"));
     let said: serde_json::Value = serde_json::from_str(&world.run(&["--json"]).out).unwrap();
     assert_eq!(said, serde_json::from_str::<serde_json::Value>(&json).unwrap());
     assert!(!world.data().exists(), "looking makes nothing");

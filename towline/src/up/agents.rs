@@ -20,7 +20,7 @@ pub(super) fn environment(env: &Env, named: &[String]) -> Environment {
         match env.get(name) {
             Some(value) => environment = environment.with(name, value),
             None => {
-                output::note(format!("--agent-env {name}: there is no such variable here, so agents do not get it"))
+                output::note(format!("--agent-env {name}: there is no such variable here, so agents do not get it"));
             }
         }
     }

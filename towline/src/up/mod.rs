@@ -32,7 +32,7 @@ use crate::listen::{lan, policy, tls};
 use crate::output::{self, Output};
 use crate::verbs::pair_url;
 use bind::{Bound, PublicListener};
-use pairing::Door;
+use pairing::{Audience, Door};
 use signals::Signals;
 
 pub(crate) use projects::shown;
@@ -216,9 +216,22 @@ impl Node {
         }
 
         let shows = !out.json;
-        let interactive = shows && env.stdin_is_terminal;
+        let audience = match (shows, env.stdin_is_terminal) {
+            (false, _) => Audience::Program,
+            (true, false) => Audience::Reader,
+            (true, true) => Audience::Person,
+        };
         let (once, public) = (wish.pair_once, plan.public);
-        let mut door = Door { hub: hub.clone(), url: url.clone(), public, once, interactive, shows, offer: None };
+        let mut door = Door {
+            hub: hub.clone(),
+            url: url.clone(),
+            public,
+            once,
+            audience,
+            offer: None,
+            paired: false,
+            complained: false,
+        };
         door.renew().await;
         let offer = door.offer.clone();
         if out.json {
@@ -235,13 +248,19 @@ impl Node {
         } else {
             out.line(screen::head(&url, &local_url))?;
             if let Some(offer) = &offer {
-                out.line(screen::code(&url, public, offer, hub.now()))?;
+                out.line(screen::code(&url, public, audience == Audience::Person, offer, hub.now()))?;
             }
             out.line(format!("{}\n  Ctrl-C stops it.\n", screen::advice(public)))?;
         }
         if shows && !wish.no_open && env.stdout_is_terminal && env.has_screen {
             let page = if offer.is_some() { "/pair" } else { "/" };
-            serving.spawn(browser::open(format!("{local_url}{page}")));
+            let (stop, page) = (hub.stopping(), format!("{local_url}{page}"));
+            serving.spawn(async move {
+                tokio::select! {
+                    () = browser::open(page) => {}
+                    () = stop.cancelled() => {}
+                }
+            });
         }
         serving.spawn(door.keep(hub.stopping()));
 

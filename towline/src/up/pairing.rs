@@ -16,6 +16,17 @@ use crate::verbs::{claim_line, is_yes};
 /// How often is looked whether somebody came in, while nobody is in yet.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Who is at the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// A program, which has had its one line.
+    Program,
+    /// Somebody who reads and cannot type.
+    Reader,
+    /// Somebody who can be asked.
+    Person,
+}
+
 /// The door of a node.
 #[derive(Debug)]
 pub(super) struct Door {
@@ -24,11 +35,13 @@ pub(super) struct Door {
     pub(super) public: Option<Public>,
     /// Whether the first claim is let in by itself.
     pub(super) once: bool,
-    /// Whether a person sits at the terminal.
-    pub(super) interactive: bool,
-    /// Whether codes are shown here.
-    pub(super) shows: bool,
+    /// Who is at the terminal.
+    pub(super) audience: Audience,
     pub(super) offer: Option<PairingOffer>,
+    /// Whether somebody is in, as far as is known.
+    pub(super) paired: bool,
+    /// Whether it was said that there is no code.
+    pub(super) complained: bool,
 }
 
 impl Door {
@@ -41,21 +54,32 @@ impl Door {
     /// Makes a code, if nobody is in yet.
     pub(super) async fn renew(&mut self) {
         self.offer = None;
-        if !self.is_paired().await {
+        self.paired = self.is_paired().await;
+        if !self.paired {
             self.make().await;
         }
     }
 
     async fn make(&mut self) {
         match self.hub.offer_pairing(&self.hub.node_identity(), NewPairing { once: self.once }).await {
-            Ok(offer) => self.offer = Some(offer),
-            Err(problem) => output::note(format!("There is no pairing code now: {problem}. {}", problem.hint)),
+            Ok(offer) => (self.offer, self.complained) = (Some(offer), false),
+            // Codes of earlier starts are good for some minutes more; when they are over there is a new one.
+            Err(problem) if !std::mem::replace(&mut self.complained, true) => {
+                output::note(format!("There is no pairing code now: {problem}. {}", problem.hint));
+            }
+            Err(problem) => tracing::debug!(%problem, "there is still no pairing code"),
         }
     }
 
     fn show(&self) {
-        if let Some(offer) = self.offer.as_ref().filter(|_| self.shows) {
-            output::note(screen::code(&self.url, self.public, offer, self.hub.now()));
+        if let Some(offer) = self.offer.as_ref().filter(|_| self.audience != Audience::Program) {
+            output::note(screen::code(
+                &self.url,
+                self.public,
+                self.audience == Audience::Person,
+                offer,
+                self.hub.now(),
+            ));
         }
     }
 
@@ -63,10 +87,10 @@ impl Door {
     pub(super) async fn keep(mut self, stop: CancellationToken) {
         let mut claims = self.hub.pairing_claims();
         let mut lines: Option<Lines<BufReader<Stdin>>> =
-            self.interactive.then(|| BufReader::new(tokio::io::stdin()).lines());
+            (self.audience == Audience::Person).then(|| BufReader::new(tokio::io::stdin()).lines());
         let mut asking: Option<PairingClaim> = None;
         loop {
-            let looks = self.offer.is_some();
+            let looks = !self.paired;
             tokio::select! {
                 () = stop.cancelled() => return,
                 claim = claims.next() => match claim {
@@ -98,7 +122,7 @@ impl Door {
 
     fn tell(&self, claim: &PairingClaim) {
         output::note(format!("\nA device asks to be let in: {}", claim_line(claim)));
-        if self.interactive {
+        if self.audience == Audience::Person {
             output::ask("Let it in? [y/N] ");
         } else {
             let pairing = claim.pairing;
@@ -120,9 +144,10 @@ impl Door {
 
     /// While a code is out: whether somebody came in with it, or it is over.
     async fn look(&mut self) {
-        if self.is_paired().await {
+        self.paired = self.is_paired().await;
+        if self.paired {
             self.offer = None;
-            if self.shows {
+            if self.audience != Audience::Program {
                 output::note("  A device is in. For one more: `towline pair`.");
             }
         } else if self.offer.as_ref().is_none_or(|offer| offer.expires_at_ms <= self.hub.now()) {

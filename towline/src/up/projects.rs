@@ -31,12 +31,13 @@ pub(super) fn remember(asked: &[PathBuf], env: &Env, dir: &DataDir) -> Result<()
         })?;
         dir.add_project(real)?;
     }
-    if asked.is_empty() && dir.projects().paths.is_empty() {
+    if asked.is_empty() {
         match env.current_dir.as_deref().and_then(|current| usable(current, env.home.as_deref())) {
             Some(current) => dir.add_project(current)?,
-            None => {
-                output::note("No project yet: start Towline in one, or add one with `towline projects add DIRECTORY`.")
+            None if dir.projects().paths.is_empty() => {
+                output::note("No project yet: start Towline in one, or add one with `towline projects add DIRECTORY`.");
             }
+            None => {}
         }
     }
     Ok(())

@@ -4,7 +4,8 @@ use protocol::api::PairingOffer;
 use protocol::time::UnixMs;
 
 use crate::listen::policy::Public;
-use crate::verbs::offered;
+use crate::qr;
+use crate::verbs::{offered_code, pair_url};
 
 /// The sign: you, and the machine.
 pub(crate) const SIGN: &str = "●────●";
@@ -16,12 +17,10 @@ pub(super) fn head(url: &str, local_url: &str) -> String {
 }
 
 /// A pairing code; the QR code only where a phone could use it.
-pub(super) fn code(url: &str, public: Option<Public>, offer: &PairingOffer, now: UnixMs) -> String {
-    if public.is_some() {
-        return offered(url, offer, now);
-    }
-    let minutes = offer.expires_at_ms.since(now).div_ceil(60_000);
-    format!("  Code     {}\n  Valid    {minutes} min, once; press Enter for a new one", offer.code)
+pub(super) fn code(url: &str, public: Option<Public>, interactive: bool, offer: &PairingOffer, now: UnixMs) -> String {
+    let picture = public.and_then(|_| qr::code(&pair_url(url, offer))).map(|code| format!("\n{code}\n\n"));
+    let again = if interactive { "; Enter makes a new one" } else { "" };
+    format!("{}{}{again}", picture.unwrap_or_default(), offered_code(offer, now))
 }
 
 /// What the address means for others.

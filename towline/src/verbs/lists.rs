@@ -90,15 +90,15 @@ pub(crate) async fn projects(node: &Node, out: Output) -> Result<(), CommandErro
         path: project.content.path.clone(),
         available: project.available,
     });
-    let mut none = true;
+    let mut is_empty = true;
     for row in rows {
-        none = false;
+        is_empty = false;
         out.either(&row, || {
             let away = if row.available { "" } else { "  (not there, or not allowed)" };
             printable(&format!("{}  {:<16} {}{away}", row.project, row.name, row.path))
         })?;
     }
-    if none && !out.json {
+    if is_empty && !out.json {
         out.line("No project yet. Add one: towline projects add DIRECTORY")?;
     }
     Ok(())

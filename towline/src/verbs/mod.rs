@@ -9,6 +9,6 @@ mod tail;
 
 pub(crate) use answer::{answer, cancel};
 pub(crate) use lists::{add_project, devices, projects, revoke, sessions};
-pub(crate) use pair::{is_yes, line as claim_line, pair, pair_url, shown as offered};
+pub(crate) use pair::{code as offered_code, is_yes, line as claim_line, pair, pair_url};
 pub(crate) use send::send;
 pub(crate) use tail::tail;

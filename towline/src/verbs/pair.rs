@@ -56,10 +56,15 @@ pub(crate) fn pair_url(url: &str, offer: &PairingOffer) -> String {
 }
 
 /// What a person sees of an offer.
-pub(crate) fn shown(url: &str, offer: &PairingOffer, now: UnixMs) -> String {
+fn shown(url: &str, offer: &PairingOffer, now: UnixMs) -> String {
     let picture = qr::code(&pair_url(url, offer)).unwrap_or_default();
+    format!("{picture}\n\n  Open     {url}\n{}", code(offer, now))
+}
+
+/// The code to type, and how long it is good for.
+pub(crate) fn code(offer: &PairingOffer, now: UnixMs) -> String {
     let minutes = offer.expires_at_ms.since(now).div_ceil(60_000);
-    format!("{picture}\n\n  Open     {url}\n  Code     {}\n  Valid    {minutes} min, once", offer.code)
+    format!("  Code     {}\n  Valid    {minutes} min, once", offer.code)
 }
 
 #[derive(Serialize)]

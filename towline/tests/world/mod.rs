@@ -78,7 +78,12 @@ impl World {
     /// Starts a node and waits until it is ready.
     pub(crate) fn up(&self, args: &[&str]) -> Running {
         let args: Vec<&str> = ["up", "--json", "--no-open"].iter().chain(args).copied().collect();
-        let mut child = self.command(&args).stdout(Stdio::piped()).spawn().unwrap();
+        self.start(&args)
+    }
+
+    /// Starts something that prints one line of JSON when it is ready.
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        let mut child = self.command(args).stdout(Stdio::piped()).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let (send, receive) = std::sync::mpsc::sync_channel(1);
         std::thread::spawn(move || {
@@ -144,7 +149,7 @@ fn ended(child: &mut Child, what: &str) -> Option<i32> {
 
 impl Running {
     pub(crate) fn url(&self) -> &str {
-        self.ready["localUrl"].as_str().unwrap()
+        self.ready.get("localUrl").unwrap_or(&self.ready["url"]).as_str().unwrap()
     }
 
     pub(crate) fn port(&self) -> &str {
