@@ -94,6 +94,8 @@ export class Hub {
     this.#stopped = true;
     this.socket.stop();
     this.#feed?.stop();
+    // What is still posted has nowhere to go, and above all not into storage that was just wiped.
+    this.#outbox = null;
     for (const undo of this.#down) undo();
     this.#down = [];
     this.rows.set(NO_ROWS);

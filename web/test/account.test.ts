@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { Hub } from "../src/hub/hub";
+import { NO_ROWS } from "../src/hub/feed";
+import { drafts } from "../src/hub/local";
+import type { Me } from "../src/protocol/generated";
+import { FakeWire } from "./world";
+import { wire } from "./wire.generated";
+
+/** A storage that can be looked into. */
+class Kept implements Storage {
+  readonly all = new Map<string, string>();
+  get length(): number {
+    return this.all.size;
+  }
+  clear = (): void => this.all.clear();
+  getItem = (key: string): string | null => this.all.get(key) ?? null;
+  key = (at: number): string | null => [...this.all.keys()][at] ?? null;
+  removeItem = (key: string): void => void this.all.delete(key);
+  setItem = (key: string, value: string): void => void this.all.set(key, value);
+}
+
+const facts = Object.values(wire["feed-facts"]).filter((fact) => fact.headers.operation !== "delete");
+const me: Me = { ...wire["http-bodies"].me, host: "dev_host" };
+const local = new Kept();
+const session = new Kept();
+const dropped: string[] = [];
+let enrolled = true;
+let wires: FakeWire[] = [];
+
+beforeEach(() => {
+  enrolled = true;
+  wires = [];
+  local.clear();
+  session.clear();
+  dropped.length = 0;
+  const page = { addEventListener: () => {}, removeEventListener: () => {}, localStorage: local, sessionStorage: session, visibilityState: "visible" };
+  vi.stubGlobal("window", page);
+  vi.stubGlobal("document", page);
+  vi.stubGlobal("localStorage", local);
+  vi.stubGlobal("location", { protocol: "http:", host: "10.0.0.1:4437" });
+  vi.stubGlobal("navigator", { onLine: true });
+  vi.stubGlobal("indexedDB", { deleteDatabase: (name: string) => void dropped.push(name) });
+  vi.stubGlobal(
+    "WebSocket",
+    class extends FakeWire {
+      constructor() {
+        super();
+        wires.push(this);
+      }
+    },
+  );
+  vi.stubGlobal("fetch", (path: string) => {
+    if (!enrolled) return Promise.resolve(Response.json({ ...wire["http-bodies"].problem, code: "unauthenticated", status: 401 }, { status: 401 }));
+    const body = path.endsWith("/me") ? me : { facts, offset: wire["http-bodies"].lists.offset };
+    return Promise.resolve(Response.json(body));
+  });
+});
+
+afterEach(() => vi.unstubAllGlobals());
+
+async function begun(): Promise<Hub> {
+  const hub = new Hub();
+  await hub.start();
+  wires.at(-1)?.welcome();
+  await vi.waitFor(() => expect(hub.rows.get().session.size).toBeGreaterThan(0));
+  hub.post("dev_host", { kind: "send_prompt", session: "ses_1", content: { text: "CANARY" } });
+  drafts.set("ses_1", "CANARY");
+  expect(JSON.stringify([...local.all])).toContain("CANARY");
+  local.setItem("of-another-page", "stays");
+  return hub;
+}
+
+function nothingLeft(hub: Hub): void {
+  expect(hub.phase.get()).toBe("unpaired");
+  expect(hub.rows.get()).toBe(NO_ROWS);
+  expect(hub.sent.get().size).toBe(0);
+  expect(hub.me.get()).toBeNull();
+  expect([...local.all.keys()]).toEqual(["of-another-page"]);
+  expect(session.all.size).toBe(0);
+  expect(dropped).toEqual(["towline"]);
+  expect(wires.every((each) => each.closed)).toBe(true);
+}
+
+it("a device that signs out keeps nothing of its account, in memory or in storage (W-119)", async () => {
+  const hub = await begun();
+  hub.unpair();
+  nothingLeft(hub);
+  // What comes late is of nobody.
+  hub.post("dev_host", { kind: "send_prompt", session: "ses_1", content: { text: "CANARY" } });
+  await Promise.resolve();
+  nothingLeft(hub);
+});
+
+it("so does one that was revoked while its socket was open", async () => {
+  const hub = await begun();
+  wires.at(-1)?.onclose?.({ code: 4401 });
+  nothingLeft(hub);
+});
+
+it("so does one that finds out over HTTP", async () => {
+  const hub = await begun();
+  enrolled = false;
+  await expect(hub.api.me()).rejects.toThrow();
+  nothingLeft(hub);
+});
+
+it("the next account begins with nothing of the last", async () => {
+  (await begun()).unpair();
+  const next = new Hub();
+  await next.start();
+  wires.at(-1)?.welcome();
+  expect(wires.at(-1)?.all("command")).toEqual([]);
+  expect(next.sent.get().size).toBe(0);
+  next.stop();
+});
