@@ -1,6 +1,6 @@
 //! A session as a reader sees it: the pages of its settled facts, then the tail of its journal and the live streams of its turns.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use protocol::error::Problem;
 use protocol::fact::{ParseFactError, SessionFact};
@@ -93,6 +93,12 @@ pub struct SessionFollow {
     /// Facts of the pages, to be told first.
     pages: Vec<Box<RawValue>>,
     whole: bool,
+    /// Turns whose low-water offset is no longer one of their streams'.
+    from_start: HashSet<TurnId>,
+    /// Whether the turns that run are to be looked at again.
+    unjoined: bool,
+    /// Whether everything is to be read anew.
+    void: bool,
 }
 
 impl SessionFollow {
@@ -105,9 +111,9 @@ impl SessionFollow {
         let (transcript, pages, tail) = read(&api, session, whole).await?;
         let stream = StreamPath::journal(session);
         let journal = mailbox.subscribe(stream, From::Offset(tail)).await.map_err(FollowError::Closed)?;
-        let mut follow = Self { session, api, mailbox, transcript, journal, tail, turns: HashMap::new(), pages, whole };
-        follow.join_turns().await?;
-        Ok(follow)
+        let (turns, from_start) = (HashMap::new(), HashSet::new());
+        let (unjoined, void) = (true, false);
+        Ok(Self { session, api, mailbox, transcript, journal, tail, turns, pages, whole, from_start, unjoined, void })
     }
 
     /// The transcript as far as it is known.
@@ -125,8 +131,8 @@ impl SessionFollow {
         self.transcript.turns().iter().all(|(_, turn)| turn.state.is_final())
     }
 
-    /// Waits for the next change; the pages that were read at the beginning come first. Cancellation safe: what was taken from
-    /// the mailbox is in the transcript before anything is awaited, though a cancelled call may leave it untold.
+    /// Waits for the next change; the pages that were read at the beginning come first. Cancellation safe: what a dropped call had
+    /// begun, the next one goes on with.
     ///
     /// # Errors
     /// [`FollowError`].
@@ -136,20 +142,29 @@ impl SessionFollow {
             return Ok(Update::Facts { source: Source::Journal, facts, next: None, up_to_date: false });
         }
         loop {
+            if self.void {
+                self.reset().await?;
+                return Ok(Update::Reset);
+            }
+            if self.unjoined {
+                self.join_turns().await?;
+            }
             let (key, letter) = self.mailbox.next().await.map_err(FollowError::Closed)?;
-            if key == self.journal {
-                if let Some(update) = self.journal(letter).await? {
-                    return Ok(update);
-                }
-            } else if let Some(turn) = self.turns.iter().find(|(_, of)| **of == key).map(|(turn, _)| *turn)
-                && let Some(update) = self.turn(turn, letter).await?
-            {
+            // From here to the end nothing is awaited: what was taken out of the mailbox is told.
+            let update = if key == self.journal {
+                self.journal(letter)?
+            } else if let Some(turn) = self.turns.iter().find(|(_, of)| **of == key).map(|(turn, _)| *turn) {
+                self.turn(turn, letter)?
+            } else {
+                None
+            };
+            if let Some(update) = update {
                 return Ok(update);
             }
         }
     }
 
-    async fn journal(&mut self, letter: Letter) -> Result<Option<Update>, FollowError> {
+    fn journal(&mut self, letter: Letter) -> Result<Option<Update>, FollowError> {
         match letter {
             Letter::Started { next, tail } => Ok((next == tail).then_some(Update::CaughtUp(Source::Journal))),
             Letter::Batch { messages, .. } if messages.is_empty() => Ok(Some(Update::CaughtUp(Source::Journal))),
@@ -159,19 +174,19 @@ impl SessionFollow {
                     self.transcript.journal(fact);
                 }
                 self.tail = next;
-                self.join_turns().await?;
+                self.unjoined = true;
                 Ok(Some(Update::Facts { source: Source::Journal, facts: messages, next: Some(next), up_to_date }))
             }
             Letter::Ended { reason: EndReason::Reset, .. } => {
-                self.reset().await?;
-                Ok(Some(Update::Reset))
+                self.void = true;
+                Ok(None)
             }
             Letter::Ended { reason, .. } => Err(FollowError::Ended { session: self.session, reason }),
             Letter::Refused(problem) => Err(FollowError::Refused(problem)),
         }
     }
 
-    async fn turn(&mut self, turn: TurnId, letter: Letter) -> Result<Option<Update>, FollowError> {
+    fn turn(&mut self, turn: TurnId, letter: Letter) -> Result<Option<Update>, FollowError> {
         let source = Source::Turn(turn);
         match letter {
             Letter::Started { next, tail } => Ok((next == tail).then_some(Update::CaughtUp(source))),
@@ -184,9 +199,9 @@ impl SessionFollow {
                 Ok(Some(Update::Facts { source, facts: messages, next: Some(next), up_to_date }))
             }
             Letter::Ended { reason: EndReason::Reset, .. } => {
-                let stream = StreamPath::turn(turn);
-                let key = self.mailbox.subscribe(stream, From::Start).await.map_err(FollowError::Closed)?;
-                self.turns.insert(turn, key);
+                self.turns.remove(&turn);
+                self.from_start.insert(turn);
+                self.unjoined = true;
                 Ok(None)
             }
             // What the turn said is settled in the journal, which has it or will have it.
@@ -206,27 +221,31 @@ impl SessionFollow {
             }
         }
         for turn in leave {
-            if let Some(key) = self.turns.remove(&turn) {
-                self.mailbox.unsubscribe(key).await.map_err(FollowError::Closed)?;
+            if let Some(key) = self.turns.get(&turn) {
+                self.mailbox.unsubscribe(*key).await.map_err(FollowError::Closed)?;
+                self.turns.remove(&turn);
             }
         }
         for (turn, from) in join {
-            let stream = StreamPath::turn(turn);
-            let key = self.mailbox.subscribe(stream, From::Offset(from)).await.map_err(FollowError::Closed)?;
+            let from = if self.from_start.contains(&turn) { From::Start } else { From::Offset(from) };
+            let key = self.mailbox.subscribe(StreamPath::turn(turn), from).await.map_err(FollowError::Closed)?;
             self.turns.insert(turn, key);
         }
+        self.unjoined = false;
         Ok(())
     }
 
     async fn reset(&mut self) -> Result<(), FollowError> {
-        for (_, key) in self.turns.drain() {
-            self.mailbox.unsubscribe(key).await.map_err(FollowError::Closed)?;
-        }
         let (transcript, pages, tail) = read(&self.api, self.session, self.whole).await?;
-        (self.transcript, self.pages, self.tail) = (transcript, pages, tail);
+        // A mailbox of its own: whatever still comes of the old subscriptions is not of this transcript.
+        let mailbox = self.mailbox.socket().mailbox(ROOM);
         let stream = StreamPath::journal(self.session);
-        self.journal = self.mailbox.subscribe(stream, From::Offset(tail)).await.map_err(FollowError::Closed)?;
-        self.join_turns().await
+        self.journal = mailbox.subscribe(stream, From::Offset(tail)).await.map_err(FollowError::Closed)?;
+        (self.transcript, self.pages, self.tail, self.mailbox) = (transcript, pages, tail, mailbox);
+        self.turns.clear();
+        self.from_start.clear();
+        (self.unjoined, self.void) = (true, false);
+        Ok(())
     }
 }
 

@@ -17,9 +17,22 @@ const MAX_REQUESTS: usize = 256;
 /// What the handles of a socket ask of it.
 #[derive(Debug)]
 pub(super) enum Ask {
-    Subscribe { key: SubscriptionKey, mailbox: Letters, stream: StreamPath, from: From },
-    Unsubscribe { key: SubscriptionKey },
-    Request { request: Request, answer: oneshot::Sender<Result<Answer, RequestError>>, deadline: Instant },
+    Subscribe {
+        key: SubscriptionKey,
+        mailbox: Letters,
+        stream: StreamPath,
+        from: From,
+    },
+    Unsubscribe {
+        key: SubscriptionKey,
+    },
+    /// A mailbox was dropped: its subscriptions are to end.
+    Sweep,
+    Request {
+        request: Request,
+        answer: oneshot::Sender<Result<Answer, RequestError>>,
+        deadline: Instant,
+    },
 }
 
 /// Where updates of a subscription go.
@@ -88,6 +101,11 @@ impl Book {
                 if live { self.subscribe(key).into_iter().collect() } else { Vec::new() }
             }
             Ask::Unsubscribe { key } => self.forget(key).into_iter().collect(),
+            Ask::Sweep => {
+                let left = self.subscriptions.iter().filter(|(_, sub)| sub.mailbox.is_closed());
+                let left: Vec<_> = left.map(|(key, _)| *key).collect();
+                left.into_iter().filter_map(|key| self.forget(key)).collect()
+            }
             Ask::Request { request, answer, deadline } => {
                 if self.waiting.len() >= MAX_REQUESTS {
                     // Whoever asked may have left; then nobody misses the answer.

@@ -304,6 +304,11 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
+    /// The socket that it belongs to.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
     /// Subscribes to a stream; updates follow in [`Mailbox::next`].
     ///
     /// # Errors
@@ -338,5 +343,13 @@ impl Mailbox {
                 self.letters.try_recv().map_err(|_| self.socket.why())
             }
         }
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.letters.close();
+        // When the socket's task is busy it finds out by itself, with the next message for this mailbox.
+        let _told = self.socket.asks.try_send(Ask::Sweep);
     }
 }

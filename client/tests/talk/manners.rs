@@ -153,3 +153,20 @@ async fn it_ends_when_its_last_handle_goes_and_works_over_tcp() {
         .expect("the connection ends with the last handle")
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_mailbox_that_is_dropped_releases_its_subscriptions() {
+    let (stream, mut streams) = long(3);
+    streams.get_mut(stream.as_str()).unwrap().closed = false;
+    let hub = Hub::new(streams, String::new());
+    let socket = Socket::open(hub.whole(), options());
+    let (mut left, mut kept) = (socket.mailbox(8), socket.mailbox(8));
+    for mailbox in [&mut left, &mut kept] {
+        mailbox.subscribe(stream.clone(), From::Now).await.unwrap();
+        assert!(matches!(mailbox.next().await.unwrap().1, Update::Started { .. }));
+    }
+    drop(left);
+    // What is asked after it is answered after it.
+    socket.ping().await.unwrap();
+    assert_eq!(hub.released.load(Ordering::SeqCst), 1);
+}

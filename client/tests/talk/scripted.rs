@@ -65,6 +65,8 @@ pub(crate) struct Hub {
     pub(crate) manner: Mutex<Manner>,
     /// Sockets that were welcomed.
     pub(crate) welcomed: AtomicUsize,
+    /// Subscriptions that were released.
+    pub(crate) released: AtomicUsize,
     /// Commands by id: how often each came, and its body.
     pub(crate) commands: Mutex<BTreeMap<CommandId, (usize, CommandRequest)>>,
 }
@@ -76,6 +78,7 @@ impl Hub {
             page,
             manner: Mutex::new(Manner::Serves),
             welcomed: AtomicUsize::new(0),
+            released: AtomicUsize::new(0),
             commands: Mutex::default(),
         })
     }
@@ -184,7 +187,10 @@ impl Hub {
                         say!(ServerFrame::Ended { sub, reason: EndReason::Closed, next: Some(tail) });
                     }
                 }
-                ClientFrame::Unsubscribe { sub } => say!(ServerFrame::Unsubscribed { sub }),
+                ClientFrame::Unsubscribe { sub } => {
+                    self.released.fetch_add(1, Ordering::SeqCst);
+                    say!(ServerFrame::Unsubscribed { sub });
+                }
                 ClientFrame::Command { req, command } => {
                     let id = command.id;
                     self.commands.lock().unwrap().entry(id).or_insert((0, command)).0 += 1;

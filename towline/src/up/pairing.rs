@@ -1,5 +1,6 @@
 //! Letting devices in: codes that are renewed while nobody is paired, and the question at the terminal.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use hub::Hub;
@@ -88,15 +89,20 @@ impl Door {
         let mut claims = self.hub.pairing_claims();
         let mut lines: Option<Lines<BufReader<Stdin>>> =
             (self.audience == Audience::Person).then(|| BufReader::new(tokio::io::stdin()).lines());
-        let mut asking: Option<PairingClaim> = None;
+        // One question at a time: an answer is for the claim that was shown, whatever came in since.
+        let mut asking: VecDeque<PairingClaim> = VecDeque::new();
         loop {
             let looks = !self.paired;
             tokio::select! {
                 () = stop.cancelled() => return,
                 claim = claims.next() => match claim {
                     Ok(Some(claim)) => {
-                        self.tell(&claim);
-                        asking = Some(claim);
+                        if asking.is_empty() || self.audience != Audience::Person {
+                            self.tell(&claim);
+                        }
+                        if self.audience == Audience::Person {
+                            asking.push_back(claim);
+                        }
                     }
                     Ok(None) => return,
                     Err(problem) => {
@@ -104,12 +110,14 @@ impl Door {
                         tokio::time::sleep(LOOK).await;
                     }
                 },
-                line = typed(&mut lines), if lines.is_some() => match (line, asking.take()) {
-                    (None, claim) => {
-                        lines = None;
-                        asking = claim;
+                line = typed(&mut lines), if lines.is_some() => match (line, asking.pop_front()) {
+                    (None, _) => lines = None,
+                    (Some(line), Some(claim)) => {
+                        self.answer(&claim, is_yes(&line)).await;
+                        if let Some(next) = asking.front() {
+                            self.tell(next);
+                        }
                     }
-                    (Some(line), Some(claim)) => self.answer(&claim, is_yes(&line)).await,
                     (Some(_), None) => {
                         self.make().await;
                         self.show();
