@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Hub } from "../src/hub/hub";
 import { NO_ROWS } from "../src/hub/feed";
-import { drafts } from "../src/hub/local";
 import type { Me } from "../src/protocol/generated";
 import { FakeWire } from "./world";
 import { wire } from "./wire.generated";
@@ -64,7 +63,7 @@ async function begun(): Promise<Hub> {
   wires.at(-1)?.welcome();
   await vi.waitFor(() => expect(hub.rows.get().session.size).toBeGreaterThan(0));
   hub.post("dev_host", { kind: "send_prompt", session: "ses_1", content: { text: "CANARY" } });
-  drafts.set("ses_1", "CANARY");
+  hub.drafts.set("ses_1", "CANARY");
   expect(JSON.stringify([...local.all])).toContain("CANARY");
   local.setItem("of-another-page", "stays");
   return hub;
@@ -87,6 +86,8 @@ it("a device that signs out keeps nothing of its account, in memory or in storag
   nothingLeft(hub);
   // What comes late is of nobody.
   hub.post("dev_host", { kind: "send_prompt", session: "ses_1", content: { text: "CANARY" } });
+  // So does a screen that is taken away with something typed in it.
+  hub.drafts.set("ses_1", "CANARY");
   await Promise.resolve();
   nothingLeft(hub);
 });

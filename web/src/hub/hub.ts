@@ -2,7 +2,7 @@ import type { CommandBody, Me } from "../protocol/generated";
 import { Opener } from "../session/opener";
 import { Api, ApiError } from "./api";
 import { Feed, NO_ROWS, type Rows } from "./feed";
-import { wipe } from "./local";
+import { Drafts, wipe } from "./local";
 import { Outbox, type Sent } from "./outbox";
 import { HubSocket, type Wire } from "./socket";
 import { Store } from "./store";
@@ -21,6 +21,7 @@ export class Hub {
   readonly rows = new Store<Rows>(NO_ROWS);
   readonly sent = new Store<ReadonlyMap<string, Sent>>(new Map());
   readonly api = new Api();
+  readonly drafts = new Drafts();
   readonly socket: HubSocket;
   #feed: Feed | null = null;
   #outbox: Outbox | null = null;
@@ -94,8 +95,10 @@ export class Hub {
     this.#stopped = true;
     this.socket.stop();
     this.#feed?.stop();
-    // What is still posted has nowhere to go, and above all not into storage that was just wiped.
+    // What is still posted or typed has nowhere to go, and above all not into storage that is about to be wiped: screens write
+    // down what was typed when they are taken away, which is later than this.
     this.#outbox = null;
+    this.drafts.close();
     for (const undo of this.#down) undo();
     this.#down = [];
     this.rows.set(NO_ROWS);

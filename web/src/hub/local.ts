@@ -21,24 +21,32 @@ export function wipe(): void {
   }
 }
 
-/** A draft that was typed for a session and not sent. */
-export const drafts = {
+/** What was typed for a session and not sent; after `close` nothing more is written down. */
+export class Drafts {
+  #open = true;
+
   get(session: string): string {
     try {
       return localStorage.getItem(`${PREFIX}draft.${session}`) ?? "";
     } catch {
       return "";
     }
-  },
+  }
+
   set(session: string, text: string): void {
+    if (!this.#open) return;
     try {
       if (text === "") localStorage.removeItem(`${PREFIX}draft.${session}`);
       else localStorage.setItem(`${PREFIX}draft.${session}`, text);
     } catch {
       // Without storage a draft lives as long as its page.
     }
-  },
-};
+  }
+
+  close(): void {
+    this.#open = false;
+  }
+}
 
 /**
  * Makes the device's Ed25519 key pair and answers its public key in base64url; null where the platform cannot (plain HTTP has no

@@ -1,6 +1,5 @@
 import { type FormEvent, useMemo, useState } from "react";
 import { useHub, useRows } from "../../app/context";
-import { drafts } from "../../hub/local";
 import { go } from "../../app/router";
 import { mint } from "../../hub/ids";
 import { Icon } from "../../parts/Icon";
@@ -28,7 +27,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   const agent = agents.find((each) => each.id === chosenAgent && each.state === "ready") ?? agents.find((each) => each.state === "ready");
   const [model, setModel] = useState("");
   const [mode, setMode] = useState("");
-  const [text, setText] = useState(() => drafts.get("new"));
+  const [text, setText] = useState(() => hub.drafts.get("new"));
   const long = tooLong(text);
 
   if (rows.ready && projects.length === 0) {
@@ -54,7 +53,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
       mode: offered(agent.modes, mode),
       content: { title: null, text },
     });
-    drafts.set("new", "");
+    hub.drafts.set("new", "");
     go({ screen: "session", session }, true);
   };
   return (

@@ -1,7 +1,6 @@
 import { type FormEvent, type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useHub } from "../../app/context";
 import { useKeys } from "../../app/keys";
-import { drafts } from "../../hub/local";
 import { Icon } from "../../parts/Icon";
 import { words } from "../../words";
 import { tooLong } from "./length";
@@ -17,19 +16,19 @@ interface Props {
 /** Where a message is written. Enter sends where there is a keyboard; on a phone it makes a new line. */
 export function Composer({ session, host, running, sent }: Props) {
   const hub = useHub();
-  const [text, setText] = useState(() => drafts.get(session));
+  const [text, setText] = useState(() => hub.drafts.get(session));
   const [stopping, setStopping] = useState<string | null>(null);
   const area = useRef<HTMLTextAreaElement>(null);
   const long = tooLong(text);
   const ready = text.trim() !== "" && !long;
 
   useEffect(() => {
-    const timer = setTimeout(() => drafts.set(session, text), 300);
+    const timer = setTimeout(() => hub.drafts.set(session, text), 300);
     return () => {
       clearTimeout(timer);
-      drafts.set(session, area.current?.value ?? text);
+      hub.drafts.set(session, area.current?.value ?? text);
     };
-  }, [session, text]);
+  }, [hub, session, text]);
   useLayoutEffect(() => {
     const box = area.current;
     if (!box) return;
@@ -42,7 +41,7 @@ export function Composer({ session, host, running, sent }: Props) {
     if (!ready) return;
     hub.post(host, { kind: "send_prompt", session, content: { text } });
     setText("");
-    drafts.set(session, "");
+    hub.drafts.set(session, "");
     sent();
   };
   const press = (event: KeyboardEvent): void => {

@@ -1,6 +1,5 @@
 import { useHub, useRows } from "../../app/context";
 import { go } from "../../app/router";
-import { drafts } from "../../hub/local";
 import { useStore } from "../../hub/store";
 import type { Pending } from "../../session/pending";
 import { words } from "../../words";
@@ -23,7 +22,7 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
     dismiss();
     if (message.body) hub.post(message.host, message.body);
     else {
-      drafts.set("new", message.text);
+      hub.drafts.set("new", message.text);
       go({ screen: "new", project: null });
     }
   };
