@@ -50,8 +50,15 @@ pub(crate) struct Pages {
     pub(crate) over: bool,
     /// What each person sees of each session at the end.
     pub(crate) copies: BTreeMap<(String, SessionId), Vec<String>>,
-    /// What the watcher got of each stream, and after how many messages it was told which offset.
-    pub(crate) watched: BTreeMap<StreamPath, (Vec<String>, Vec<(usize, Offset)>)>,
+    /// What the watcher got of each stream.
+    pub(crate) watched: BTreeMap<StreamPath, Watched>,
+}
+
+#[derive(Default)]
+pub(crate) struct Watched {
+    pub(crate) messages: Vec<String>,
+    /// After how many messages which offset was told.
+    pub(crate) marks: Vec<(usize, Offset)>,
 }
 
 pub(crate) struct Sent {

@@ -10,7 +10,7 @@ use protocol::item::{Item, ItemStatus, Role};
 use protocol::path::StreamPath;
 use protocol::turn::{Origin, Turn, TurnState};
 
-use super::desk::Desk;
+use super::desk::{Desk, Watched};
 use super::{PEOPLE, TURNS};
 
 /// The states of each command, in the order in which the feed tells them.
@@ -175,7 +175,9 @@ fn turn_stream_is_lawful(desk: &Desk, session: SessionId, turn: TurnId, settled:
 
 fn everybody_sees_the_journal(desk: &Desk, session: SessionId) {
     let mut truth = Transcript::new();
-    journal(desk, session).into_iter().for_each(|fact| truth.journal(fact));
+    for fact in journal(desk, session) {
+        truth.journal(fact);
+    }
     let truth = truth.canonical();
     let pages = desk.pages();
     let copies: Vec<_> = pages.copies.iter().filter(|((_, of), _)| *of == session).collect();
@@ -216,7 +218,7 @@ fn each_prompt_is_handed_once(
 fn the_watcher_has_every_byte(desk: &Desk) {
     let watched = std::mem::take(&mut desk.pages().watched);
     assert!(watched.len() > 1, "the watcher watched");
-    for (stream, (copy, marks)) in watched {
+    for (stream, Watched { messages: copy, marks }) in watched {
         let messages = desk.stream(&stream);
         let truth = messages.iter().map(|message| std::str::from_utf8(&message.body).expect("facts are text"));
         // The watcher went when it had everything; the feed may have gone on.

@@ -23,7 +23,7 @@ const PEOPLE: usize = 3;
 /// Turns that the host runs at once: fewer than there are sessions.
 const TURNS: usize = 2;
 /// How long things go wrong.
-const STORM: Duration = Duration::from_secs(60);
+const STORM: Duration = Duration::from_mins(1);
 
 #[test]
 fn commands_run_once_and_everybody_sees_the_same() {
@@ -38,8 +38,8 @@ fn world(seed: u64, history: &History) {
         Odds { full: *dice.one(&[0, 60]), before: *dice.one(&[0, 10]), after: *dice.one(&[0, 10]), stall: 0, read: 0 };
     let most = *dice.one(&[0, 2, 20]);
     let pace = Pace { before_ms: most, after_ms: most, read_ms: dice.within(0..2) };
-    let disk = Disk::new(seed, NODE, clock.clone(), pace, odds);
-    let desk = Desk::new(disk.clone(), history.clone());
+    let drive = Disk::new(seed, NODE, clock.clone(), pace, odds);
+    let desk = Desk::new(drive.clone(), history.clone());
     let mut sim = turmoil::Builder::new()
         .rng_seed(seed)
         .tick_duration(Duration::from_millis(5))
@@ -51,7 +51,7 @@ fn world(seed: u64, history: &History) {
         .tcp_capacity(1024)
         .build();
 
-    let machine = Machine::new(seed, disk.clone(), clock, desk.clone());
+    let machine = Machine::new(seed, drive.clone(), clock, desk.clone());
     sim.host(NODE, move || machine.clone().run());
     let mut others = Vec::new();
     for number in 0..PEOPLE {
@@ -64,7 +64,7 @@ fn world(seed: u64, history: &History) {
 
     let places = Places { server: NODE, others };
     let cuts = dice.within(2..10);
-    let mut weather = Weather::new(seed, places, disk, history.clone(), 3, cuts, STORM);
+    let mut weather = Weather::new(seed, places, drive, history.clone(), 3, cuts, STORM);
     let mut look_at = STORM;
     loop {
         let ended = sim.step().unwrap_or_else(|error| {

@@ -18,15 +18,15 @@ use super::{NODE, PEOPLE, TURNS};
 #[derive(Clone)]
 pub(crate) struct Machine {
     seed: u64,
-    disk: Disk,
+    drive: Disk,
     clock: Arc<dyn Clock>,
     random: Arc<SimRandom>,
     desk: Desk,
 }
 
 impl Machine {
-    pub(crate) fn new(seed: u64, disk: Disk, clock: Arc<SimClock>, desk: Desk) -> Self {
-        Self { seed, disk, clock, random: Arc::new(SimRandom::new(seed, NODE)), desk }
+    pub(crate) fn new(seed: u64, drive: Disk, clock: Arc<SimClock>, desk: Desk) -> Self {
+        Self { seed, drive, clock, random: Arc::new(SimRandom::new(seed, NODE)), desk }
     }
 
     /// The process; when it cannot start it is started again, as a supervisor would.
@@ -39,7 +39,7 @@ impl Machine {
     }
 
     async fn live(&self) -> turmoil::Result {
-        let streams = Streams::new(Arc::new(self.disk.clone()));
+        let streams = Streams::new(Arc::new(self.drive.clone()));
         let hub = Hub::open(streams, self.clock.clone(), self.random.clone(), hub_options()).await?;
         let up = self.up(&hub).await;
         let host = match up {
@@ -53,7 +53,7 @@ impl Machine {
         let listener = Listener::bind(PORT).await?;
         tokio::select! {
             biased;
-            error = host.failed() => assert!(self.disk.is_broken(), "the host failed on a whole disk: {error}"),
+            error = host.failed() => assert!(self.drive.is_broken(), "the host failed on a whole disk: {error}"),
             () = hub::serve(&hub, listener, std::future::pending(), Duration::from_secs(1)) => panic!("the hub ended"),
         }
         // Whoever runs the node sees that its disk is broken, and starts it again.

@@ -8,6 +8,7 @@ use client::socket::{Options, RequestError};
 use client::{Api, FollowError, Remote, SessionFollow, Socket};
 use protocol::approval::ApprovalState;
 use protocol::command::{AnswerContent, CommandBody, CommandRequest, PromptContent, StartContent};
+use protocol::error::ErrorCode;
 use protocol::id::{ApprovalId, CommandId, SessionId};
 use protocol::path::StreamPath;
 use protocol::time::Clock;
@@ -133,11 +134,11 @@ impl Person {
                         .note(&self.who, format_args!("{id} {:?} is {:?}", request.body.kind(), ack.state));
                     break Ok(());
                 }
-                Err(RequestError::Problem(problem)) if !problem.code.is_retryable() => {
-                    self.desk.history.note(
-                        &self.who,
-                        format_args!("{id} {:?}: {}", request.body.kind(), format!("{:?}", problem.code)),
-                    );
+                // After a broken disk nobody knows what became of it, as after silence: the same command again is safe.
+                Err(RequestError::Problem(problem)) if is_final(problem.code) => {
+                    self.desk
+                        .history
+                        .note(&self.who, format_args!("{id} {:?}: {:?}", request.body.kind(), problem.code));
                     break Err(problem.code);
                 }
                 Err(RequestError::Closed(why)) => panic!("{} was thrown out: {why}", self.who),
@@ -209,4 +210,9 @@ impl Person {
         self.desk.pages().copies.insert((self.who.clone(), session), follow.transcript().canonical());
         Ok(())
     }
+}
+
+/// Whether a refusal says that nothing was taken.
+fn is_final(code: ErrorCode) -> bool {
+    !code.is_retryable() && code != ErrorCode::StoreBroken
 }

@@ -11,7 +11,7 @@ use sim::Dice;
 use tokio::time::{sleep, timeout};
 
 use super::PEOPLE;
-use super::desk::Desk;
+use super::desk::{Desk, Watched};
 use super::person::{connect, setup};
 
 pub(crate) async fn run(seed: u64, desk: Desk) -> turmoil::Result {
@@ -41,7 +41,7 @@ pub(crate) async fn run(seed: u64, desk: Desk) -> turmoil::Result {
                         wanted.extend(turn_of(&stream, message.get()));
                     }
                     let mut pages = desk.pages();
-                    let (copy, marks) = pages.watched.entry(stream).or_default();
+                    let Watched { messages: copy, marks } = pages.watched.entry(stream).or_default();
                     copy.extend(messages.iter().map(|message| message.get().to_owned()));
                     marks.push((copy.len(), next));
                 }
@@ -76,6 +76,6 @@ fn turn_of(stream: &StreamPath, message: &str) -> Option<StreamPath> {
 fn has_all<'a>(desk: &Desk, mut streams: impl Iterator<Item = &'a StreamPath>) -> bool {
     streams.all(|stream| {
         let there = desk.stream(stream).len();
-        desk.pages().watched.get(stream).map_or(0, |(copy, _)| copy.len()) >= there
+        desk.pages().watched.get(stream).map_or(0, |watched| watched.messages.len()) >= there
     })
 }
