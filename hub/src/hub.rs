@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     leashes: Mutex<HashMap<DeviceId, CancellationToken>>,
     pub(crate) submits: Mutex<HashMap<DeviceId, usize>>,
     pub(crate) tries: Mutex<Tries>,
+    /// Held while one pairing code is judged; whoever waits for it is one of the few tries of a source.
+    pub(crate) claiming: tokio::sync::Mutex<()>,
     pub(crate) sockets: Sockets,
     pub(crate) known: Known,
     arrivals: AtomicU64,
@@ -109,6 +111,7 @@ impl Hub {
             leashes: Mutex::default(),
             submits: Mutex::default(),
             tries: Mutex::default(),
+            claiming: tokio::sync::Mutex::default(),
             sockets: Sockets::default(),
             known: Known::default(),
             arrivals: AtomicU64::new(arrival),

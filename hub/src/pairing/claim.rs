@@ -7,6 +7,7 @@ use protocol::limits::PAIRING_MAX_TRIES;
 use store::{Batch, Expected, Put};
 use subtle::{Choice, ConstantTimeEq};
 
+use super::tries::Noted;
 use super::{code, words};
 use crate::audit::{self, About};
 use crate::credentials::hash;
@@ -47,21 +48,32 @@ impl Hub {
     /// [`ClaimError`].
     pub async fn claim_pairing(&self, source: &str, request: ClaimRequest) -> Result<ClaimResponse, ClaimError> {
         check(&request)?;
-        let wait = lock(&self.inner.tries).wait(source, self.now());
-        if let Some(retry_after_ms) = wait {
-            return Err(ClaimError::Limited { retry_after_ms });
-        }
+        // Before anything is waited for, so that a source cannot try more often by trying at the same time.
+        let begun = lock(&self.inner.tries).begin(source, self.now());
+        let noted = begun.map_err(|retry_after_ms| ClaimError::Limited { retry_after_ms })?;
         let (hub, source) = (self.clone(), source.to_owned());
-        self.whole(async move { hub.claim(&source, request).await }).await
+        self.whole(async move {
+            let claimed = hub.claim(&source, noted, request).await;
+            let wrong =
+                matches!(&claimed, Err(ClaimError::Refused(problem)) if problem.code == ErrorCode::PairingInvalid);
+            if !wrong {
+                lock(&hub.inner.tries).forgive(&source);
+            }
+            claimed
+        })
+        .await
     }
 
-    async fn claim(&self, source: &str, request: ClaimRequest) -> Result<ClaimResponse, ClaimError> {
+    async fn claim(&self, source: &str, noted: Noted, request: ClaimRequest) -> Result<ClaimResponse, ClaimError> {
+        // One after the other: each guess is judged against what the guesses before it have left open, so that no code is
+        // compared with more of them than it may be.
+        let _turn = self.inner.claiming.lock().await;
         for _ in 0..TRIES {
             let now = self.now();
             let rows = self.pairing_rows().await?;
             let open = rows.iter().filter(|row| is_open(&row.value) && now < row.value.expires_at_ms);
             let Some(found) = find(open, &request.code) else {
-                self.wrong_try(source).await?;
+                self.wrong_try(source, noted).await?;
                 return Err(Problem::new(ErrorCode::PairingInvalid).into());
             };
             let token = random::secret(&*self.inner.random);
@@ -101,8 +113,7 @@ impl Hub {
     }
 
     /// Counts a wrong try, and voids the typed codes at the last one that is allowed.
-    async fn wrong_try(&self, source: &str) -> Result<(), Failure> {
-        let noted = lock(&self.inner.tries).note(source, self.now());
+    async fn wrong_try(&self, source: &str, noted: Noted) -> Result<(), Failure> {
         if noted.alarm {
             self.alarm(source, "one address has used up its tries").await;
         }

@@ -161,22 +161,22 @@ async fn another_token_learns_nothing() {
 async fn ten_thousand_guesses_from_anywhere_never_succeed_and_are_alarmed() {
     let world = World::new().await;
     let offer = offer(&world, true).await;
-    let mut limited = 0;
+    let mut alone = 0;
     for n in 0..10_000_u32 {
         // From one source first, then from as many as there are guesses.
         let source = if n < 1_000 { "10.0.0.1".to_owned() } else { format!("10.1.{}.{}", n / 256, n % 256) };
         let guess = format!("{:08}", n * 7919 % 100_000_000);
         assert_ne!(guess, offer.code.replace('-', ""), "a guess of this test is right by chance");
         match world.hub.claim_pairing(&source, request(&guess, DeviceKind::Browser)).await {
-            Err(ClaimError::Limited { retry_after_ms }) => {
-                assert!(retry_after_ms <= PAIRING_TTL_MS);
-                limited += 1;
+            Err(ClaimError::Limited { retry_after_ms }) => assert!(retry_after_ms <= PAIRING_TTL_MS),
+            Err(ClaimError::Refused(problem)) => {
+                assert_eq!(problem.code, ErrorCode::PairingInvalid);
+                alone += u32::from(n < 1_000);
             }
-            Err(ClaimError::Refused(problem)) => assert_eq!(problem.code, ErrorCode::PairingInvalid),
             Ok(claim) => panic!("{claim:?}"),
         }
     }
-    assert_eq!(limited, 1_000 - PAIRING_MAX_TRIES_PER_SOURCE);
+    assert_eq!(alone, PAIRING_MAX_TRIES_PER_SOURCE);
     let entries = world.audited().await;
     assert!(entries.iter().filter(|entry| entry.action == "pairing.alarm").count() >= 2);
     assert!(entries.len() < 200, "guessing does not fill the audit trail");
@@ -184,6 +184,44 @@ async fn ten_thousand_guesses_from_anywhere_never_succeed_and_are_alarmed() {
     let typed = world.hub.claim_pairing("10.9.9.9", request(&offer.code, DeviceKind::Browser)).await.unwrap_err();
     assert_eq!(code_of(typed), ErrorCode::PairingInvalid);
     world.hub.claim_pairing("10.9.9.9", request(&offer.secret, DeviceKind::Browser)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn guesses_at_the_same_time_are_no_more_guesses() {
+    let world = World::new().await;
+    let offer = offer(&world, true).await;
+    // One address guesses a hundred times at once: ten are judged.
+    let guess = |source: String| {
+        let hub = world.hub.clone();
+        async move { hub.claim_pairing(&source, request("00000000", DeviceKind::Browser)).await.map_err(code_of) }
+    };
+    let told = futures_util::future::join_all((0..100).map(|_| guess("10.0.0.1".to_owned()))).await;
+    let limited = told.iter().filter(|told| matches!(told, Err(ErrorCode::RateLimited))).count();
+    assert_eq!(limited, 100 - PAIRING_MAX_TRIES_PER_SOURCE as usize);
+    assert!(told.iter().all(|told| matches!(told, Err(ErrorCode::RateLimited | ErrorCode::PairingInvalid))));
+    assert_eq!(code_of(claim(&world, &offer.code).await.unwrap_err()), ErrorCode::RateLimited);
+
+    // A hundred addresses guess a new code at once, and one of them is right, but comes behind five that are wrong.
+    let offer = world.hub.offer_pairing(&world.owner, NewPairing { once: false }).await.expect("a code");
+    let mut guesses: Vec<_> = (0..99).map(|n| (format!("10.2.0.{n}"), "00000000".to_owned())).collect();
+    guesses.insert(PAIRING_MAX_TRIES as usize, ("10.3.0.1".to_owned(), offer.code.clone()));
+    let told = futures_util::future::join_all(guesses.into_iter().map(|(source, code)| {
+        let hub = world.hub.clone();
+        async move { hub.claim_pairing(&source, request(&code, DeviceKind::Browser)).await.map_err(code_of) }
+    }))
+    .await;
+    assert!(told.iter().all(|told| matches!(told, Err(ErrorCode::PairingInvalid))), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_right_is_not_counted() {
+    let world = World::new().await;
+    for _ in 0..PAIRING_MAX_TRIES_PER_SOURCE + 1 {
+        let offer = offer(&world, false).await;
+        let claim = claim(&world, &offer.code).await.unwrap();
+        world.hub.answer_pairing(&world.owner, claim.pairing, false).await.unwrap();
+        sleep(Duration::from_millis(PAIRING_TTL_MS / 20)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

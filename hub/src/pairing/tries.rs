@@ -7,7 +7,8 @@ use protocol::time::UnixMs;
 
 /// How long a wrong try is remembered, in milliseconds: as long as a code lives.
 const WINDOW_MS: u64 = protocol::limits::PAIRING_TTL_MS;
-/// Most sources that are told apart; beyond, the one that has been quiet longest is forgotten.
+/// Most sources that are told apart; beyond, the one with the fewest tries is forgotten, so that
+/// nobody gets rid of a count by coming from many more.
 const MAX_SOURCES: usize = 1_024;
 /// Wrong tries in a window of which the audit trail keeps an entry each; more of them are one alarm.
 const MAX_AUDITED: u32 = 100;
@@ -25,7 +26,7 @@ struct Count {
     wrong: u32,
 }
 
-/// What a wrong try was.
+/// What a try is, as long as it is taken for a wrong one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Noted {
     /// Whether the audit trail should have an entry of it.
@@ -48,13 +49,31 @@ impl Tries {
         (count.wrong >= PAIRING_MAX_TRIES_PER_SOURCE).then_some(left)
     }
 
+    /// Lets a source try, and takes the try for a wrong one until [`Tries::forgive`] says otherwise: tries that are made at the same
+    /// time are counted before any of them is answered.
+    ///
+    /// # Errors
+    /// The milliseconds for which the source must wait.
+    pub(super) fn begin(&mut self, source: &str, now: UnixMs) -> Result<Noted, u64> {
+        self.wait(source, now).map_or_else(|| Ok(self.note(source, now)), Err)
+    }
+
+    /// Takes back a try that was right, or that nobody could judge.
+    pub(super) fn forgive(&mut self, source: &str) {
+        if let Some(count) = self.sources.get_mut(source) {
+            count.wrong = count.wrong.saturating_sub(1);
+        }
+        self.all.wrong = self.all.wrong.saturating_sub(1);
+    }
+
     /// Notes a wrong try.
     pub(super) fn note(&mut self, source: &str, now: UnixMs) -> Noted {
         if !self.sources.contains_key(source) && self.sources.len() >= MAX_SOURCES {
             self.sources.retain(|_, count| now.since(count.since) < WINDOW_MS);
             if self.sources.len() >= MAX_SOURCES {
-                let oldest = self.sources.iter().min_by_key(|(_, count)| count.since).map(|(source, _)| source.clone());
-                oldest.map(|source| self.sources.remove(&source));
+                let fewest = self.sources.iter().min_by_key(|(_, count)| (count.wrong, count.since));
+                let fewest = fewest.map(|(source, _)| source.clone());
+                fewest.map(|source| self.sources.remove(&source));
             }
         }
         let count = self.sources.entry(source.to_owned()).or_insert(Count { since: now, wrong: 0 });
@@ -84,10 +103,39 @@ mod tests {
     }
 
     #[test]
+    fn a_try_counts_from_its_beginning_until_it_is_forgiven() {
+        let mut tries = Tries::default();
+        for _ in 0..PAIRING_MAX_TRIES_PER_SOURCE {
+            assert!(tries.begin("a", UnixMs(1)).is_ok());
+        }
+        assert_eq!(tries.begin("a", UnixMs(1)), Err(WINDOW_MS));
+        tries.forgive("a");
+        tries.forgive("b");
+        assert!(tries.begin("a", UnixMs(1)).is_ok());
+        assert_eq!(tries.begin("a", UnixMs(1)), Err(WINDOW_MS));
+    }
+
+    /// With the five tries of a code (`guesses_at_the_same_time_are_no_more_guesses`), this is why a million guesses never succeed.
+    #[test]
+    fn of_a_million_tries_few_are_judged() {
+        let mut tries = Tries::default();
+        let sources: Vec<String> = (0..1_000).map(|n| n.to_string()).collect();
+        let judged = (0..1_000_000).filter(|n| tries.begin(&sources[n % sources.len()], UnixMs(1)).is_ok()).count();
+        assert_eq!(judged, sources.len() * PAIRING_MAX_TRIES_PER_SOURCE as usize);
+    }
+
+    #[test]
     fn many_sources_do_not_fill_the_memory_nor_the_audit_trail() {
         let mut tries = Tries::default();
+        for _ in 0..PAIRING_MAX_TRIES_PER_SOURCE {
+            tries.note("limited", UnixMs(0));
+        }
         let audited = (0..MAX_SOURCES as u64 * 2).filter(|n| tries.note(&n.to_string(), UnixMs(1 + n / 100)).audited);
-        assert_eq!(audited.count(), MAX_AUDITED as usize);
+        assert_eq!(audited.count(), (MAX_AUDITED - PAIRING_MAX_TRIES_PER_SOURCE) as usize);
+        assert!(
+            tries.wait("limited", UnixMs(2)).is_some(),
+            "a source that must wait is not forgotten for one that came once"
+        );
         assert!(tries.sources.len() <= MAX_SOURCES);
     }
 }
