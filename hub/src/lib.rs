@@ -6,6 +6,7 @@
 mod audit;
 mod commands;
 mod credentials;
+mod crowd;
 mod devices;
 mod failure;
 mod feed;
@@ -22,6 +23,7 @@ mod rows;
 mod serve;
 mod socket;
 mod sockets;
+mod stall;
 #[cfg(test)]
 mod testing;
 mod timer;
@@ -29,6 +31,7 @@ mod views;
 mod web_ui;
 
 pub use axum::serve::Listener;
+pub use crowd::{Crowd, CrowdPlace};
 pub use devices::NewDevice;
 pub use hub::Hub;
 pub use identity::{Identity, Via};

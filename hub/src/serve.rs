@@ -12,18 +12,23 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use protocol::limits::HELLO_TIMEOUT_MS;
+use protocol::limits::{HELLO_TIMEOUT_MS, MAX_SOCKETS_PER_SOURCE};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::crowd::Crowd;
 use crate::http::{Source, router};
 use crate::hub::Hub;
+use crate::stall::Patient;
 
 /// Most connections at once; more wait to be accepted (rule 8).
 const MAX_CONNECTIONS: usize = 4_096;
+/// Most connections of one source at once; one more is closed at once. Four times as many as sockets of one source, because behind
+/// a proxy on this machine all people are one source.
+const MAX_CONNECTIONS_PER_SOURCE: usize = 4 * MAX_SOCKETS_PER_SOURCE;
 /// Longest that a connection may take to say what it wants (N-25); also how long it may be idle.
 const HEADER_TIMEOUT: Duration = Duration::from_millis(HELLO_TIMEOUT_MS);
 /// Largest head of a request, in bytes: a cookie, a credential and a long path fit many times.
@@ -68,13 +73,19 @@ struct Door {
 impl Door {
     async fn accept<L: Listener<Addr = SocketAddr>>(&self, mut listener: L, connections: &TaskTracker) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let crowd = Crowd::new(MAX_CONNECTIONS_PER_SOURCE);
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let (io, peer) = listener.accept().await;
+            let source = Source(peer.ip());
+            let Some(one) = crowd.enter(source) else {
+                tracing::debug!(source = %peer.ip(), "a connection is closed: its source has too many");
+                continue;
+            };
             let door = self.clone();
             connections.spawn(async move {
-                door.converse(io, Source(peer.ip())).await;
-                drop(place);
+                door.converse(Patient::new(io), source).await;
+                drop((place, one));
             });
         }
     }
@@ -102,5 +113,92 @@ impl Door {
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::net::Ipv4Addr;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::mpsc;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::testing::World;
+
+    /// Connections from wherever a test wants.
+    struct Doorway(mpsc::Receiver<(DuplexStream, SocketAddr)>);
+
+    impl Listener for Doorway {
+        type Io = DuplexStream;
+        type Addr = SocketAddr;
+
+        async fn accept(&mut self) -> (DuplexStream, SocketAddr) {
+            match self.0.recv().await {
+                Some(connection) => connection,
+                None => pending().await,
+            }
+        }
+
+        fn local_addr(&self) -> std::io::Result<SocketAddr> {
+            Ok((Ipv4Addr::LOCALHOST, 0).into())
+        }
+    }
+
+    async fn open(world: &World) -> mpsc::Sender<(DuplexStream, SocketAddr)> {
+        let (send, receive) = mpsc::channel(1);
+        let hub = world.hub.clone();
+        tokio::spawn(async move { serve(&hub, Doorway(receive), pending(), Duration::from_secs(1)).await });
+        send
+    }
+
+    /// What `GET path` is answered by a server that closes then.
+    async fn ask(line: &mut DuplexStream, path: &str) -> std::io::Result<()> {
+        line.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_source_does_not_take_the_places_of_others() {
+        let world = World::new().await;
+        let door = open(&world).await;
+        let dial = async |host: u8| {
+            let (here, there) = duplex(4_096);
+            door.send((there, ([10, 0, 0, host], 1).into())).await.expect("a server");
+            here
+        };
+        let mut silent = Vec::new();
+        for _ in 0..MAX_CONNECTIONS_PER_SOURCE {
+            silent.push(dial(1).await);
+        }
+        let mut refused = dial(1).await;
+        let mut other = dial(2).await;
+        ask(&mut other, "/healthz").await.expect("written");
+        let mut answer = String::new();
+        timeout(Duration::from_secs(1), other.read_to_string(&mut answer)).await.expect("in time").expect("text");
+        assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+        let nothing = timeout(Duration::from_secs(1), refused.read(&mut [0; 8])).await.expect("closed at once");
+        assert_eq!(nothing.expect("an end"), 0);
+        // Who says nothing is not waited for, and then there is room again.
+        sleep(HEADER_TIMEOUT + Duration::from_secs(1)).await;
+        let mut again = dial(1).await;
+        ask(&mut again, "/healthz").await.expect("written");
+        answer.clear();
+        timeout(Duration::from_secs(1), again.read_to_string(&mut answer)).await.expect("in time").expect("text");
+        assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_and_never_reads_does_not_hold_a_connection() {
+        let world = World::new().await;
+        let door = open(&world).await;
+        let (mut here, there) = duplex(64);
+        door.send((there, ([10, 0, 0, 1], 1).into())).await.expect("a server");
+        ask(&mut here, "/").await.expect("written");
+        sleep(Duration::from_mins(1)).await;
+        let mut rest = Vec::new();
+        timeout(Duration::from_secs(1), here.read_to_end(&mut rest)).await.expect("an end").expect("bytes");
+        assert_eq!(rest.len(), 64, "the rest was not waited for");
     }
 }
