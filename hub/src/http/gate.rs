@@ -40,7 +40,7 @@ pub(super) fn source(extensions: &http::Extensions) -> String {
 /// Refuses a name in `Host` that is not this server's, on every path: a page that rebinds its own name to this address must get
 /// nothing, not even on loopback (W-072).
 pub(super) async fn host(State(hub): State<Hub>, request: Request, next: Next) -> Response {
-    let name = authority(request.headers(), request.uri()).map(name_of);
+    let name = authority(request.headers(), request.uri()).and_then(name_of);
     let allowed =
         name.is_some_and(|name| hub.inner.options.allowed_hosts.iter().any(|host| host.eq_ignore_ascii_case(name)));
     if allowed { next.run(request).await } else { Refused::from(ErrorCode::HostNotAllowed).into_response() }
@@ -102,15 +102,28 @@ async fn identify(hub: &Hub, headers: &HeaderMap, source: &str) -> Result<Identi
 
 /// Whether the page that sent a request is one of ours; `None` when no page is named.
 fn origin(options: &Options, parts: &Parts) -> Option<bool> {
-    let origin = parts.headers.get(header::ORIGIN)?;
-    let Ok(origin) = origin.to_str() else { return Some(false) };
+    let mut origins = parts.headers.get_all(header::ORIGIN).iter();
+    let origin = origins.next()?;
+    // A browser names one page; who names two is none.
+    let (Ok(origin), None) = (origin.to_str(), origins.next()) else { return Some(false) };
     if options.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
         return Some(true);
     }
     let here = authority(&parts.headers, &parts.uri);
-    let there = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let there = match origin.strip_prefix("https://") {
+        Some(there) => Some(there),
+        // Whoever sits on the way can answer in plain HTTP in the name of a server that has TLS; on this machine nobody does.
+        None => origin.strip_prefix("http://").filter(|there| !options.secure || is_this_machine(there)),
+    };
     // The name of this authority has been checked already, so an equal one is this server.
     Some(matches!((here, there), (Some(here), Some(there)) if here.eq_ignore_ascii_case(there)))
+}
+
+/// Whether an authority is of this machine, whatever network it is on.
+fn is_this_machine(authority: &str) -> bool {
+    let Some(name) = name_of(authority) else { return false };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The authority that a request is for: of its target, as HTTP/2 says it, or of its one `Host` header.
@@ -123,14 +136,16 @@ fn authority<'a>(headers: &'a HeaderMap, uri: &'a http::Uri) -> Option<&'a str> 
     hosts.next().is_none().then_some(host)
 }
 
-/// The name in an authority, without its port.
-fn name_of(authority: &str) -> &str {
+/// The name in an authority, without its port; `None` when something else stands there, such as a user's name.
+fn name_of(authority: &str) -> Option<&str> {
     let end = if authority.starts_with('[') {
-        authority.find(']').map_or(authority.len(), |at| at + 1)
+        authority.find(']')? + 1
     } else {
         authority.find(':').unwrap_or(authority.len())
     };
-    &authority[..end]
+    let (name, rest) = authority.split_at(end);
+    let is_port = |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|c| c.is_ascii_digit()));
+    (rest.is_empty() || is_port(rest)).then_some(name)
 }
 
 #[cfg(test)]
@@ -140,13 +155,45 @@ mod tests {
     #[test]
     fn names_lose_their_port_only() {
         for (authority, expected) in [
-            ("localhost", "localhost"),
-            ("127.0.0.1:80", "127.0.0.1"),
-            ("[::1]:80", "[::1]"),
-            ("[::1]", "[::1]"),
-            ("[x", "[x"),
+            ("localhost", Some("localhost")),
+            ("127.0.0.1:80", Some("127.0.0.1")),
+            ("[::1]:80", Some("[::1]")),
+            ("[::1]", Some("[::1]")),
+            ("[x", None),
+            ("[::1]x", None),
+            ("localhost:80@evil.example", None),
+            ("localhost:x", None),
+            ("localhost:80:80", None),
         ] {
-            assert_eq!(name_of(authority), expected);
+            assert_eq!(name_of(authority), expected, "{authority}");
+        }
+    }
+
+    #[test]
+    fn with_tls_a_page_in_plain_http_is_ours_on_this_machine_only() {
+        let judge = |secure: bool, host: &str, origins: &[&str]| {
+            let options = Options { secure, ..crate::testing::options() };
+            let mut request = Request::get("/").header(header::HOST, host);
+            for origin in origins {
+                request = request.header(header::ORIGIN, *origin);
+            }
+            origin(&options, &request.body(axum::body::Body::empty()).expect("a request").into_parts().0)
+        };
+        for (secure, host, origins, expected) in [
+            (false, "desk.test", vec!["http://desk.test"], Some(true)),
+            // A proxy on this machine may speak TLS for us.
+            (false, "desk.test", vec!["https://desk.test"], Some(true)),
+            (true, "desk.test", vec!["https://desk.test"], Some(true)),
+            (true, "desk.test", vec!["http://desk.test"], Some(false)),
+            (true, "localhost:4437", vec!["http://localhost:4437"], Some(true)),
+            (true, "127.0.0.1:4437", vec!["http://127.0.0.1:4437"], Some(true)),
+            (true, "[::1]:4437", vec!["http://[::1]:4437"], Some(true)),
+            (true, "localhost.desk.test", vec!["http://localhost.desk.test"], Some(false)),
+            (false, "desk.test", vec!["http://desk.test", "http://evil.example"], Some(false)),
+            (false, "desk.test", vec!["null"], Some(false)),
+            (false, "desk.test", vec![], None),
+        ] {
+            assert_eq!(judge(secure, host, &origins), expected, "{secure} {host} {origins:?}");
         }
     }
 

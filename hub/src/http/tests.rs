@@ -157,7 +157,14 @@ async fn another_name_gets_nothing_on_any_path() {
     let app = router(world.hub.clone());
     let paths = ROUTES.iter().map(|route| example(&world, route.path)).chain(["/".to_owned(), "/x".to_owned()]);
     for path in paths {
-        for host in ["evil.example", "localhost.evil.example", "localhost@evil.example", "", "127.0.0.1:7433"] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "localhost@evil.example",
+            "localhost:1@evil.example",
+            "",
+            "127.0.0.1:7433",
+        ] {
             let ask = Ask { host: Some(host), ..Ask::default() };
             let (status, text) = call(&app, &ask, Method::GET, &path, Value::Null).await;
             assert_eq!(
