@@ -16,6 +16,7 @@ use super::heard::{Heard, read};
 use super::pulse::{Beat, Pulse};
 use super::said;
 use super::subscriptions::Subscriptions;
+use crate::audit::About as _;
 use crate::hub::Hub;
 use crate::identity::Identity;
 
@@ -169,7 +170,14 @@ impl Connection<'_> {
         let Some(text) = self.line.heard(message)? else { return Ok(()) };
         match read(&text) {
             Heard::Frame(frame) => self.follow(frame).await,
-            Heard::Refused { req, sub, problem } => self.line.refuse(req, sub, problem).await,
+            Heard::Refused { req, sub, problem, command } => {
+                if command {
+                    // A field that a client may not set, such as a sender, is refused and leaves a trace (W-056).
+                    let entry = self.hub.entry(Some(&self.who), "command.unknown");
+                    self.hub.record(entry.sized(text.len()).failed(problem.code)).await;
+                }
+                self.line.refuse(req, sub, problem).await
+            }
             Heard::Noise(problem) => Err(Ending::Close(CloseCode::BadFrame, Some(problem))),
         }
     }

@@ -27,6 +27,8 @@ pub(super) enum Heard {
         sub: Option<u32>,
         /// Why.
         problem: Problem,
+        /// Whether it was to be a command.
+        command: bool,
     },
     /// Not this protocol at all.
     Noise(Problem),
@@ -71,7 +73,8 @@ pub(super) fn read(text: &str) -> Heard {
     let (req, sub) = (number(envelope.req), number(envelope.sub));
     if !TYPES.contains(&envelope.kind.as_ref()) {
         let detail = format!("no frame of the type `{}`", short(&envelope.kind));
-        return Heard::Refused { req, sub, problem: Problem::new(ErrorCode::Unsupported).detail(detail) };
+        let problem = Problem::new(ErrorCode::Unsupported).detail(detail);
+        return Heard::Refused { req, sub, problem, command: false };
     }
     match serde_json::from_str(text) {
         Ok(frame) => Heard::Frame(frame),
@@ -82,7 +85,7 @@ pub(super) fn read(text: &str) -> Heard {
                 }
                 None => Problem::new(ErrorCode::BadRequest).detail(short(&error.to_string())),
             };
-            Heard::Refused { req, sub, problem }
+            Heard::Refused { req, sub, problem, command: envelope.kind == "command" }
         }
     }
 }
@@ -136,7 +139,7 @@ mod tests {
 
     fn refused(text: &str) -> (Option<u32>, Option<u32>, ErrorCode) {
         match read(text) {
-            Heard::Refused { req, sub, problem } => (req, sub, problem.code),
+            Heard::Refused { req, sub, problem, .. } => (req, sub, problem.code),
             other => panic!("{text}: {other:?}"),
         }
     }

@@ -41,7 +41,10 @@ async fn requests_that_cannot_be_followed_are_refused_and_the_socket_lives() {
         )
     };
     let empty = of(&format!(r#"{{"kind":"send_prompt","session":"{session}","content":{{"text":" "}}}}"#));
+    let forged =
+        of(r#"{"kind":"send_prompt"}"#).replace(r#""ttlMs":null"#, r#""ttlMs":null,"sender":{"account":"me"}"#);
     let cases = [
+        (forged, Some(6), ErrorCode::BadRequest),
         (r#"{"type":"dance","req":6}"#.to_owned(), Some(6), ErrorCode::Unsupported),
         (r#"{"type":"ping"}"#.to_owned(), None, ErrorCode::BadRequest),
         (of(r#"{"kind":"format_disk"}"#), Some(6), ErrorCode::Unsupported),
@@ -57,6 +60,11 @@ async fn requests_that_cannot_be_followed_are_refused_and_the_socket_lives() {
         }
     }
     client.alive(1).await;
+    // What was to be a command leaves a trace.
+    let entries = house.world.audited().await;
+    let unknown: Vec<_> = entries.iter().filter(|entry| entry.action == "command.unknown").collect();
+    assert_eq!(unknown.len(), 4);
+    assert!(unknown.iter().all(|entry| entry.device.is_some() && entry.outcome != "ok"), "{unknown:?}");
 }
 
 #[tokio::test(start_paused = true)]
