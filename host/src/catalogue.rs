@@ -12,12 +12,14 @@ use tokio::sync::Notify;
 use crate::context::Context;
 use crate::options::Options;
 
-/// Permission modes that let an agent act without asking, whichever agent names them so.
-const BYPASS_MODES: [&str; 5] = ["bypassPermissions", "dontAsk", "bypass", "yolo", "full-access"];
+/// Words in the names of permission modes that let an agent act without asking, whichever agent names them so; without the case and
+/// the signs between their parts, which each agent writes in its own way.
+const BYPASS_WORDS: [&str; 6] = ["bypass", "dontask", "yolo", "fullaccess", "dangerous", "skippermissions"];
 
 /// Whether a permission mode lets the agent act without asking a person.
 pub(crate) fn bypasses_approval(mode: &str) -> bool {
-    BYPASS_MODES.iter().any(|bypass| bypass.eq_ignore_ascii_case(mode))
+    let plain: String = mode.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    BYPASS_WORDS.iter().any(|word| plain.contains(word))
 }
 
 /// What the agents offer, as they last said.
@@ -99,5 +101,31 @@ async fn tell(context: &Context) {
         Err(error @ (PortError::Replaced { .. } | PortError::Broken { .. })) => context.fail(error),
         // The next probe tells it again.
         Err(error) => tracing::warn!(%error, "the hub did not take the catalogue"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_that_never_ask_are_known_however_an_agent_writes_them() {
+        for mode in [
+            "bypassPermissions",
+            "BYPASS_PERMISSIONS",
+            "dontAsk",
+            "yolo",
+            "YOLO-mode",
+            "full-access",
+            "agent-full-access",
+            "full_access",
+            "dangerously-skip-permissions",
+            " bypassPermissions ",
+        ] {
+            assert!(bypasses_approval(mode), "{mode}");
+        }
+        for mode in ["default", "manual", "acceptEdits", "plan", "auto", "read-only", "ask", "code", "architect"] {
+            assert!(!bypasses_approval(mode), "{mode}");
+        }
     }
 }

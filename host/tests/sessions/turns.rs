@@ -188,6 +188,7 @@ async fn what_cannot_be_done_fails_with_a_reason_and_nothing_happens() {
         (world.prompt(session, "  "), ErrorCode::Invalid),
         (world.command(options(None, Some("bypassPermissions"))), ErrorCode::ModeNotAllowed),
         (world.command(options(None, Some("dontAsk"))), ErrorCode::ModeNotAllowed),
+        (world.command(options(None, Some("agent-full-access"))), ErrorCode::ModeNotAllowed),
         (world.command(options(Some("huge"), None)), ErrorCode::ModelUnavailable),
         (world.command(body(protocol::id::ProjectId::from_uuid(v7(5)), "puppet")), ErrorCode::ProjectUnavailable),
         (world.command(body(project, "nobody")), ErrorCode::AgentUnavailable),

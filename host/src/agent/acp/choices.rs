@@ -5,11 +5,7 @@ use serde_json::Value;
 
 use super::codec::{self, Call};
 use crate::agent::words::{list, maybe, text};
-
-/// Words in the ids of modes in which an agent acts without asking; such modes may be chosen from afar only where the host's
-/// configuration allows it.
-const BYPASS: &[&str] =
-    &["bypass", "yolo", "full-access", "full_access", "fullaccess", "dangerous", "skip-permissions"];
+use crate::catalogue::bypasses_approval;
 
 /// One thing to choose.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,12 +54,10 @@ impl Offer {
         before != (self.models.current.clone(), self.modes.current.clone())
     }
 
-    /// The modes that may be chosen from afar.
+    /// The modes that may be chosen from afar: those in which the agent acts without asking only where the host's configuration
+    /// allows it.
     pub(super) fn remote_modes(&self, bypass: bool) -> Vec<Choice> {
-        let allowed = |mode: &&Choice| {
-            let id = mode.id.to_lowercase();
-            bypass || !BYPASS.iter().any(|word| id.contains(word))
-        };
+        let allowed = |mode: &&Choice| bypass || !bypasses_approval(&mode.id);
         self.modes.choices.iter().filter(allowed).cloned().collect()
     }
 
