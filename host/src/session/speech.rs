@@ -25,15 +25,15 @@ impl Session {
             Stir::Opened(Ok(opened)) => self.opened(opened),
             Stir::Opened(Err(why)) => self.not_opened(&why),
             Stir::Said(first) => {
-                let mut next = Some(first);
-                for _ in 0..GULP {
-                    let Some(event) = next else { break };
-                    match event {
-                        Some(event) => self.hear(event),
-                        None => self.agent_gone("the agent ended without a word"),
-                    }
+                match first {
+                    Some(event) => self.hear(event),
+                    None => self.agent_gone("the agent ended without a word"),
+                }
+                // Whatever is taken is heard: nothing is fetched that this gulp has no room for.
+                for _ in 1..GULP {
                     let Loaded::Open(open) = &mut self.agent else { break };
-                    next = open.said().map(Some);
+                    let Some(event) = open.said() else { break };
+                    self.hear(event);
                 }
             }
             Stir::Told(order, result) => self.told(order, result),

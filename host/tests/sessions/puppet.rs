@@ -162,7 +162,7 @@ fn settled(item: String, content: ItemContent) -> AgentEvent {
 }
 
 /// `say N MS`: N words, one per MS milliseconds. `die`: ends in the middle. `ask`: waits for an answer. `withdraw`: asks no more.
-/// `burst N`: N items, one after the other. `flood N`: N bytes of tool output. `drop`: begins an item that never was. `stubborn` and `hang`: never end by themselves.
+/// `burst N`: N items, one after the other. `rush N`: N items without a breath. `flood N`: N bytes of tool output. `drop`: begins an item that never was. `stubborn` and `hang`: never end by themselves.
 async fn act(
     turn: Turn,
     events: mpsc::Sender<AgentEvent>,
@@ -196,6 +196,17 @@ async fn act(
                 }
                 tokio::time::sleep(Duration::from_millis(3)).await;
                 let _ = events.send(settled(key, text(format!("part {n}")))).await;
+            }
+        }
+        "rush" => {
+            for n in 0..number() {
+                let key = format!("r{n}");
+                let _ = events.send(begin(&key, text(""))).await;
+                let piece = format!("item {n}");
+                let _ = events
+                    .send(AgentEvent::Delta { item: key.clone(), part: DeltaPart::Text, text: piece.clone() })
+                    .await;
+                let _ = events.send(settled(key, text(piece))).await;
             }
         }
         "ask" | "withdraw" => {

@@ -49,6 +49,20 @@ async fn words_can_be_read_while_they_are_said() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_lost_of_an_agent_that_speaks_faster_than_it_is_heard() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("rush 2000"));
+    world.turn(first, TurnState::Completed).await;
+    let expected: Vec<_> = std::iter::once("rush 2000".into()).chain((0..2000).map(|n| format!("item {n}"))).collect();
+    assert_eq!(world.texts(session), expected);
+    let done = |status| status == ItemStatus::Done;
+    assert!(world.transcript(session).items().iter().all(|(_, item)| done(item.status)));
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_abandoned_item_disappears() {
     let world = World::new(1);
     let host = world.start().await;
