@@ -5,6 +5,7 @@
 //! | `store/` | the store |
 //! | `node.json` | where the running node is, while it runs |
 //! | `local.token` | the credential of the command line on this machine |
+//! | `node.key` | the secret half of the node's key pair |
 //! | `projects.json` | directories to register, besides those that the hub knows |
 //! | `demo/` | what the demo agent remembers |
 
@@ -59,6 +60,12 @@ impl DataDir {
         Ok(Self { path })
     }
 
+    /// The directory at a path.
+    #[cfg(test)]
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -78,6 +85,16 @@ impl DataDir {
                 .during(format!("cannot use the data directory {}", self.path.display()))
                 .hint("Choose another one with --data-dir, or see who owns it.")
         })
+    }
+
+    /// The secret half of the node's key pair, as text.
+    pub(crate) fn node_key(&self) -> io::Result<String> {
+        Ok(fs::read_to_string(self.path.join("node.key"))?.trim().to_owned())
+    }
+
+    /// Keeps the secret half of the node's key pair.
+    pub(crate) fn keep_node_key(&self, key: &str) -> Result<(), CommandError> {
+        self.write("node.key", key)
     }
 
     /// Where the running node is; `None` when none has said so.

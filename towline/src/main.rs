@@ -9,6 +9,7 @@ mod env;
 mod error;
 mod listen;
 mod node;
+mod node_key;
 mod output;
 mod qr;
 mod streams_server;

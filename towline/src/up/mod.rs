@@ -29,6 +29,7 @@ use crate::env::Env;
 use crate::error::{CommandError, Kind};
 use crate::listen::policy::{Plan, Public, Wish};
 use crate::listen::{lan, policy, tls};
+use crate::node_key;
 use crate::output::{self, Output};
 use crate::verbs::pair_url;
 use bind::{Bound, PublicListener};
@@ -143,7 +144,7 @@ impl Node {
         let options = hub::Options {
             node_name: env.machine.clone(),
             node_platform: platform.clone(),
-            node_public_key: None,
+            node_public_key: Some(node_key::public(dir, &SystemRandom)?),
             host: true,
             version: version.clone(),
             allowed_hosts: bound.names.clone(),

@@ -1,0 +1,51 @@
+//! The node's own key pair: Ed25519, made at the first start and kept in the data directory, readable by nobody else.
+//!
+//! It says who this node is to other hubs and seals content between devices; today only its public half is shown.
+
+use std::io;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::SigningKey;
+use hub::Random;
+
+use crate::data_dir::DataDir;
+use crate::error::{CommandError, Kind};
+
+/// The public half, base64url without padding. Makes the pair if there is none yet.
+pub(crate) fn public(dir: &DataDir, random: &dyn Random) -> Result<String, CommandError> {
+    let seed = match dir.node_key() {
+        Ok(text) => read(&text).ok_or_else(|| {
+            CommandError::say(Kind::Config, format!("{} is not a key", dir.path().join("node.key").display()))
+                .hint("Restore it from a backup. Removing it makes a new key, by which nobody knows this node.")
+        })?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut seed = [0; 32];
+            random.fill(&mut seed);
+            dir.keep_node_key(&URL_SAFE_NO_PAD.encode(seed))?;
+            seed
+        }
+        Err(error) => return Err(CommandError::new(Kind::Config, error).during("cannot read the node's key")),
+    };
+    Ok(URL_SAFE_NO_PAD.encode(SigningKey::from_bytes(&seed).verifying_key().as_bytes()))
+}
+
+fn read(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pair_is_made_once_and_a_damaged_one_is_not_replaced() {
+        let world = tempfile::tempdir().unwrap();
+        let dir = DataDir::at(world.path());
+        let first = public(&dir, &hub::SystemRandom).unwrap();
+        assert_eq!(URL_SAFE_NO_PAD.decode(&first).unwrap().len(), 32);
+        assert_eq!(public(&dir, &hub::SystemRandom).unwrap(), first);
+        std::fs::write(world.path().join("node.key"), "half").unwrap();
+        assert!(public(&dir, &hub::SystemRandom).is_err());
+    }
+}
