@@ -118,7 +118,8 @@ class Exchange {
     const about = { dialect: dialect.name, model: conversation.model, stream: conversation.stream, tools: conversation.tools.size, side: side !== null };
     try {
       const round = side === null ? roundOf(conversation.history) : sideRound(side);
-      this.#logRequest(method, path, { ...about, prompt: round.prompt.slice(0, 200), promptKey: round.key, callsDone: round.callsDone });
+      const typed = conversation.history.flatMap((event) => (event.kind === "user" ? [event.text.slice(0, 200)] : []));
+      this.#logRequest(method, path, { ...about, prompt: round.prompt.slice(0, 200), promptKey: round.key, callsDone: round.callsDone, typed });
       const voice = dialect.voice({
         body,
         conversation,

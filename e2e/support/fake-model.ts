@@ -15,6 +15,12 @@ export interface LogLine {
   path?: string;
   prompt?: string;
   callsDone?: number;
+  /** The model that was asked. */
+  model?: string;
+  /** Whether the agent asked for something of its own, such as a title. */
+  side?: boolean;
+  /** Everything typed in this conversation so far, the newest last, each cut to 200 characters. */
+  typed?: string[];
   how?: string;
   status?: number | null;
   firstPieceAtMs?: number | null;

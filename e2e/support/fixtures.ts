@@ -14,6 +14,11 @@ import { Towline } from "./towline.ts";
 
 export { expect } from "@playwright/test";
 
+interface Options {
+  /** Further arguments of `up`. */
+  upArgs: string[];
+}
+
 interface Fixtures {
   /** A temporary folder of this test. When it is removed, no process may be left that names it. */
   folder: string;
@@ -33,7 +38,10 @@ interface WorkerFixtures {
   claude: string;
 }
 
-export const test = base.extend<Fixtures, WorkerFixtures>({
+export const test = base.extend<Options & Fixtures, WorkerFixtures>({
+  // The first device comes in by its code alone, as where nobody sits at the terminal.
+  upArgs: [["--pair-once"], { option: true }],
+
   claude: [
     async ({}, use) => {
       const pin = readPins().find((one) => one.name === "claude");
@@ -66,9 +74,9 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
     await fakeModel.stop();
   },
 
-  towline: async ({ folder, project, fakeModel, claude }, use, testInfo) => {
+  towline: async ({ folder, project, fakeModel, claude, upArgs }, use, testInfo) => {
     const agentVariables = claudeVariables({ port: fakeModel.port, home: path.join(folder, "home") });
-    const towline = await Towline.start({ folder, projects: [project], agents: { claude }, agentVariables });
+    const towline = await Towline.start({ folder, projects: [project], agents: { claude }, agentVariables, args: upArgs });
     await use(towline);
     if (testInfo.status !== testInfo.expectedStatus) await testInfo.attach("towline", { body: towline.output, contentType: "text/plain" });
     await towline.end();

@@ -1,7 +1,9 @@
 // The real towline binary: started on a free port, stopped, killed, and started again where it was.
 
+import { execFile } from "node:child_process";
 import { mkdir, symlink } from "node:fs/promises";
 import path from "node:path";
+import { promisify } from "node:util";
 import { ReadyProgram } from "./ready-line.ts";
 
 export interface TowlineOptions {
@@ -25,6 +27,9 @@ export interface Ready {
   pairUrl: string | null;
   code: string | null;
 }
+
+/** How long a command of the CLI may take; a `tail` waits until its session is idle. */
+const COMMAND_LIMIT_MS = 60_000;
 
 const SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin";
 
@@ -70,6 +75,19 @@ export class Towline {
   /** The binary with the environment it runs in, for other commands (`towline tail …`) on the same data directory. */
   command(): { program: string; env: Record<string, string>; args: string[] } {
     return { program: this.#binary, env: this.#environment, args: ["--data-dir", this.dataDir] };
+  }
+
+  /** Runs a command on the same data directory and gives what it prints; throws, with its errors, unless it exits with 0. */
+  async run(...args: string[]): Promise<string> {
+    const { program, env, args: first } = this.command();
+    const { stdout } = await promisify(execFile)(program, [...first, ...args], { env, timeout: COMMAND_LIMIT_MS, maxBuffer: 64 * 1024 * 1024 });
+    return stdout;
+  }
+
+  /** Runs a command with `--json` and gives its rows. */
+  async rows(...args: string[]): Promise<Record<string, unknown>[]> {
+    const text = await this.run("--json", ...args);
+    return text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
   /** Ends it as a person would; throws unless it exits with 0. */

@@ -1,0 +1,126 @@
+// The main job on real input: the real claude, a phone, the real binary.
+
+import { readFile, stat } from "node:fs/promises";
+import path from "node:path";
+import { expect, test } from "../support/fixtures.ts";
+import * as screen from "../support/screen.ts";
+
+const { words } = screen;
+
+test("an answer is read while it is written, and what it cost is told", async ({ towline, fakeModel, page }) => {
+  await screen.pairFirst(page, towline);
+  await expect(page.getByText(words.sessions.emptyTitle)).toBeVisible();
+
+  const prompt = "Count the boats. [[think 30]] [[usage 321 54]] [[rate 40]] [[text 60]]";
+  await screen.startChat(page, { agent: screen.CLAUDE, text: prompt });
+  await expect.poll(() => screen.wordsSeen(page), { intervals: [20] }).toBeGreaterThan(0);
+  const answered = (await fakeModel.log()).filter((line) => line.event === "response" && line.firstPieceAtMs).length;
+  expect(await screen.wordsSeen(page), "the first words are read before the last are written").toBeLessThan(60);
+  expect(answered, "the model has not finished its answer").toBeLessThan((await fakeModel.log()).filter((line) => line.event === "request" && line.path === "/v1/messages").length);
+  await expect(page.getByRole("button", { name: words.composer.stop, exact: true })).toBeVisible();
+
+  await screen.expectSettled(page, 1);
+  await expect(screen.log(page)).toContainText(screen.counted(1, 60));
+  await expect(screen.messages(page)).toContainText("Count the boats.");
+
+  // Thoughts are folded until asked for.
+  const thoughts = screen.log(page).getByRole("button", { name: /^thought for/ });
+  await expect(thoughts).toHaveAttribute("aria-expanded", "false");
+  await expect(screen.log(page).locator(".reasoning-text")).toHaveCount(0);
+  await thoughts.click();
+  await expect(screen.log(page).locator(".reasoning-text")).not.toBeEmpty();
+
+  // Which model answered is what claude says it was, and what the server was asked for.
+  const asked = (await fakeModel.log()).find((line) => line.prompt?.startsWith("Count the boats") && !line.side);
+  expect(asked?.model).toBeTruthy();
+  await page.getByRole("button", { name: words.details.open }).click();
+  const details = page.getByRole("complementary", { name: words.details.title });
+  await expect(details.getByText(words.details.byDefault("").replace("Default", "Default:"))).toHaveCount(1);
+  await expect(details.getByText(/321 tokens read, 54 written/)).toBeVisible();
+  const transcript = await page.evaluate((session) => fetch(`/v1/sessions/${session}/transcript`).then((answer) => answer.text()), screen.sessionOf(page));
+  expect(transcript).toContain(`"model":"${asked?.model}"`);
+});
+
+test("a file is written when it is allowed, exactly as it was shown; another is not, because it is denied", async ({ towline, project, page }) => {
+  await screen.pairFirst(page, towline);
+  const tide = "High water at six\n  and again at \"half past six\" <b>today</b>\nlow water at noon";
+  await screen.startChat(page, { agent: screen.CLAUDE, text: `[[tool write notes/tide.txt ${tide}]]` });
+  const card = screen.question(page);
+  await expect(card).toBeVisible();
+  for (const line of tide.split("\n")) await expect(card).toContainText(line.trim());
+  await expect(card).toContainText("notes/tide.txt");
+  await expect(page.getByText(words.transcript.waitsForYou(screen.CLAUDE))).toBeVisible();
+  await expect(stat(path.join(project, "notes/tide.txt")), "nothing is written before it is allowed").rejects.toThrow("ENOENT");
+
+  await screen.allow(page);
+  await screen.expectSettled(page, 1);
+  expect(await readFile(path.join(project, "notes/tide.txt"), "utf8")).toBe(`${tide}\n`);
+  await expect(screen.log(page).locator('[data-approval][data-state="answered"]')).toContainText(words.approval.states.allowed);
+  await expect(screen.log(page).locator('[data-tool][data-status="done"]')).toHaveCount(1);
+
+  await screen.say(page, "[[tool write secret.txt it leaks]]");
+  await expect(screen.question(page)).toContainText("it leaks");
+  await screen.deny(page);
+  await screen.expectSettled(page, 2);
+  await expect(screen.log(page).locator('[data-approval][data-state="answered"]').last()).toContainText(words.approval.states.denied);
+  await expect(screen.log(page).locator('[data-tool][data-status="denied"]')).toHaveCount(1);
+  await expect(stat(path.join(project, "secret.txt"))).rejects.toThrow("ENOENT");
+});
+
+test("a turn is stopped in the middle within two seconds, and the next one is answered", async ({ towline, page }) => {
+  await screen.pairFirst(page, towline);
+  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[rate 50]] [[text 400]]" });
+  await expect.poll(() => screen.wordsSeen(page)).toBeGreaterThan(5);
+  expect(await screen.stop(page)).toBeLessThan(2_000);
+  await expect(screen.log(page).locator('[data-turn-state="interrupted"]')).toContainText("Stopped");
+  const kept = await screen.wordsSeen(page);
+  expect(kept, "what was said stays").toBeGreaterThan(5);
+  expect(kept).toBeLessThan(400);
+
+  await screen.say(page, "[[say and on we go]]");
+  await screen.expectSettled(page, 2);
+  await expect(screen.log(page)).toContainText("and on we go");
+});
+
+test("a page that is loaded anew in mid-stream shows what was said already, and ends with the same text", async ({ towline, page }) => {
+  await screen.pairFirst(page, towline);
+  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[think 10]] [[rate 40]] [[text 150]]" });
+  await expect.poll(() => screen.wordsSeen(page), { intervals: [20] }).toBeGreaterThan(30);
+  const before = await screen.wordsSeen(page);
+  await page.reload();
+  await expect(screen.log(page)).toContainText(`w${before} `);
+  expect(await screen.wordsSeen(page), "the answer is not finished yet").toBeLessThan(150);
+  await screen.expectSettled(page, 1);
+  await expect(screen.log(page)).toContainText(screen.counted(1, 150));
+  const live = await screen.lines(page);
+  await page.reload();
+  await screen.expectSettled(page, 1);
+  expect(await screen.lines(page)).toEqual(live);
+});
+
+test("a network that is lost for ten seconds costs nothing but time, and the sign says so", async ({ towline, cutProxy, page }) => {
+  await screen.pairFirst(page, towline, { address: cutProxy.url });
+  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[rate 50]] [[text 150]]" });
+  await expect.poll(() => screen.wordsSeen(page)).toBeGreaterThan(10);
+  cutProxy.cut();
+  const lost = Date.now();
+  await expect(screen.sign(page)).not.toHaveAttribute("data-connection", "live");
+  await expect(screen.sign(page)).toContainText("reconnecting");
+  const seen = await screen.wordsSeen(page);
+  // What is typed meanwhile is kept on this device, and its mark says so.
+  await screen.say(page, "[[say typed in the dark]]");
+  await expect(screen.messages(page).last()).toContainText(words.delivery.here);
+  await expect.poll(() => Date.now() - lost, { timeout: 12_000 }).toBeGreaterThan(10_000);
+  expect(await screen.wordsSeen(page)).toBe(seen);
+  await expect(screen.sign(page)).not.toHaveAttribute("data-connection", "live");
+
+  cutProxy.restore();
+  await screen.expectLive(page, { timeout: 20_000 });
+  await screen.expectSettled(page, 2);
+  await expect(screen.log(page)).toContainText(screen.counted(1, 150));
+  await expect(screen.log(page)).toContainText("typed in the dark");
+  const live = await screen.lines(page);
+  await page.reload();
+  await screen.expectSettled(page, 2);
+  expect(await screen.lines(page)).toEqual(live);
+});
