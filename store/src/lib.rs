@@ -7,15 +7,19 @@
 #[cfg(feature = "contract")]
 pub mod contract;
 mod draft;
+#[cfg(feature = "doubles")]
 mod faulty;
 mod keys;
+#[cfg(feature = "doubles")]
 mod memory;
 mod paging;
 mod port;
 mod rules;
 mod sqlite;
 
+#[cfg(feature = "doubles")]
 pub use faulty::{CommitFault, Faulty, Odds};
+#[cfg(feature = "doubles")]
 pub use memory::MemoryStore;
 pub use port::*;
 pub use sqlite::{OpenError, SqliteStore};

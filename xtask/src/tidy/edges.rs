@@ -30,10 +30,15 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("turmoil", &["sim"], "only sim simulates"),
 ];
 
+/// Features that hold stand-ins for the real thing, and the only crate that may use them outside of tests (W-123).
+const STAND_INS: (&[&str], &str) = (&["contract", "doubles"], "sim");
+
 /// One crate of ours and everything it depends on, also for tests and build scripts.
 pub(super) struct Package {
     name: String,
     dependencies: Vec<String>,
+    /// Crates that it uses with a stand-in in them, outside of its tests.
+    stand_ins: Vec<String>,
 }
 
 /// Reads what `cargo metadata` says.
@@ -49,19 +54,32 @@ pub(super) fn packages(metadata: &Value) -> Result<Vec<Package>> {
         .iter()
         .map(|package| {
             let dependencies = package["dependencies"].as_array().context("cargo metadata has no dependencies")?;
-            Ok(Package { name: name(package)?, dependencies: dependencies.iter().map(name).collect::<Result<_>>()? })
+            let stand_ins = dependencies.iter().filter(|used| used["kind"].is_null() && has_stand_in(used));
+            Ok(Package {
+                name: name(package)?,
+                stand_ins: stand_ins.map(name).collect::<Result<_>>()?,
+                dependencies: dependencies.iter().map(name).collect::<Result<_>>()?,
+            })
         })
         .collect()
 }
 
+fn has_stand_in(dependency: &Value) -> bool {
+    let features = dependency["features"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    features.into_iter().any(|feature| STAND_INS.0.contains(&feature))
+}
+
 pub(super) fn check(packages: &[Package]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for Package { name, dependencies } in packages {
+    for Package { name, dependencies, stand_ins } in packages {
         let mut find = |message| findings.push(Finding { path: format!("{name}/Cargo.toml"), line: 0, message });
         let Some((_, allowed)) = EDGES.iter().find(|(package, _)| package == name) else {
             find(format!("the crate `{name}` is not in the table of xtask/src/tidy/edges.rs"));
             continue;
         };
+        for used in stand_ins.iter().filter(|_| name != STAND_INS.1) {
+            find(format!("`{name}` has a stand-in of `{used}` outside of its tests"));
+        }
         for used in dependencies {
             // A crate uses itself to switch a feature on in its own tests.
             let ours = used != name && packages.iter().any(|package| package.name == *used);
@@ -86,6 +104,7 @@ mod tests {
         let package = |name: &str, dependencies: &[&str]| Package {
             name: name.to_owned(),
             dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+            stand_ins: Vec::new(),
         };
         let mut packages = vec![package(name, dependencies)];
         packages.extend(EDGES.iter().filter(|(other, _)| *other != name).map(|(other, _)| package(other, &[])));
@@ -107,6 +126,25 @@ mod tests {
         ] {
             assert_eq!(check_one(name, &[used]).len(), 1, "{name} → {used}");
         }
+    }
+
+    #[test]
+    fn what_is_released_has_no_stand_in() {
+        let metadata = |name: &str, kind: Option<&str>| {
+            let used = serde_json::json!({ "name": "store", "kind": kind, "features": ["doubles"] });
+            let packages = [
+                serde_json::json!({ "name": name, "dependencies": [used] }),
+                serde_json::json!({ "name": "store", "dependencies": [] }),
+            ];
+            check(&packages_of(&packages)).len()
+        };
+        assert_eq!(metadata("hub", None), 1);
+        assert_eq!(metadata("hub", Some("dev")), 0);
+        assert_eq!(metadata("sim", None), 0);
+    }
+
+    fn packages_of(all: &[Value]) -> Vec<Package> {
+        packages(&serde_json::json!({ "packages": all })).unwrap()
     }
 
     #[test]
