@@ -225,3 +225,33 @@ impl Hub {
         Err(Failure::Contended { tries: TRIES }.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_has_so_many_devices_and_no_more() {
+        let world = World::new().await;
+        let account = world.hub.account();
+        let new = || NewDevice {
+            account,
+            kind: DeviceKind::Program,
+            rights: vec![Right::Read],
+            name: "a device".to_owned(),
+            platform: "test".to_owned(),
+            public_key: None,
+        };
+        // The node is one of them.
+        let mut last = None;
+        for _ in 1..MAX_DEVICES {
+            last = Some(world.hub.enrol(new()).await.unwrap().0);
+        }
+        let refused = world.hub.enrol(new()).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::QueueFull);
+        assert_eq!(world.hub.device_list(account).await.unwrap().devices.len(), MAX_DEVICES);
+        world.hub.revoke(&world.owner, last.unwrap()).await.unwrap();
+        world.hub.enrol(new()).await.unwrap();
+    }
+}
