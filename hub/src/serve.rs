@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    async fn open(world: &World) -> mpsc::Sender<(DuplexStream, SocketAddr)> {
+    fn open(world: &World) -> mpsc::Sender<(DuplexStream, SocketAddr)> {
         let (send, receive) = mpsc::channel(1);
         let hub = world.hub.clone();
         tokio::spawn(async move { serve(&hub, Doorway(receive), pending(), Duration::from_secs(1)).await });
@@ -162,7 +162,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_source_does_not_take_the_places_of_others() {
         let world = World::new().await;
-        let door = open(&world).await;
+        let door = open(&world);
         let dial = async |host: u8| {
             let (here, there) = duplex(4_096);
             door.send((there, ([10, 0, 0, host], 1).into())).await.expect("a server");
@@ -192,7 +192,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_asks_and_never_reads_does_not_hold_a_connection() {
         let world = World::new().await;
-        let door = open(&world).await;
+        let door = open(&world);
         let (mut here, there) = duplex(64);
         door.send((there, ([10, 0, 0, 1], 1).into())).await.expect("a server");
         ask(&mut here, "/").await.expect("written");

@@ -86,7 +86,7 @@ mod tests {
         let mut line = Patient::new(here);
         let reader = tokio::spawn(async move {
             for _ in 0..8 {
-                sleep(STALL - Duration::from_secs(1)).await;
+                sleep(STALL.mul_f32(0.9)).await;
                 there.read_exact(&mut [0; 8]).await.expect("bytes");
             }
             there

@@ -216,7 +216,7 @@ async fn guesses_at_the_same_time_are_no_more_guesses() {
 #[tokio::test(start_paused = true)]
 async fn what_is_right_is_not_counted() {
     let world = World::new().await;
-    for _ in 0..PAIRING_MAX_TRIES_PER_SOURCE + 1 {
+    for _ in 0..=PAIRING_MAX_TRIES_PER_SOURCE {
         let offer = offer(&world, false).await;
         let claim = claim(&world, &offer.code).await.unwrap();
         world.hub.answer_pairing(&world.owner, claim.pairing, false).await.unwrap();
