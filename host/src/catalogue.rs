@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use protocol::host::{AgentEntry, HostContent};
+use protocol::host::{AgentEntry, AgentState, HostContent};
 use protocol::port::PortError;
 use tokio::sync::Notify;
 
@@ -21,6 +22,10 @@ pub(crate) fn bypasses_approval(mode: &str) -> bool {
     let plain: String = mode.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     BYPASS_WORDS.iter().any(|word| plain.contains(word))
 }
+
+/// First pause before an agent that did not answer is asked again; it doubles up to the usual one. A machine that is busy, as when
+/// it has just started, must not keep an agent out for long.
+const AGAIN: Duration = Duration::from_secs(15);
 
 /// What the agents offer, as they last said.
 #[derive(Debug, Default)]
@@ -56,6 +61,11 @@ impl Catalogue {
         true
     }
 
+    /// Whether every agent that was found answers.
+    fn is_whole(&self) -> bool {
+        self.entries().values().all(|entry| entry.state != AgentState::Broken)
+    }
+
     /// What the host says of itself.
     pub(crate) fn about(&self, options: &Options) -> HostContent {
         HostContent {
@@ -74,12 +84,16 @@ pub(crate) async fn learn(context: &Context, agent: &str, entry: AgentEntry) {
     }
 }
 
-/// Asks the agents now and then, until the host stops.
+/// Asks the agents now and then, until the host stops; sooner while one that is there does not answer.
 pub(crate) async fn keep(context: &Context) {
+    let usual = context.options.probe_every;
+    let mut again = AGAIN;
     loop {
         probe(context).await;
+        let wait = if context.catalogue.is_whole() { usual } else { again.min(usual) };
+        again = if wait < usual { again.saturating_mul(2) } else { AGAIN };
         tokio::select! {
-            () = tokio::time::sleep(context.options.probe_every) => {}
+            () = tokio::time::sleep(wait) => {}
             () = context.catalogue.asked.notified() => {}
         }
     }

@@ -1,6 +1,6 @@
 //! An agent that does what its prompt says. It lives in this process; real ones are tested elsewhere.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ pub(crate) struct Stage {
     pub(crate) most: AtomicUsize,
     pub(crate) processes: AtomicUsize,
     pub(crate) options: Mutex<Vec<(Option<String>, Option<String>)>>,
+    /// Whether it does not answer when it is asked what it offers.
+    pub(crate) silent: AtomicBool,
+    pub(crate) probes: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -70,11 +73,13 @@ impl Agent for Puppet {
     fn probe(&self) -> Later<'_, AgentEntry> {
         let choice = |id: &str| Choice { id: id.into(), name: id.into(), description: None };
         Box::pin(async move {
+            let silent = self.stage.silent.load(Ordering::SeqCst);
+            self.stage.probes.fetch_add(1, Ordering::SeqCst);
             AgentEntry {
                 id: "puppet".into(),
                 name: "Puppet".into(),
                 version: None,
-                state: AgentState::Ready,
+                state: if silent { AgentState::Broken } else { AgentState::Ready },
                 hint: None,
                 models: vec![choice("big"), choice("small")],
                 modes: vec![choice("default"), choice("bypassPermissions")],

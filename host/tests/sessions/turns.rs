@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use protocol::command::{CommandBody, CommandState};
 use protocol::error::ErrorCode;
+use protocol::host::AgentState;
 use protocol::id::SessionId;
 use protocol::session::Activity;
 use protocol::turn::{TurnErrorCode, TurnState};
@@ -157,6 +158,25 @@ async fn an_agent_that_dies_in_the_middle_fails_its_turn_and_keeps_its_words() {
     let failed = world.turn(next, TurnState::Failed).await;
     assert_eq!(world.hub.state().turns[&failed].error.as_ref().unwrap().code, TurnErrorCode::RateLimited);
     world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_did_not_answer_is_asked_again_soon_and_less_often_each_time() {
+    let world = World::new(1);
+    world.stage.silent.store(true, Ordering::SeqCst);
+    let host = world.start().await;
+    world.until("its first word", |hub| !hub.about.agents.is_empty()).await;
+    assert_eq!(world.hub.state().about.agents[0].state, AgentState::Broken);
+    tokio::time::sleep(Duration::from_mins(15)).await;
+    let asked = world.stage.probes.load(Ordering::SeqCst);
+    assert!((6..=8).contains(&asked), "asked {asked} times in a quarter of an hour");
+    world.stage.silent.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    assert_eq!(world.hub.state().about.agents[0].state, AgentState::Ready);
+    let asked = world.stage.probes.load(Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_mins(30)).await;
+    assert_eq!(world.stage.probes.load(Ordering::SeqCst), asked, "one that answers is left alone");
     host.stop().await.unwrap();
 }
 
