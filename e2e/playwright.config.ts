@@ -11,14 +11,15 @@ export default defineConfig({
   retries: 0,
   workers: 2,
   forbidOnly: Boolean(process.env.CI),
-  timeout: 60_000,
-  expect: { timeout: 10_000 },
+  timeout: 90_000,
+  expect: { timeout: 15_000 },
   reporter: [["list"], ["html", { outputFolder: `${OUT}report`, open: "never" }]],
   use: {
     launchOptions: {
       // CHROMIUM is how `cargo xtask e2e` passes the browser it found.
       executablePath: process.env.CHROMIUM_PATH ?? process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-background-networking"],
+      // Without the last one an error page loads itself anew and gets in the way of the test's own next step.
+      args: ["--no-sandbox", "--disable-background-networking", "--disable-auto-reload"],
     },
     trace: "retain-on-failure",
     screenshot: "only-on-failure",

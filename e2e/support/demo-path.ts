@@ -9,7 +9,7 @@ const { words } = screen;
 
 /** In a browser that is paired: an answer word by word, a file allowed, another denied, a turn stopped, a reload in mid-stream. */
 export async function followDemo(page: Page, project: string): Promise<void> {
-  await screen.startChat(page, { agent: screen.DEMO, text: "[[think A look at the sea.]] [[rate 30]] [[words 100]]" });
+  await screen.startChat(page, { agent: screen.DEMO, text: "[[think A look at the sea.]] [[rate 60]] [[words 100]]" });
   await expect.poll(() => screen.wordsSeen(page), { intervals: [20] }).toBeGreaterThan(0);
   expect(await screen.wordsSeen(page)).toBeLessThan(100);
   const before = await screen.wordsSeen(page);

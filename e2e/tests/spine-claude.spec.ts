@@ -84,7 +84,7 @@ test("a turn is stopped in the middle within two seconds, and the next one is an
 
 test("a page that is loaded anew in mid-stream shows what was said already, and ends with the same text", async ({ towline, page }) => {
   await screen.pairFirst(page, towline);
-  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[think 10]] [[rate 40]] [[text 150]]" });
+  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[think 10]] [[rate 60]] [[text 150]]" });
   await expect.poll(() => screen.wordsSeen(page), { intervals: [20] }).toBeGreaterThan(30);
   const before = await screen.wordsSeen(page);
   await page.reload();

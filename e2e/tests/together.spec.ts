@@ -68,7 +68,7 @@ test("three turns in a row reach one who was there and one who comes late", asyn
   await desk.page.goto(new URL(`/s/${screen.sessionOf(page)}`, towline.ready.url).href);
   await expect(screen.log(desk.page)).toContainText("one");
   // Two at once: the second waits for the first and says so.
-  await screen.say(page, "[[rate 20]] [[words 60]] [[say two]]");
+  await screen.say(page, "[[rate 50]] [[words 80]] [[say two]]");
   await screen.say(page, "[[rate 20]] [[words 60]] [[say three]]");
   await expect(screen.messages(desk.page).last()).toContainText(words.delivery.queued);
   for (const each of [page, desk.page]) {
