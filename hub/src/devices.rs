@@ -57,12 +57,19 @@ impl NewDevice {
 
 /// Checks what a device calls itself.
 pub(crate) fn check_name(field: &str, text: &str) -> Result<(), Problem> {
-    let fits = !text.trim().is_empty() && text.chars().count() <= MAX_NAME_CHARS && !text.chars().any(char::is_control);
+    let steers = |c: char| c.is_control() || turns_text(c);
+    let fits = !text.trim().is_empty() && text.chars().count() <= MAX_NAME_CHARS && !text.chars().any(steers);
     if fits {
         return Ok(());
     }
-    let detail = format!("`{field}` must have 1 to {MAX_NAME_CHARS} characters and no control characters");
+    let detail = format!("`{field}` must have 1 to {MAX_NAME_CHARS} characters, none that steers the text around it");
     Err(Problem::new(ErrorCode::BadRequest).detail(detail))
+}
+
+/// Whether a character turns the direction of text (Unicode's bidirectional marks, embeddings, overrides and isolates): in a name
+/// it could make the question on the host read otherwise than it is.
+const fn turns_text(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Adds a new device to a batch that fails when the account was changed meanwhile.
@@ -230,6 +237,16 @@ impl Hub {
 mod tests {
     use super::*;
     use crate::testing::World;
+
+    #[test]
+    fn a_name_does_not_steer_the_text_around_it() {
+        for good in ["Anna's phone", "电话", "هاتف", "a"] {
+            assert!(check_name("name", good).is_ok(), "{good}");
+        }
+        for bad in ["", "  ", "a\u{202e}b", "\u{2067}x", "two\nlines", "\u{200f}"] {
+            assert!(check_name("name", bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_account_has_so_many_devices_and_no_more() {
