@@ -10,6 +10,7 @@ mod facts;
 mod frames;
 mod words;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ use protocol::id::{AccountId, DeviceId};
 use protocol::item::Sender;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -51,10 +53,23 @@ fn as_it_stands(name: &str, text: String) -> Sample {
     Sample { name: name.to_owned(), json: RawValue::from_string(text).unwrap() }
 }
 
+/// The value with its keys in alphabetical order: whether `serde_json` keeps the order of insertion is a feature that any crate of a
+/// build may switch on, and the files are the same in every build.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let entries: BTreeMap<String, Value> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(entries.into_iter().collect())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(sorted).collect()),
+        plain => plain,
+    }
+}
+
 fn pretty(samples: &[Sample]) -> String {
     let mut out = String::from("{\n");
     for (at, Sample { name, json }) in samples.iter().enumerate() {
-        let value: serde_json::Value = serde_json::from_str(json.get()).unwrap();
+        let value = sorted(serde_json::from_str(json.get()).unwrap());
         let text = serde_json::to_string_pretty(&value).unwrap().replace('\n', "\n  ");
         let comma = if at + 1 < samples.len() { "," } else { "" };
         writeln!(out, "  {name:?}: {text}{comma}").unwrap();
@@ -123,7 +138,7 @@ fn typescript_agrees_with_the_files() {
     }
     out.push_str("  \"http-bodies\": {\n");
     for (ty, Sample { name, json }) in api::bodies() {
-        let value: serde_json::Value = serde_json::from_str(json.get()).unwrap();
+        let value = sorted(serde_json::from_str(json.get()).unwrap());
         let text = serde_json::to_string_pretty(&value).unwrap().replace('\n', "\n    ");
         writeln!(out, "    {name:?}: {text} satisfies {ty},").unwrap();
     }
