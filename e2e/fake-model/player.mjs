@@ -4,6 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** Time between two deltas where the script does not say: fast for tests, slow enough that each is a packet of its own. */
 export const USUAL_RATE_MS = 5;
+/** The pause between the last piece and a cut: a busy client must have read the piece before it sees the end of the connection. */
+const CUT_AFTER_MS = 300;
 
 /**
  * What a dialect must be able to say. A voice either streams each call as it comes or collects them for one JSON body.
@@ -83,7 +85,7 @@ export async function play(round, { voice, counters, refuse, cut, firstPiece, go
         case "disconnect":
           if (!counters.take(round.key, step)) break;
           // What was written must reach the client first, or "cut in the middle" becomes "cut before the start".
-          await sleep(USUAL_RATE_MS);
+          await sleep(CUT_AFTER_MS);
           cut();
           return "cut";
         case "hang":
