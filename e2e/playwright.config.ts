@@ -21,7 +21,8 @@ export default defineConfig({
       // Without the last one an error page loads itself anew and gets in the way of the test's own next step.
       args: ["--no-sandbox", "--disable-background-networking", "--disable-auto-reload"],
     },
-    trace: "retain-on-failure",
+    // A trace costs a small machine more than the test itself: E2E_TRACE=1 asks for it. A failure has its picture anyway.
+    trace: process.env.E2E_TRACE ? "retain-on-failure" : "off",
     screenshot: "only-on-failure",
   },
   projects: [

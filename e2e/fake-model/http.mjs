@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { dialects } from "./dialects.mjs";
+import { Holds } from "./holds.mjs";
 import { play } from "./player.mjs";
 import { Counters, ScriptError, inWords, roundOf } from "./script.mjs";
 
@@ -20,6 +21,7 @@ export async function startFakeModel({ port = 0, logFile = null, seed = randomBy
   let requests = 0;
   const desk = {
     counters: new Counters(),
+    holds: new Holds(),
     newId: (/** @type {string} */ prefix) => `${prefix}_${seed}${String(++ids).padStart(6, "0")}`,
     nextRequest: () => ++requests,
     log: (/** @type {Record<string, unknown>} */ entry) => {
@@ -66,7 +68,7 @@ class Exchange {
   #firstPieceAtMs = null;
 
   /**
-   * @param {{counters: Counters, newId: (prefix: string) => string, nextRequest: () => number, log: (entry: Record<string, unknown>) => void}} desk
+   * @param {{counters: Counters, holds: Holds, newId: (prefix: string) => string, nextRequest: () => number, log: (entry: Record<string, unknown>) => void}} desk
    * @param {import("node:http").IncomingMessage} request
    * @param {import("node:http").ServerResponse} response
    * @param {number} arrivedAtMs
@@ -82,6 +84,12 @@ class Exchange {
   async run() {
     const method = this.#request.method ?? "GET";
     const path = (this.#request.url ?? "/").split("?")[0] ?? "/";
+    const held = method === "POST" ? /^\/hold\/([a-z0-9-]+)$/.exec(path)?.[1] : undefined;
+    if (held !== undefined) {
+      this.#desk.holds.release(held);
+      this.#logRequest(method, path, {});
+      return this.#json(200, { ok: true });
+    }
     const dialect = dialects.find((d) => d.route(method, path) !== null);
     if (!dialect) {
       this.#logRequest(method, path, {});
@@ -132,6 +140,7 @@ class Exchange {
       const outcome = await play(round, {
         voice,
         counters: this.#desk.counters,
+        holds: this.#desk.holds,
         refuse: (status) => this.#write(status, dialect.errorBody(status, `fake model: error ${status}`)),
         cut: () => this.#response.destroy(),
         firstPiece: () => (this.#firstPieceAtMs = nowMs()),

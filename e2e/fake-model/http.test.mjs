@@ -151,6 +151,21 @@ test("hang is silent until the client leaves, which is logged", async () => {
   assert.fail("the end was not logged");
 });
 
+test("hold waits in the middle until the place is opened, which then stays open", async () => {
+  const response = await ask("[[rate 0]] [[say before]] [[hold here]] [[say after]]");
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+  let text = "";
+  while (!text.includes("before")) text += Buffer.from((await reader.read()).value ?? []).toString();
+  const next = reader.read();
+  assert.equal(await Promise.race([next, new Promise((resolve) => setTimeout(resolve, 100, "held"))]), "held");
+  assert.equal((await fetch(`${base}/hold/here`, { method: "POST" })).status, 200);
+  text += Buffer.from((await next).value ?? []).toString();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) text += Buffer.from(part.value).toString();
+  assert.ok(text.includes("after"));
+  assert.ok((await (await ask("[[say again]] [[hold here]] [[say through]]")).text()).includes("through"));
+  assert.equal((await ask("[[hold No Name]]")).status, 400);
+});
+
 test("side requests, counts, models, health and unknown paths", async () => {
   const titled = /** @type {any} */ (await (await ask("[[error 500]]", { stream: false, tools: [], system: "Write a short title" })).json());
   assert.equal(JSON.parse(titled.content[0].text).title, "Fake title");

@@ -29,13 +29,14 @@ const CUT_AFTER_MS = 300;
  * @param {object} on
  * @param {Voice} on.voice
  * @param {import("./script.mjs").Counters} on.counters
+ * @param {import("./holds.mjs").Holds} on.holds
  * @param {(status: number) => void} on.refuse answers with an HTTP error instead
  * @param {() => void} on.cut drops the connection
  * @param {() => void} on.firstPiece called once, when the first piece of content is written
  * @param {AbortSignal} on.gone
  * @returns {Promise<Outcome>}
  */
-export async function play(round, { voice, counters, refuse, cut, firstPiece, gone }) {
+export async function play(round, { voice, counters, holds, refuse, cut, firstPiece, gone }) {
   let rate = USUAL_RATE_MS;
   let opened = false;
   let spoken = false;
@@ -91,6 +92,9 @@ export async function play(round, { voice, counters, refuse, cut, firstPiece, go
         case "hang":
           open();
           await leaving(gone);
+          break;
+        case "hold":
+          await holds.wait(step.name, gone);
           break;
         case "usage":
         case "par":

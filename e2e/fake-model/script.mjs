@@ -16,6 +16,7 @@ import { createHash } from "node:crypto";
  *   | {do: "error", status: number, times: number}
  *   | {do: "disconnect", times: number}
  *   | {do: "hang"}
+ *   | {do: "hold", name: string}
  * )} Step
  */
 
@@ -102,6 +103,9 @@ function step(name, argument, at) {
       return { at, do: "disconnect", times: timesOf(argument) };
     case "hang":
       return { at, do: "hang" };
+    case "hold":
+      if (!/^[a-z0-9-]{1,40}$/.test(argument)) throw new ScriptError(`[[hold ${argument}]]: a place is named by small letters, digits and hyphens`);
+      return { at, do: "hold", name: argument };
     default:
       throw new ScriptError(`[[${name}]] is no directive`);
   }

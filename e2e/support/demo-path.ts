@@ -9,15 +9,15 @@ const { words } = screen;
 
 /** In a browser that is paired: an answer word by word, a file allowed, another denied, a turn stopped, a reload in mid-stream. */
 export async function followDemo(page: Page, project: string): Promise<void> {
-  await screen.startChat(page, { agent: screen.DEMO, text: "[[think A look at the sea.]] [[rate 60]] [[words 100]]" });
+  await screen.startChat(page, { agent: screen.DEMO, text: "[[think A look at the sea.]] [[rate 50]] [[words 200]]" });
   await expect.poll(() => screen.wordsSeen(page), { intervals: [20] }).toBeGreaterThan(0);
-  expect(await screen.wordsSeen(page)).toBeLessThan(100);
+  expect(await screen.wordsSeen(page)).toBeLessThan(200);
   const before = await screen.wordsSeen(page);
   await page.reload();
   await expect(screen.log(page)).toContainText(`w${before} `);
-  expect(await screen.wordsSeen(page)).toBeLessThan(100);
+  expect(await screen.wordsSeen(page)).toBeLessThan(200);
   await screen.expectSettled(page, 1);
-  await expect(screen.log(page)).toContainText(screen.counted(1, 100));
+  await expect(screen.log(page)).toContainText(screen.counted(1, 200));
   await expect(screen.log(page).getByRole("button", { name: /^thought for/ })).toHaveAttribute("aria-expanded", "false");
 
   await screen.say(page, 'Create a file hello.txt that says "good morning"');

@@ -52,6 +52,12 @@ export class FakeModel {
     return text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as LogLine);
   }
 
+  /** Lets every answer go on that waits at `[[hold NAME]]`, now and later. */
+  async release(name: string): Promise<void> {
+    const answer = await fetch(`${this.url}/hold/${name}`, { method: "POST" });
+    if (!answer.ok) throw new Error(`hold ${name}: ${answer.status}`);
+  }
+
   async stop(): Promise<void> {
     await this.#program.stop();
   }

@@ -93,13 +93,28 @@ export async function deny(page: Page): Promise<void> {
   await question(page).getByRole("button", { name: words.approval.deny, exact: true }).click();
 }
 
-/** Presses Stop; gives how long it took until the page showed the turn as stopped, in milliseconds. */
+/** Presses Stop; gives how long it took until the page showed the turn as stopped, in milliseconds by the page's own clock. */
 export async function stop(page: Page): Promise<number> {
-  const begun = Date.now();
-  await page.getByRole("button", { name: words.composer.stop, exact: true }).click();
-  await expect(log(page).locator('[data-turn-state="interrupted"]').last()).toBeVisible();
+  const button = page.getByRole("button", { name: words.composer.stop, exact: true });
+  const ends = log(page).locator('[data-turn-state="interrupted"]');
+  const before = await ends.count();
+  const took = button.evaluate(
+    (element, count) =>
+      new Promise<number>((resolve) => {
+        const from: { at: number | null } = { at: null };
+        element.addEventListener("click", () => (from.at = performance.now()), { once: true, capture: true });
+        new MutationObserver((_, observer) => {
+          if (from.at === null || document.querySelectorAll('[role="log"] [data-turn-state="interrupted"]').length <= count) return;
+          observer.disconnect();
+          resolve(performance.now() - from.at);
+        }).observe(document.body, { subtree: true, childList: true });
+      }),
+    before,
+  );
+  await button.click();
+  await expect(ends).toHaveCount(before + 1);
   await expect(page.getByRole("button", { name: new RegExp(`^(${words.composer.stop}|${words.composer.stopping})$`) })).toHaveCount(0);
-  return Date.now() - begun;
+  return took;
 }
 
 /** Waits until nothing of the opened chat runs or waits any more: so many messages, each at its end. */
@@ -118,6 +133,11 @@ export async function lines(page: Page): Promise<string[]> {
 export async function wordsSeen(page: Page): Promise<number> {
   const text = (await lines(page)).join("\n");
   return Math.max(0, ...[...text.matchAll(/\bw(\d+)\b/g)].map((found) => Number(found[1])));
+}
+
+/** Waits until so many of the words are to be seen; an agent that has to be started first may take a while. */
+export async function expectWords(page: Page, least: number): Promise<void> {
+  await expect.poll(() => wordsSeen(page), { timeout: 30_000, intervals: [50] }).toBeGreaterThanOrEqual(least);
 }
 
 /** The words `w1 … wN`, as they stand in an answer. */

@@ -10,7 +10,7 @@ const { words } = screen;
 test.use({ upArgs: [] });
 
 test("each screen is pictured and accessible, light and dark", async ({ towline, cutProxy, page, shoot }, testInfo) => {
-  testInfo.setTimeout(120_000);
+  testInfo.setTimeout(240_000);
   await page.emulateMedia({ reducedMotion: "reduce" });
   const picture = async (name: string) => {
     for (const colorScheme of ["light", "dark"] as const) {

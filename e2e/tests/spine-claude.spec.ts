@@ -11,14 +11,13 @@ test("an answer is read while it is written, and what it cost is told", async ({
   await screen.pairFirst(page, towline);
   await expect(page.getByText(words.sessions.emptyTitle)).toBeVisible();
 
-  const prompt = "Count the boats. [[think 30]] [[usage 321 54]] [[rate 40]] [[text 60]]";
-  await screen.startChat(page, { agent: screen.CLAUDE, text: prompt });
-  await expect.poll(() => screen.wordsSeen(page), { intervals: [20] }).toBeGreaterThan(0);
-  const answered = (await fakeModel.log()).filter((line) => line.event === "response" && line.firstPieceAtMs).length;
-  expect(await screen.wordsSeen(page), "the first words are read before the last are written").toBeLessThan(60);
-  expect(answered, "the model has not finished its answer").toBeLessThan((await fakeModel.log()).filter((line) => line.event === "request" && line.path === "/v1/messages").length);
+  // The answer is held in its middle until the page has shown what came before.
+  await screen.startChat(page, { agent: screen.CLAUDE, text: "Count the boats. [[think 30]] [[usage 321 54]] [[text 20]] [[hold middle]] [[rate 20]] [[text 60]]" });
+  await screen.expectWords(page, 20);
+  expect(await screen.wordsSeen(page)).toBe(20);
   await expect(page.getByRole("button", { name: words.composer.stop, exact: true })).toBeVisible();
 
+  await fakeModel.release("middle");
   await screen.expectSettled(page, 1);
   await expect(screen.log(page)).toContainText(screen.counted(1, 60));
   await expect(screen.messages(page)).toContainText("Count the boats.");
@@ -70,7 +69,7 @@ test("a file is written when it is allowed, exactly as it was shown; another is 
 test("a turn is stopped in the middle within two seconds, and the next one is answered", async ({ towline, page }) => {
   await screen.pairFirst(page, towline);
   await screen.startChat(page, { agent: screen.CLAUDE, text: "[[rate 50]] [[text 400]]" });
-  await expect.poll(() => screen.wordsSeen(page)).toBeGreaterThan(5);
+  await screen.expectWords(page, 6);
   expect(await screen.stop(page)).toBeLessThan(2_000);
   await expect(screen.log(page).locator('[data-turn-state="interrupted"]')).toContainText("Stopped");
   const kept = await screen.wordsSeen(page);
@@ -82,16 +81,20 @@ test("a turn is stopped in the middle within two seconds, and the next one is an
   await expect(screen.log(page)).toContainText("and on we go");
 });
 
-test("a page that is loaded anew in mid-stream shows what was said already, and ends with the same text", async ({ towline, page }) => {
+test("a page that is loaded anew in mid-stream shows what was said already, and ends with the same text", async ({ towline, fakeModel, page }) => {
   await screen.pairFirst(page, towline);
-  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[think 10]] [[rate 60]] [[text 150]]" });
-  await expect.poll(() => screen.wordsSeen(page), { intervals: [20] }).toBeGreaterThan(30);
-  const before = await screen.wordsSeen(page);
+  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[think 10]] [[rate 20]] [[text 60]] [[hold reload]] [[say and then]] [[text 90]]" });
+  await screen.expectWords(page, 60);
   await page.reload();
-  await expect(screen.log(page)).toContainText(`w${before} `);
-  expect(await screen.wordsSeen(page), "the answer is not finished yet").toBeLessThan(150);
+  // Nothing new is said now: what is seen was kept, and is there at once.
+  await expect(screen.log(page)).toContainText(screen.counted(1, 60));
+  await expect(page.getByText(words.transcript.working(screen.CLAUDE))).toBeVisible();
+  await fakeModel.release("reload");
+  await expect(screen.log(page)).toContainText("and then");
+  // Once more while words flow.
+  await page.reload();
   await screen.expectSettled(page, 1);
-  await expect(screen.log(page)).toContainText(screen.counted(1, 150));
+  await expect(screen.log(page)).toContainText(`${screen.counted(1, 60)} and then ${screen.counted(1, 90)}`);
   const live = await screen.lines(page);
   await page.reload();
   await screen.expectSettled(page, 1);
@@ -101,7 +104,7 @@ test("a page that is loaded anew in mid-stream shows what was said already, and 
 test("a network that is lost for ten seconds costs nothing but time, and the sign says so", async ({ towline, cutProxy, page }) => {
   await screen.pairFirst(page, towline, { address: cutProxy.url });
   await screen.startChat(page, { agent: screen.CLAUDE, text: "[[rate 50]] [[text 150]]" });
-  await expect.poll(() => screen.wordsSeen(page)).toBeGreaterThan(10);
+  await screen.expectWords(page, 11);
   cutProxy.cut();
   const lost = Date.now();
   await expect(screen.sign(page)).not.toHaveAttribute("data-connection", "live");

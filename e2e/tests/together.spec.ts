@@ -18,7 +18,7 @@ async function atDesk(browser: Browser, towline: Towline): Promise<{ page: Page;
   return { page, reader, context };
 }
 
-test("two browsers and a tail end with the same bytes, whoever came when and lost what", async ({ towline, page, browser, cutProxy }) => {
+test("two browsers and a tail end with the same bytes, whoever came when and lost what", async ({ towline, fakeModel, page, browser, cutProxy }) => {
   const reader = new Reader(page);
   await screen.pairFirst(page, towline, { address: cutProxy.url, name: "Phone" });
   const desk = await atDesk(browser, towline);
@@ -29,13 +29,15 @@ test("two browsers and a tail end with the same bytes, whoever came when and los
   const tail = towline.run("tail", session, "--canonical", "--until-idle");
   await screen.expectSettled(page, 1);
   const early = await tail;
-  await screen.say(page, "[[say second]] [[rate 30]] [[text 90]]");
+  await screen.say(page, "[[say second]] [[text 20]] [[hold second]] [[rate 20]] [[text 90]]");
   await expect(screen.log(page)).toContainText("second w1 w2");
   await desk.page.goto(new URL(`/s/${session}`, towline.ready.url).href);
   await expect(screen.log(desk.page)).toContainText("second w1 w2");
   // The phone loses its network for a moment in this turn.
   cutProxy.cut();
   await expect(screen.sign(page)).not.toHaveAttribute("data-connection", "live");
+  await fakeModel.release("second");
+  await expect(screen.log(desk.page)).toContainText("w30");
   cutProxy.restore();
   await screen.expectSettled(desk.page, 2);
   await screen.say(desk.page, "[[tool bash touch third.txt]] [[rate 20]] [[text 40]]");
@@ -68,9 +70,10 @@ test("three turns in a row reach one who was there and one who comes late", asyn
   await desk.page.goto(new URL(`/s/${screen.sessionOf(page)}`, towline.ready.url).href);
   await expect(screen.log(desk.page)).toContainText("one");
   // Two at once: the second waits for the first and says so.
-  await screen.say(page, "[[rate 50]] [[words 80]] [[say two]]");
+  await screen.say(page, "[[rate 20]] [[words 30]] [[write gate.txt open]] [[say two]]");
   await screen.say(page, "[[rate 20]] [[words 60]] [[say three]]");
   await expect(screen.messages(desk.page).last()).toContainText(words.delivery.queued);
+  await screen.allow(desk.page);
   for (const each of [page, desk.page]) {
     await screen.expectSettled(each, 3);
     for (const word of ["one", "two", "three"]) await expect(screen.log(each)).toContainText(word);
@@ -78,6 +81,18 @@ test("three turns in a row reach one who was there and one who comes late", asyn
   expect(await screen.lines(desk.page)).toEqual(await screen.lines(page));
   await desk.context.close();
 });
+
+/** An answer and an allowed file, as the messages `first` and the one behind it; gives how long that took, in milliseconds. */
+async function steps(page: Page, first: number): Promise<number> {
+  const begun = Date.now();
+  await screen.say(page, "[[rate 5]] [[words 100]] [[say swift]]");
+  await screen.expectSettled(page, first);
+  await expect(screen.log(page)).toContainText("swift");
+  await screen.say(page, `[[write swift-${first}.txt as ever]]`);
+  await screen.allow(page);
+  await screen.expectSettled(page, first + 1);
+  return Date.now() - begun;
+}
 
 test("a client that has frozen slows nobody, and is let go", async ({ towline, page, browser }) => {
   await screen.pairFirst(page, towline);
@@ -90,18 +105,13 @@ test("a client that has frozen slows nobody, and is let go", async ({ towline, p
   const connected = async () => (await towline.rows("devices")).find((device) => device.name === "Desk")?.connected;
   await expect.poll(connected).toBe(false);
 
+  const alone = await steps(page, 2);
+
   // Two hundred times the same journal is more than the kernel's buffers hold, so the hub's writes to this client stall.
   const frozen = await FrozenClient.start({ port: towline.port, cookie, streams: [`sessions/${screen.sessionOf(page)}/journal`], times: 200 });
   await expect.poll(connected).toBe(true);
-  const begun = Date.now();
-  await screen.say(page, "[[rate 5]] [[words 100]] [[say swift]]");
-  await expect(screen.log(page)).toContainText("swift");
-  await screen.expectSettled(page, 2);
-  await screen.say(page, "[[write swift.txt as ever]]");
-  await screen.allow(page);
-  await screen.expectSettled(page, 3);
-  expect(Date.now() - begun).toBeLessThan(5_000);
-  expect(await connected(), "it was there all the time").toBe(true);
+  const beside = await steps(page, 4);
+  expect(beside, "as fast as without it, within what a busy machine varies").toBeLessThan(2 * alone + 3_000);
 
   // The hub lets it go within its send timeout of 10 s, having kept little for it.
   await expect.poll(connected, { timeout: 15_000 }).toBe(false);
