@@ -9,7 +9,8 @@ export default defineConfig({
   outputDir: `${OUT}results`,
   // A flaky test is a bug, so nothing is tried twice.
   retries: 0,
-  workers: 2,
+  // A browser, a node and an agent keep two cores busy; a second set of them makes both wait for each other.
+  workers: 1,
   forbidOnly: Boolean(process.env.CI),
   timeout: 90_000,
   expect: { timeout: 15_000 },
