@@ -137,6 +137,8 @@ export const en = {
 
   presence: (presence: Presence, ago: string): string => (presence === "online" ? "online" : `${presences[presence]} ${ago}`.trim()),
 
+  presenceUnknown: "not known now",
+
   claims: {
     title: (name: string): string => `May “${name}” come in?`,
     detail: (platform: string, source: string): string => `${platform} at ${source}`,

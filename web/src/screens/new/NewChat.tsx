@@ -39,6 +39,11 @@ export function NewChat({ project: wanted }: { project: string | null }) {
       </Frame>
     );
   }
+  // Whoever begins to fill in the form has seen what is chosen: an agent that becomes ready later does not take its place.
+  const keep = (): void => {
+    if (projectId !== "") setProject(projectId);
+    if (agent) setAgent(agent.id);
+  };
   const ready = project !== undefined && agent !== undefined && text.trim() !== "" && !long;
   const submit = (event?: FormEvent): void => {
     event?.preventDefault();
@@ -58,7 +63,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   };
   return (
     <Frame>
-      <form className="new" onSubmit={submit}>
+      <form className="new" onSubmit={submit} onClick={keep} onInput={keep}>
         <fieldset className="field">
           <legend className="field-label">{words.newChat.project}</legend>
           <div className="choices">
