@@ -51,7 +51,8 @@ export async function expectLive(page: Page, { timeout = 10_000 } = {}): Promise
 /** Starts a chat from the list; ends in it. */
 export async function startChat(page: Page, { agent, text }: { agent: string; text: string }): Promise<void> {
   await page.getByRole("link", { name: new RegExp(`^${words.sessions.newChat}`) }).filter({ visible: true }).click();
-  await page.getByRole("radio", { name: agent }).check();
+  // As a finger does: `check` would not touch what is chosen already.
+  await page.getByRole("radio", { name: agent }).click();
   await page.getByLabel(words.newChat.promptLabel).fill(text);
   await page.getByRole("button", { name: words.newChat.start }).click();
   await expect(log(page)).toBeVisible();

@@ -73,6 +73,8 @@ test("each screen is pictured and accessible, light and dark", async ({ towline,
   await page.context().setOffline(true);
   await expect(screen.sign(page)).toHaveAttribute("data-connection", "offline");
   await picture("13-transcript-offline");
+  // Nothing is called online on an assumption.
+  await expect(page.locator(".hosts").getByText(words.presence("online", ""))).toHaveCount(0);
   await page.context().setOffline(false);
   cutProxy.restore();
   await screen.expectLive(page);
@@ -99,7 +101,7 @@ test("each screen is pictured and accessible, light and dark", async ({ towline,
 async function startChat(page: Page, agent: string, text: string, name?: string, picture?: (name: string) => Promise<void>): Promise<void> {
   if (name === undefined || picture === undefined) return screen.startChat(page, { agent, text });
   await page.getByRole("link", { name: new RegExp(`^${words.sessions.newChat}`) }).filter({ visible: true }).click();
-  await page.getByRole("radio", { name: agent }).check();
+  await page.getByRole("radio", { name: agent }).click();
   await page.getByLabel(words.newChat.promptLabel).fill(text);
   await picture(name);
   await page.getByRole("button", { name: words.newChat.start }).click();
