@@ -6,6 +6,7 @@ pub mod approval;
 pub mod command;
 pub mod device;
 pub mod error;
+pub mod export;
 pub mod fact;
 pub mod fold;
 pub mod host;
