@@ -99,10 +99,17 @@ pub(crate) async fn keep(context: &Context) {
     }
 }
 
+/// What the processes of every probe of this host are tagged below, in all its lives: no note tells of a probe, and the next life
+/// must find what this one left.
+pub(crate) fn probe_tag(context: &Context) -> String {
+    format!("probe/{}", context.me.host)
+}
+
 /// Asks every agent at once; each answer is told as it comes.
 async fn probe(context: &Context) {
+    let tag = &probe_tag(context);
     let mut asked: FuturesUnordered<_> =
-        context.agents.iter().map(|(id, agent)| async move { (id, agent.probe().await) }).collect();
+        context.agents.iter().map(|(id, agent)| async move { (id, agent.probe(tag).await) }).collect();
     while let Some((id, entry)) = asked.next().await {
         learn(context, id, entry).await;
     }

@@ -13,6 +13,7 @@ use protocol::session::{Activity, LastTurn};
 use protocol::turn::{Turn, TurnError, TurnErrorCode, TurnState};
 
 use crate::agent::ProcessMark;
+use crate::catalogue;
 use crate::context::Context;
 use crate::journal::batch::Batch;
 use crate::journal::salvage;
@@ -43,7 +44,10 @@ struct Left {
 /// What the port says.
 pub(crate) async fn recover(context: &Context, only: Option<SessionId>) -> Result<Vec<Restored>, PortError> {
     let left = read(context, only).await?;
-    let marks: Vec<_> = left.values().filter_map(|left| left.process.clone()).collect();
+    let mut marks: Vec<_> = left.values().filter_map(|left| left.process.clone()).collect();
+    if only.is_none() {
+        marks.push(ProcessMark { pid: 0, started: 0, tag: catalogue::probe_tag(context) });
+    }
     if !marks.is_empty() {
         context.options.reaper.reap(marks).await;
     }

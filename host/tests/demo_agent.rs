@@ -135,12 +135,12 @@ fn said(events: &[AgentEvent]) -> String {
 #[tokio::test]
 async fn it_is_found_with_its_models_and_modes() {
     let world = World::new();
-    let entry = world.agent(&program()).probe().await;
+    let entry = world.agent(&program()).probe("probe").await;
     assert_eq!(entry.state, AgentState::Ready, "{entry:?}");
     assert_eq!((entry.models.len(), entry.modes.len(), entry.version.is_some()), (2, 2, true));
-    let missing = world.agent(Path::new("towline-no-such-agent")).probe().await;
+    let missing = world.agent(Path::new("towline-no-such-agent")).probe("probe").await;
     assert_eq!((missing.state, missing.hint.as_deref()), (AgentState::Missing, Some("build it")));
-    let broken = world.agent(Path::new("/bin/false")).probe().await;
+    let broken = world.agent(Path::new("/bin/false")).probe("probe").await;
     assert_eq!(broken.state, AgentState::Broken, "{broken:?}");
 }
 

@@ -190,7 +190,7 @@ fn running(command: &[&str]) -> Vec<u32> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_found_and_its_login_is_known() {
     let Some(world) = World::start().await else { return };
-    let entry = world.agent(Some("sk-ant-dummy")).probe().await;
+    let entry = world.agent(Some("sk-ant-dummy")).probe("probe").await;
     assert_eq!(entry.state, AgentState::Ready, "{entry:?}");
     assert!(entry.version.is_some() && !entry.models.is_empty(), "{entry:?}");
     let modes: Vec<&str> = entry.modes.iter().map(|mode| mode.id.as_str()).collect();
@@ -200,7 +200,7 @@ async fn it_is_found_and_its_login_is_known() {
     );
 
     let out = world.agent(None);
-    assert_eq!(out.probe().await.state, AgentState::LoggedOut);
+    assert_eq!(out.probe("probe").await.state, AgentState::LoggedOut);
     let refused = out.open(world.spec("logged-out")).await.unwrap_err();
     assert!(matches!(refused, OpenError::LoggedOut { .. }), "{refused}");
     world.end().await;

@@ -35,8 +35,9 @@ pub trait Agent: Send + Sync + fmt::Debug + 'static {
     fn id(&self) -> &str;
 
     /// Finds out whether it can be started, and what it offers. Bounded in time by the adapter (10 s); never an error: what is wrong
-    /// stands in the entry.
-    fn probe(&self) -> Later<'_, AgentEntry>;
+    /// stands in the entry. Every process that is started for it has a tag of its own below `tag` (`{tag}/…`), by which it is found
+    /// after our own death.
+    fn probe<'a>(&'a self, tag: &'a str) -> Later<'a, AgentEntry>;
 
     /// Starts the agent for one session and waits until it can take a prompt.
     ///
@@ -80,7 +81,7 @@ pub struct ProcessMark {
     pub pid: u32,
     /// When the system says that it started (clock ticks since boot on Linux), so that a reused id is not mistaken.
     pub started: u64,
-    /// A random word in the environment of the process and of all its descendants.
+    /// A word in the environment of the process and of all its descendants; it also names every tag below it (`{tag}/…`).
     pub tag: String,
 }
 

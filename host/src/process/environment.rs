@@ -50,6 +50,11 @@ pub fn fresh_tag(name: &str) -> String {
     format!("{name}-{own}-{started}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// A tag below another one that no other process has. Ending a process ends all that carries its tag, so no two may share one.
+pub fn tag_below(tag: &str) -> String {
+    format!("{tag}/{}", fresh_tag("of"))
+}
+
 /// A cleaned environment.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {

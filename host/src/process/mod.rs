@@ -19,7 +19,7 @@ mod tree_other;
 mod tests;
 
 pub use child::{Child, SpawnSpec};
-pub use environment::{Environment, TAG_VARIABLE, fresh_tag};
+pub use environment::{Environment, TAG_VARIABLE, fresh_tag, tag_below};
 pub use lines::{Line, Lines};
 pub use reap::{OrphanReaper, Unreaped, adopt_orphans, reap_marked};
 pub use tail::Tail;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Child, Environment, Line, SpawnSpec, adopt_orphans, reap_marked};
+use super::{Child, Environment, Line, SpawnSpec, adopt_orphans, reap_marked, tag_below};
+use crate::agent::ProcessMark;
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -178,6 +179,20 @@ async fn after_our_own_kill_9_everything_is_found() {
     let found = reap_marked(&[mark]).await.unwrap();
     assert_eq!(found, 3);
     assert!(!pids.iter().any(|pid| is_alive(*pid)));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_was_never_recorded_is_found_by_the_word_above_its_tag() {
+    let above = tag("probe");
+    let mut one = Child::spawn(&sh("sleep 603", &tag_below(&above))).unwrap();
+    let mut other = Child::spawn(&sh("read line; exit 5", &tag_below(&format!("{above}-not")))).unwrap();
+    // Ended by its tag alone, and only what carries it: two probes at once have the word above in common and no more.
+    let found = reap_marked(&[ProcessMark { pid: 0, started: 0, tag: above }]).await.unwrap();
+    assert!(found >= 1);
+    assert!(!one.exited().await.unwrap().success());
+    drop(other.take_stdin());
+    assert_eq!(other.exited().await.unwrap().code(), Some(5));
 }
 
 #[cfg(target_os = "linux")]

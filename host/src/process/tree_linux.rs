@@ -63,9 +63,14 @@ impl Tree {
             variable
                 .strip_prefix(TAG_VARIABLE.as_bytes())
                 .and_then(|rest| rest.strip_prefix(b"="))
-                .is_some_and(|value| self.tags.iter().any(|tag| tag.as_bytes() == value))
+                .is_some_and(|value| self.tags.iter().any(|tag| is_of(value, tag.as_bytes())))
         })
     }
+}
+
+/// Whether a tag is this one, or one below it: `probe/3` is below `probe`.
+fn is_of(value: &[u8], tag: &[u8]) -> bool {
+    value.strip_prefix(tag).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// When a process started; `None` when it is gone.
@@ -138,6 +143,15 @@ mod tests {
         assert_eq!(parse(17, stat), Some(Seen { pid: 17, parent: 42, started: 12345, zombie: false }));
         assert_eq!(parse(17, b"17 (a) S 42"), None);
         assert_eq!(parse(17, b""), None);
+    }
+
+    #[test]
+    fn a_tag_names_itself_and_what_is_below_it() {
+        for (value, is) in
+            [("probe", true), ("probe/1", true), ("probes", false), ("prob", false), ("other/probe", false)]
+        {
+            assert_eq!(is_of(value.as_bytes(), b"probe"), is, "{value}");
+        }
     }
 
     #[test]

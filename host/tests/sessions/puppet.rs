@@ -24,6 +24,8 @@ pub(crate) struct Stage {
     /// Whether it does not answer when it is asked what it offers.
     pub(crate) silent: AtomicBool,
     pub(crate) probes: AtomicUsize,
+    /// What the processes of the last probe would be tagged below.
+    pub(crate) probe_tag: Mutex<String>,
 }
 
 #[derive(Debug)]
@@ -70,11 +72,12 @@ impl Agent for Puppet {
         "puppet"
     }
 
-    fn probe(&self) -> Later<'_, AgentEntry> {
+    fn probe<'a>(&'a self, tag: &'a str) -> Later<'a, AgentEntry> {
         let choice = |id: &str| Choice { id: id.into(), name: id.into(), description: None };
         Box::pin(async move {
             let silent = self.stage.silent.load(Ordering::SeqCst);
             self.stage.probes.fetch_add(1, Ordering::SeqCst);
+            tag.clone_into(&mut self.stage.probe_tag.lock().unwrap());
             AgentEntry {
                 id: "puppet".into(),
                 name: "Puppet".into(),

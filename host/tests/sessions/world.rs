@@ -35,7 +35,7 @@ pub(crate) struct World {
     pub(crate) hub: Arc<Hub>,
     pub(crate) stage: Arc<Stage>,
     pub(crate) options: Options,
-    pub(crate) reaped: Arc<Mutex<Vec<host::agent::ProcessMark>>>,
+    reaped: Arc<Mutex<Vec<host::agent::ProcessMark>>>,
     pub(crate) root: tempfile::TempDir,
     clock: Arc<Ticks>,
     ids: AtomicU64,
@@ -68,6 +68,11 @@ impl World {
         let (hub, stage) = (Arc::default(), Arc::default());
         let (clock, ids) = (Arc::default(), AtomicU64::new(100));
         Self { hub, stage, options, reaped, root, clock, ids, project: Mutex::new(None) }
+    }
+
+    /// What the reaper was told to end, in all lives.
+    pub(crate) fn left(&self) -> Vec<host::agent::ProcessMark> {
+        self.reaped.lock().unwrap().clone()
     }
 
     pub(crate) fn port(&self, fuel: i64, written: bool) -> Arc<Port> {

@@ -27,7 +27,7 @@ use self::turns::AUTH_REQUIRED;
 use super::link::{Link, Refusal};
 use super::words::{list, maybe, text};
 use super::{Agent, AgentEvent, DriveError, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened};
-use crate::process::{Child, Environment, SpawnSpec, fresh_tag};
+use crate::process::{Child, Environment, SpawnSpec, tag_below};
 
 /// Longest that an agent may take for one step of its start: the slowest known one takes 2 s in all (measured), more right after its
 /// installation.
@@ -211,13 +211,13 @@ impl AcpAgent {
         entry
     }
 
-    async fn look(&self) -> AgentEntry {
+    async fn look(&self, tag: &str) -> AgentEntry {
         if let Some((at, entry)) = &*self.probed.lock().unwrap_or_else(PoisonError::into_inner)
             && at.elapsed() < if entry.state == AgentState::Ready { BELIEVED } else { DOUBTED }
         {
             return entry.clone();
         }
-        let entry = match timeout(PROBE, self.ask()).await {
+        let entry = match timeout(PROBE, self.ask(tag)).await {
             Ok(Ok(entry)) => entry,
             Ok(Err(OpenError::NotFound { .. })) => self.bare(AgentState::Missing, self.options.install_hint.clone()),
             Ok(Err(OpenError::LoggedOut { detail, .. })) => self.bare(AgentState::LoggedOut, Some(detail)),
@@ -229,13 +229,13 @@ impl AcpAgent {
     }
 
     /// Models and modes are told with a session only, so the probe begins one; nothing is said in it, so that agents do not keep it.
-    async fn ask(&self) -> Result<AgentEntry, OpenError> {
+    async fn ask(&self, tag: &str) -> Result<AgentEntry, OpenError> {
         let spec = OpenSpec {
             cwd: self.options.probe_cwd.clone(),
             resume: None,
             model: None,
             mode: None,
-            tag: fresh_tag("probe"),
+            tag: tag_below(tag),
         };
         let Greeted { link, hello, .. } = self.greet(spec.cwd.clone(), &spec.tag).await?;
         self.session(&link, &hello, &spec).await?;
@@ -250,8 +250,8 @@ impl Agent for AcpAgent {
         &self.options.id
     }
 
-    fn probe(&self) -> Later<'_, AgentEntry> {
-        Box::pin(self.look())
+    fn probe<'a>(&'a self, tag: &'a str) -> Later<'a, AgentEntry> {
+        Box::pin(self.look(tag))
     }
 
     fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>> {

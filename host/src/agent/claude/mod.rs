@@ -176,8 +176,8 @@ impl Agent for ClaudeAgent {
         &self.options.id
     }
 
-    fn probe(&self) -> Later<'_, AgentEntry> {
-        Box::pin(self.look())
+    fn probe<'a>(&'a self, tag: &'a str) -> Later<'a, AgentEntry> {
+        Box::pin(self.look(tag))
     }
 
     fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>> {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::mapper::ClaudeMapper;
 use super::{ClaudeAgent, catalogue, initialize};
 use crate::agent::link::Link;
-use crate::process::{Line, Tail, fresh_tag};
+use crate::process::{Line, Tail, tag_below};
 
 /// Longest that a probe takes, in all (the seam promises 10 s).
 const PROBE: Duration = Duration::from_secs(9);
@@ -38,11 +38,11 @@ impl ClaudeAgent {
         probed.as_ref().map(|probed| probed.entry.clone())
     }
 
-    pub(super) async fn look(&self) -> AgentEntry {
+    pub(super) async fn look(&self, tag: &str) -> AgentEntry {
         if let Some(entry) = self.remembered() {
             return entry;
         }
-        let entry = self.ask().await;
+        let entry = self.ask(tag).await;
         let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
         *probed = Some(Probed { entry: entry.clone(), at: Instant::now() });
         entry
@@ -55,7 +55,7 @@ impl ClaudeAgent {
         (probed.at.elapsed() < believed).then(|| probed.entry.clone())
     }
 
-    async fn ask(&self) -> AgentEntry {
+    async fn ask(&self, tag: &str) -> AgentEntry {
         let id = &self.options.id;
         let Ok(program) = self.find() else {
             return catalogue::entry(id, AgentState::Missing, Some(catalogue::INSTALL.to_owned()));
@@ -64,22 +64,22 @@ impl ClaudeAgent {
             let hint = format!("`{}` does not answer: {said}", self.options.program.to_string_lossy());
             catalogue::entry(id, AgentState::Broken, Some(hint))
         };
-        match timeout(PROBE, self.ask_in_time(&program)).await {
+        match timeout(PROBE, self.ask_in_time(&program, tag)).await {
             Ok(Ok(entry)) => entry,
             Ok(Err(said)) => broken(&said),
             Err(_) => broken("it takes too long"),
         }
     }
 
-    async fn ask_in_time(&self, program: &Path) -> Result<AgentEntry, String> {
-        let version = self.output(program, "--version").await?;
+    async fn ask_in_time(&self, program: &Path, tag: &str) -> Result<AgentEntry, String> {
+        let version = self.output(program, "--version", tag).await?;
         let version = version.split_whitespace().next().unwrap_or_default();
         if !version.starts_with(|digit: char| digit.is_ascii_digit()) {
             return Err("it tells no version".to_owned());
         }
         let mut entry = catalogue::entry(&self.options.id, AgentState::Ready, None);
         entry.version = Some(version.to_owned());
-        entry.modes = catalogue::modes(&self.output(program, "--help").await?, self.options.allow_bypass);
+        entry.modes = catalogue::modes(&self.output(program, "--help", tag).await?, self.options.allow_bypass);
 
         let args = [
             "-p",
@@ -92,7 +92,7 @@ impl ClaudeAgent {
         ];
         let args: Vec<OsString> = args.map(OsString::from).to_vec();
         let child = self
-            .spawn(PathBuf::from(program), args, self.options.probe_cwd.clone(), &fresh_tag("probe"))
+            .spawn(PathBuf::from(program), args, self.options.probe_cwd.clone(), &tag_below(tag))
             .map_err(|error| error.to_string())?;
         let (events, _ignored) = mpsc::channel(16);
         let mapper = ClaudeMapper::new("", false);
@@ -104,9 +104,9 @@ impl ClaudeAgent {
     }
 
     /// What the program prints when it is called with one flag.
-    async fn output(&self, program: &Path, flag: &str) -> Result<String, String> {
+    async fn output(&self, program: &Path, flag: &str, tag: &str) -> Result<String, String> {
         let mut child = self
-            .spawn(PathBuf::from(program), vec![flag.into()], self.options.probe_cwd.clone(), &fresh_tag("probe"))
+            .spawn(PathBuf::from(program), vec![flag.into()], self.options.probe_cwd.clone(), &tag_below(tag))
             .map_err(|error| error.to_string())?;
         drop(child.take_stdin());
         let mut all = String::new();

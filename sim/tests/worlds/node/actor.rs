@@ -47,7 +47,7 @@ impl Agent for Actor {
         ACTOR
     }
 
-    fn probe(&self) -> Later<'_, AgentEntry> {
+    fn probe<'a>(&'a self, _tag: &'a str) -> Later<'a, AgentEntry> {
         let entry = AgentEntry {
             id: ACTOR.to_owned(),
             name: "Actor".to_owned(),
