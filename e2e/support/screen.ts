@@ -130,6 +130,15 @@ export async function lines(page: Page): Promise<string[]> {
   return log(page).evaluate((box) => [...box.children].filter((line) => line.getAttribute("role") !== "status").map((line) => line.textContent ?? ""));
 }
 
+/** Reads the chat backwards, as somebody who scrolls up does, until its first line is there. */
+export async function toBeginning(page: Page, { timeout = 30_000 } = {}): Promise<void> {
+  const beginning = page.getByText(words.transcript.beginning, { exact: true });
+  await expect(async () => {
+    await page.locator(".chat-scroll").evaluate((frame) => frame.scrollTo(0, 0));
+    await expect(beginning).toBeAttached({ timeout: 500 });
+  }).toPass({ timeout, intervals: [50] });
+}
+
 /** The last of the words `w1 w2 …` that is to be seen; 0 when there is none. */
 export async function wordsSeen(page: Page): Promise<number> {
   const text = (await lines(page)).join("\n");
