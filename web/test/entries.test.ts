@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { type Rows, NO_ROWS, fold } from "../src/hub/feed";
 import type { Sent } from "../src/hub/outbox";
 import type { CommandState, TurnState } from "../src/protocol/generated";
-import { listed } from "../src/screens/sessions/order";
 import { entries } from "../src/session/entries";
 import { type Fact, parseFact } from "../src/session/fact";
 import { Transcript } from "../src/session/fold";
@@ -64,23 +63,4 @@ describe("messages that wait", () => {
   });
 
   it("of another session are not shown here", () => expect(pending("ses_2", transcript(), rows(command("cmd_1", "queued", "x")), sent("here"))).toEqual([]));
-});
-
-describe("the list of chats", () => {
-  const session = (key: string, activity: string, updatedAtMs: number): Fact => fact("session", key, { host: "dev_h", project: "prj_1", agent: "demo", activity, updatedAtMs, content: { title: key, doing: null } });
-  it("goes by need, then by time, and hides what was put away", () => {
-    const made = rows(session("ses_idle", "idle", 9), session("ses_old", "not_loaded", 1), session("ses_work", "working", 2), session("ses_need", "needs_input", 1), session("ses_away", "archived", 99), session("ses_1", "idle", 3), command("cmd_1", "queued", "x"));
-    expect(listed(made, NOTHING).map((row) => [row.id, row.need])).toEqual([
-      ["ses_need", "needs"],
-      ["ses_work", "working"],
-      ["ses_1", "waiting"],
-      ["ses_idle", "rest"],
-      ["ses_old", "rest"],
-    ]);
-  });
-
-  it("has a chat that was just started, before its host has made it", () => {
-    const start: Sent = { request: { id: "cmd_2", host: "dev_h", ttlMs: null, body: { kind: "start_session", session: "ses_new", project: "prj_1", agent: "demo", model: null, mode: null, content: { title: null, text: "Fix it\nplease" } } }, atMs: 5, phase: "here", state: null, error: null };
-    expect(listed(rows(), new Map([["cmd_2", start]]))).toMatchObject([{ id: "ses_new", title: "Fix it", need: "waiting" }]);
-  });
 });

@@ -3,10 +3,14 @@ import type { Hub } from "../hub/hub";
 import { useStore } from "../hub/store";
 import { Written } from "../parts/Written";
 import { NewChat } from "../screens/new/NewChat";
+import { Actions } from "../screens/sessions/Actions";
+import { Archived } from "../screens/sessions/Archived";
+import { DoneNote } from "../screens/sessions/DoneNote";
 import { Sessions } from "../screens/sessions/Sessions";
 import { TranscriptScreen } from "../screens/transcript/TranscriptScreen";
 import { words } from "../words";
 import { HubContext, useHub, useRows } from "./context";
+import { useReading } from "./reading";
 import { Keys } from "./Keys";
 import { useKeys } from "./keys";
 import { type Route, go, route } from "./router";
@@ -61,6 +65,7 @@ function Rooms() {
   useFavicon();
   useHeadFocus(here);
   const session = here.screen === "session" ? here.session : null;
+  useReading(session);
   return (
     <div className="rooms" data-screen={here.screen}>
       <div className="rooms-list">
@@ -69,12 +74,15 @@ function Rooms() {
       <div className="rooms-main">
         {here.screen === "new" ? <NewChat project={here.project} /> : null}
         {session === null ? null : <TranscriptScreen session={session} />}
+        {here.screen === "archived" ? <Archived /> : null}
         {here.screen === "sessions" ? (
           <aside className="alone" aria-label={words.sessions.emptyMain}>
             <Written title={words.sessions.title} text={words.sessions.emptyMain} />
           </aside>
         ) : null}
       </div>
+      <Actions />
+      <DoneNote />
       {keys ? <Keys close={() => setKeys(false)} /> : null}
     </div>
   );

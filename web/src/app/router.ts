@@ -4,6 +4,9 @@ import { Store } from "../hub/store";
 export type Route =
   | { screen: "sessions" }
   | { screen: "pair" }
+  | { screen: "archived" }
+  | { screen: "devices" }
+  | { screen: "health" }
   | { screen: "new"; project: string | null }
   | { screen: "session"; session: string };
 
@@ -13,6 +16,7 @@ const SESSION = /^\/s\/(ses_[0-9a-f]{32})\/?$/;
 export function parse(path: string, query = ""): Route {
   if (path === "/pair") return { screen: "pair" };
   if (path === "/new") return { screen: "new", project: new URLSearchParams(query).get("project") };
+  if (path === "/archived" || path === "/devices" || path === "/health") return { screen: path.slice(1) as "archived" | "devices" | "health" };
   const session = SESSION.exec(path)?.[1];
   return session === undefined ? { screen: "sessions" } : { screen: "session", session };
 }
@@ -21,7 +25,10 @@ export function parse(path: string, query = ""): Route {
 export function href(route: Route): string {
   switch (route.screen) {
     case "pair":
-      return "/pair";
+    case "archived":
+    case "devices":
+    case "health":
+      return `/${route.screen}`;
     case "new":
       return route.project === null ? "/new" : `/new?project=${encodeURIComponent(route.project)}`;
     case "session":

@@ -9,6 +9,7 @@ import type {
   Problem,
   TranscriptPage,
 } from "../protocol/generated";
+import type { SessionEdit } from "./marks";
 
 /** The hub answered, and the answer is a problem. */
 export class ApiError extends Error {
@@ -50,6 +51,20 @@ export class Api {
   transcript(session: string, before: string | null): Promise<TranscriptPage> {
     const query = before === null ? "" : `?before=${encodeURIComponent(before)}`;
     return this.#json("GET", `/v1/sessions/${encodeURIComponent(session)}/transcript${query}`);
+  }
+
+  /** Renames or archives a session; null leaves a part as it is. */
+  editSession(session: string, edit: SessionEdit): Promise<void> {
+    return this.#json("PATCH", `/v1/sessions/${encodeURIComponent(session)}`, edit);
+  }
+
+  deleteSession(session: string): Promise<void> {
+    return this.#json("DELETE", `/v1/sessions/${encodeURIComponent(session)}`);
+  }
+
+  /** Says how many turns of a session have been read; the hub only ever counts up. */
+  markRead(session: string, readTurns: number): Promise<void> {
+    return this.#json("PUT", `/v1/sessions/${encodeURIComponent(session)}/read`, { readTurns });
   }
 
   logout = (): Promise<void> => this.#json("POST", "/v1/logout");

@@ -1,6 +1,7 @@
 import type { Approval, Command, Device, Host, Project, Session } from "../protocol/generated";
 import { type Fact, parseFact } from "../session/fact";
 import type { Api } from "./api";
+import type { ReadMark } from "./marks";
 import type { HubSocket, Subscription } from "./socket";
 import { Store } from "./store";
 import { type Timing, browserTiming, pauseMs } from "./timing";
@@ -14,6 +15,8 @@ export interface Rows {
   command: ReadonlyMap<string, Command>;
   approval: ReadonlyMap<string, Approval>;
   device: ReadonlyMap<string, Device>;
+  /** How many turns of a session have been read, on any device. */
+  read_mark: ReadonlyMap<string, ReadMark>;
 }
 
 export const NO_ROWS: Rows = {
@@ -24,6 +27,7 @@ export const NO_ROWS: Rows = {
   command: new Map(),
   approval: new Map(),
   device: new Map(),
+  read_mark: new Map(),
 };
 
 /** The lists with some facts taken in. */

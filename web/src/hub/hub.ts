@@ -3,6 +3,7 @@ import { Opener } from "../session/opener";
 import { Api, ApiError } from "./api";
 import { Feed, NO_ROWS, type Rows } from "./feed";
 import { Drafts, wipe } from "./local";
+import { Reading } from "./marks";
 import { Outbox, type Sent } from "./outbox";
 import { HubSocket, type Wire } from "./socket";
 import { Store } from "./store";
@@ -22,6 +23,7 @@ export class Hub {
   readonly sent = new Store<ReadonlyMap<string, Sent>>(new Map());
   readonly api = new Api();
   readonly drafts = new Drafts();
+  readonly reading = new Reading(this.api);
   readonly socket: HubSocket;
   #feed: Feed | null = null;
   #outbox: Outbox | null = null;
@@ -101,6 +103,7 @@ export class Hub {
     this.drafts.close();
     for (const undo of this.#down) undo();
     this.#down = [];
+    this.reading.close();
     this.rows.set(NO_ROWS);
     this.sent.set(new Map());
     this.me.set(null);
@@ -133,6 +136,7 @@ export class Hub {
       this.socket.connection.watch(() => {
         const connection = this.socket.connection.get();
         if (connection.state === "stopped" && connection.why === "auth") this.unpair();
+        if (connection.state === "live") this.reading.retry();
       }),
       listen(window, "online", () => this.socket.nudge()),
       // The browser says that the network went: the socket may not know yet, and its sign must not say "live" for long.

@@ -1,7 +1,7 @@
 import "./mark.css";
 
 /** Shapes for states: each differs in form, not only in colour. */
-export type Shape = "needs" | "working" | "waiting" | "idle" | "dead" | "done" | "failed" | "queued" | "agent";
+export type Shape = "needs" | "working" | "waiting" | "unread" | "idle" | "dead" | "done" | "failed" | "queued" | "agent";
 
 /** A small shape for a state; the word goes with it, seen or unseen. */
 export function Mark({ shape, word }: { shape: Shape; word?: string }) {
@@ -25,6 +25,13 @@ function draw(shape: Shape) {
       return <circle cx="6" cy="6" r="4.5" fill="currentColor" />;
     case "waiting":
       return <circle cx="6" cy="6" r="4.25" {...ring} strokeDasharray="2.4 2" />;
+    case "unread":
+      return (
+        <>
+          <circle cx="6" cy="6" r="4.25" {...ring} />
+          <circle cx="6" cy="6" r="2" fill="currentColor" />
+        </>
+      );
     case "queued":
     case "idle":
       return <circle cx="6" cy="6" r="4.25" {...ring} />;

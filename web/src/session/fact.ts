@@ -1,3 +1,4 @@
+import type { ReadMark } from "../hub/marks";
 import type { Approval, Command, Delta, Device, Host, Item, Operation, Project, Session, Turn } from "../protocol/generated";
 
 /** The row types of a session's streams and of a feed. */
@@ -11,6 +12,7 @@ export interface Rows {
   session: Session;
   command: Command;
   device: Device;
+  read_mark: ReadMark;
 }
 
 /** A change of one row; `value` is null exactly on delete. */
@@ -28,6 +30,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof Rows>([
   "session",
   "command",
   "device",
+  "read_mark",
 ]);
 
 /** Reads a message; null for a fact of a type that this program does not know, or that is none. Neither is an error. */

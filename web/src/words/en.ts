@@ -1,3 +1,4 @@
+import { house } from "./house";
 import type { AgentState, ErrorCode, ItemStatus, NoticeLevel, PlanStatus, Presence, ToolKind, TurnErrorCode } from "../protocol/generated";
 
 const many = (n: number, one: string, more: string): string => `${n.toLocaleString("en")} ${n === 1 ? one : more}`;
@@ -83,6 +84,7 @@ const errors: Partial<Record<ErrorCode, string>> = {
 
 /** Every word that people read, in English. A component never holds a sentence of its own. */
 export const en = {
+  ...house,
   appName: "Towline",
   back: "Back to all chats",
   cancel: "Cancel",
@@ -120,19 +122,27 @@ export const en = {
     working: "Working",
     waiting: "Waiting",
     waitingFor: (host: string): string => `Waiting for ${host}`,
+    unread: "Unread",
+    unreadTurns: (n: number): string => `${n.toLocaleString("en")} new`,
     earlier: "Earlier",
     untitled: "New chat",
     newChat: "New chat",
     newChatOn: (host: string): string => `New chat on ${host}`,
     search: "Search chats",
-    noneFound: (text: string): string => `No chat has “${text}” in its title.`,
+    noneFound: (text: string): string => `No chat has “${text}” in its title, its project or its machine.`,
+    noneHere: "No chat in this project.",
+    clearSearch: "Show all chats",
+    filter: "Project",
+    allProjects: "All projects",
+    found: (n: number): string => `${many(n, "chat", "chats")} found`,
     emptyTitle: "No chats yet",
     empty: "A chat is one conversation with a coding agent in one of your projects. It runs on your machine and goes on when you look away.",
     emptyMain: "Choose a chat on the left, or start a new one.",
     loading: "Fetching your chats",
     hosts: "Machines",
     starting: "Starting",
-    states: { needs: "needs you", working: "working", waiting: "waiting", idle: "idle", dead: "cannot go on" },
+    more: (title: string): string => `More for “${title}”`,
+    states: { needs: "needs you", working: "working", waiting: "waiting", unread: "unread", idle: "idle", dead: "cannot go on", archived: "archived" },
   },
 
   presence: (presence: Presence, ago: string): string => (presence === "online" ? "online" : `${presences[presence]} ${ago}`.trim()),
@@ -206,6 +216,7 @@ export const en = {
     loading: "Opening the chat",
     missingTitle: "There is no such chat",
     missing: "It may have been deleted, or the address is of another machine.",
+    missingNext: "Show all chats",
     failedTitle: "The chat could not be opened",
     failed: "Nothing was lost. Trying again by itself.",
     starting: "Your message is kept. It appears here as soon as the host has taken it.",

@@ -2,8 +2,7 @@ import { type FormEvent, useMemo, useState } from "react";
 import { useHub, useRows } from "../../app/context";
 import { go } from "../../app/router";
 import { mint } from "../../hub/ids";
-import { Icon } from "../../parts/Icon";
-import { Link } from "../../parts/Link";
+import { Page } from "../../parts/Page";
 import { Written } from "../../parts/Written";
 import type { AgentEntry, Choice } from "../../protocol/generated";
 import { words } from "../../words";
@@ -118,17 +117,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
 }
 
 function Frame({ children }: { children: React.ReactNode }) {
-  return (
-    <main className="page">
-      <header className="page-head">
-        <Link to={{ screen: "sessions" }} className="button button-plain button-square page-back" label={words.back}>
-          <Icon name="back" />
-        </Link>
-        <h1 className="page-title">{words.newChat.title}</h1>
-      </header>
-      <div className="page-body">{children}</div>
-    </main>
-  );
+  return <Page title={words.newChat.title}>{children}</Page>;
 }
 
 function AgentChoice({ agent, chosen, choose }: { agent: AgentEntry; chosen: boolean; choose: () => void }) {

@@ -1,21 +1,20 @@
-import { useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useHub, useNow, useRows } from "../../app/context";
 import { useKeys } from "../../app/keys";
 import { go } from "../../app/router";
 import { useStore } from "../../hub/store";
 import { Icon } from "../../parts/Icon";
 import { Link } from "../../parts/Link";
-import { Mark } from "../../parts/Mark";
 import { Sign } from "../../parts/Sign";
 import { Written } from "../../parts/Written";
 import { words } from "../../words";
-import { ago } from "../../words/time";
 import { Claims } from "./Claims";
 import { Hosts } from "./Hosts";
-import { type Need, type Row, listed } from "./order";
+import { SessionRow } from "./SessionRow";
+import { type Need, type Row, filtered, listed } from "./order";
 import "./sessions.css";
 
-/** From how many chats on a search field is worth its place. */
+/** From how many chats on a search field is worth its place; `/` brings it before. */
 const SEARCH_FROM = 6;
 
 /** The list of chats: what needs you first; the page's main part while it stands alone. */
@@ -24,18 +23,35 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
   const hub = useHub();
   const rows = useRows();
   const sent = useStore(hub.sent);
+  const here = useStore(hub.reading.here);
   const now = useNow();
-  const [sought, setSought] = useState("");
-  const search = useRef<HTMLInputElement>(null);
-  const all = useMemo(() => listed(rows, sent), [rows, sent]);
-  const needle = sought.trim().toLocaleLowerCase();
-  const shown = needle === "" ? all : all.filter((row) => row.title.toLocaleLowerCase().includes(needle));
+  const [searching, setSearching] = useState(false);
+  const [text, setText] = useState("");
+  const [chosen, setProject] = useState("");
+  const all = useMemo(() => listed(rows, sent, here), [rows, sent, here]);
+  const project = rows.project.has(chosen) ? chosen : "";
+  const shown = useMemo(() => filtered(all, { text, project }), [all, text, project]);
+  const present = all.filter((row) => !row.archived).length;
+  const sought = text.trim();
   const move = (by: number): void => {
     const at = shown.findIndex((row) => row.id === current);
     const next = shown[at < 0 ? 0 : Math.min(shown.length - 1, Math.max(0, at + by))];
     if (next) go({ screen: "session", session: next.id });
   };
-  useKeys({ "/": () => search.current?.focus(), j: () => move(1), k: () => move(-1), n: () => go({ screen: "new", project: null }) });
+  const clear = (): void => {
+    setText("");
+    setProject("");
+    setSearching(false);
+  };
+  useKeys({
+    "/": () => {
+      // On a phone-wide window the list is behind the chat.
+      if (!alone && !matchMedia("(min-width: 900px)").matches) go({ screen: "sessions" });
+      setSearching(true);
+    },
+    j: () => move(1),
+    k: () => move(-1),
+  });
 
   return (
     <Frame className="sessions" aria-label={words.sessions.title}>
@@ -45,28 +61,34 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
       </header>
       <div className="sessions-list">
         <Claims />
-        {all.length >= SEARCH_FROM ? (
-          <label className="sessions-search">
-            <Icon name="search" />
-            <span className="unseen">{words.sessions.search}</span>
-            <input ref={search} type="search" placeholder={words.sessions.search} value={sought} onChange={(event) => setSought(event.target.value)} />
-          </label>
+        {searching || sought !== "" || present >= SEARCH_FROM ? (
+          <Search text={text} setText={setText} project={project} setProject={setProject} asked={searching} done={() => setSearching(false)} clear={clear} found={shown.length} />
         ) : null}
         {!rows.ready ? <p className="sessions-note soft" role="status">{words.sessions.loading}</p> : null}
-        {rows.ready && all.length === 0 ? <Written title={words.sessions.emptyTitle} text={words.sessions.empty} /> : null}
-        {needle !== "" && shown.length === 0 ? <p className="sessions-note soft">{words.sessions.noneFound(sought.trim())}</p> : null}
+        {rows.ready && present === 0 && sought === "" ? <Written title={words.sessions.emptyTitle} text={words.sessions.empty} /> : null}
+        {(sought !== "" || project !== "") && shown.length === 0 ? (
+          <div className="sessions-note soft">
+            <p>{sought === "" ? words.sessions.noneHere : words.sessions.noneFound(sought)}</p>
+            <button type="button" className="button small" onClick={clear}>
+              {words.sessions.clearSearch}
+            </button>
+          </div>
+        ) : null}
         {groups(shown, (host) => rows.host.get(host)?.content.name ?? "").map((group) => (
           <section key={group.title} className="sessions-group">
             <h2 className={`sessions-group-title sessions-group-${group.need}`}>{group.title}</h2>
             <ul>
               {group.rows.map((row) => (
-                <li key={row.id}>
-                  <Line row={row} current={row.id === current} now={now} />
-                </li>
+                <SessionRow key={row.id} row={row} current={row.id === current} now={now} />
               ))}
             </ul>
           </section>
         ))}
+        {present < all.length && sought === "" ? (
+          <Link to={{ screen: "archived" }} className="sessions-archived small soft">
+            {words.archive.link(all.length - present)}
+          </Link>
+        ) : null}
       </div>
       <footer className="sessions-foot">
         <Hosts now={now} />
@@ -79,16 +101,61 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
   );
 }
 
-function Line({ row, current, now }: { row: Row; current: boolean; now: number }) {
-  const shape = row.dead ? "dead" : row.need === "rest" ? "idle" : row.need;
-  const word = row.dead ? words.sessions.states.dead : words.sessions.states[row.need === "rest" ? "idle" : row.need];
+interface SearchProps {
+  text: string;
+  setText: (text: string) => void;
+  project: string;
+  setProject: (project: string) => void;
+  /** Whether it was just asked for by its key. */
+  asked: boolean;
+  done: () => void;
+  clear: () => void;
+  found: number;
+}
+
+function Search({ text, setText, project, setProject, asked, done, clear, found }: SearchProps) {
+  const { project: projects } = useRows();
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (asked) field.current?.focus();
+  }, [asked]);
   return (
-    <Link to={{ screen: "session", session: row.id }} className={`session session-${row.need}`} current={current}>
-      <Mark shape={shape} word={word} />
-      <span className="session-title">{row.title}</span>
-      <span className="session-time">{ago(row.atMs, now)}</span>
-      <span className="session-doing">{row.doing}</span>
-    </Link>
+    <search className="sessions-seek">
+      <label className="sessions-search">
+        <Icon name="search" />
+        <span className="unseen">{words.sessions.search}</span>
+        <input
+          ref={field}
+          type="search"
+          placeholder={words.sessions.search}
+          value={text}
+          enterKeyHint="search"
+          onChange={(event) => setText(event.target.value)}
+          onBlur={done}
+          onKeyDown={(event) => {
+            if (event.key !== "Escape" || event.nativeEvent.isComposing) return;
+            clear();
+            event.currentTarget.blur();
+          }}
+        />
+      </label>
+      {projects.size > 1 ? (
+        <label className="sessions-filter small">
+          <span className="unseen">{words.sessions.filter}</span>
+          <select value={project} onChange={(event) => setProject(event.target.value)}>
+            <option value="">{words.sessions.allProjects}</option>
+            {[...projects].map(([id, each]) => (
+              <option key={id} value={id}>
+                {each.content.name}
+              </option>
+            ))}
+          </select>
+        </label>
+      ) : null}
+      <span className="unseen" role="status">
+        {text.trim() === "" ? "" : words.sessions.found(found)}
+      </span>
+    </search>
   );
 }
 
@@ -102,7 +169,7 @@ function groups(rows: readonly Row[], hostName: (host: string) => string): Group
   const found = new Map<string, Group>();
   for (const row of rows) {
     const title = titleOf(row, hostName);
-    const group = found.get(title) ?? { need: row.need, title, rows: [] };
+    const group = found.get(title) ?? { need: row.archived ? "rest" : row.need, title, rows: [] };
     group.rows.push(row);
     found.set(title, group);
   }
@@ -110,6 +177,7 @@ function groups(rows: readonly Row[], hostName: (host: string) => string): Group
 }
 
 function titleOf(row: Row, hostName: (host: string) => string): string {
+  if (row.archived) return words.archive.title;
   switch (row.need) {
     case "needs":
       return words.sessions.needsYou;
@@ -117,6 +185,8 @@ function titleOf(row: Row, hostName: (host: string) => string): string {
       return words.sessions.working;
     case "waiting":
       return hostName(row.host) === "" ? words.sessions.waiting : words.sessions.waitingFor(hostName(row.host));
+    case "unread":
+      return words.sessions.unread;
     case "rest":
       return words.sessions.earlier;
   }

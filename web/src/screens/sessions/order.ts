@@ -1,9 +1,10 @@
-import type { Session } from "../../protocol/generated";
 import type { Rows } from "../../hub/feed";
+import { archivedAt, unread } from "../../hub/marks";
 import type { Sent } from "../../hub/outbox";
+import type { Session } from "../../protocol/generated";
 import { words } from "../../words";
 
-export type Need = "needs" | "working" | "waiting" | "rest";
+export type Need = "needs" | "working" | "waiting" | "unread" | "rest";
 
 export interface Row {
   id: string;
@@ -13,65 +14,106 @@ export interface Row {
   doing: string;
   atMs: number;
   dead: boolean;
+  archived: boolean;
+  /** Turns that ended since somebody looked. */
+  unread: number;
   /** The host that is waited for. */
   host: string;
+  project: string;
+  /** Everything that a search looks at, in small letters. */
+  sought: string;
+  /** Whether the hub has it yet: before that there is nothing to rename or to put away. */
+  made: boolean;
 }
 
-/** The list: need, then time (needs you, working, waiting, the rest). */
-export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>): Row[] {
+const NOTHING: ReadonlyMap<string, number> = new Map();
+const RANK: Record<Need, number> = { needs: 0, working: 1, waiting: 2, unread: 3, rest: 4 };
+
+/** The list: need, then time (needs you, working, waiting, unread, the rest). What was put away is at the end of all. */
+export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: ReadonlyMap<string, number> = NOTHING): Row[] {
   const list: Row[] = [];
   const waits = waiting(rows, sent);
   for (const [id, session] of rows.session) {
-    if (session.activity === "archived") continue;
-    const need = needOf(session, waits.has(id));
+    const count = unread(session, rows.read_mark.get(id), here.get(id) ?? 0);
+    const need = needOf(session, waits.has(id), count);
     const host = rows.host.get(session.host)?.content.name ?? "";
     const project = rows.project.get(session.project)?.content.name ?? "";
     const where = [host, project].filter((part) => part !== "").join(" · ");
-    const now = need === "rest" ? null : session.content.doing;
+    const now = need === "rest" || need === "unread" ? null : session.content.doing;
+    const title = session.content.title || words.sessions.untitled;
     list.push({
       id,
       need,
-      title: session.content.title || words.sessions.untitled,
+      title,
       doing: now === null || now === "" ? where : need === "needs" ? now : `${host} · ${now}`,
       atMs: session.updatedAtMs,
       dead: session.activity === "dead",
+      // What still works or asks is shown wherever it was put.
+      archived: (archivedAt(session) !== null || session.activity === "archived") && (need === "rest" || need === "unread"),
+      unread: count,
       host: session.host,
+      project: session.project,
+      sought: fold([title, host, project, session.agent].join("\n")),
+      made: true,
     });
   }
   for (const [id, made] of waits) {
     if (rows.session.has(id)) continue;
+    const title = made.text.split("\n")[0]?.slice(0, 80) || words.sessions.untitled;
     list.push({
       id,
       need: rows.host.get(made.host)?.presence === "online" ? "working" : "waiting",
-      title: made.text.split("\n")[0]?.slice(0, 80) || words.sessions.untitled,
+      title,
       doing: words.sessions.starting,
       atMs: made.atMs,
       dead: false,
+      archived: false,
+      unread: 0,
       host: made.host,
+      project: made.project,
+      sought: fold(title),
+      made: false,
     });
   }
-  const rank: Record<Need, number> = { needs: 0, working: 1, waiting: 2, rest: 3 };
-  return list.sort((a, b) => rank[a.need] - rank[b.need] || b.atMs - a.atMs || (a.id < b.id ? 1 : -1));
+  return list.sort((a, b) => Number(a.archived) - Number(b.archived) || RANK[a.need] - RANK[b.need] || b.atMs - a.atMs || (a.id < b.id ? 1 : -1));
 }
 
-function needOf(session: Session, waits: boolean): Need {
+/** What is looked for in the list. */
+export interface Sought {
+  text: string;
+  /** A project, or none for all. */
+  project: string;
+}
+
+/** The rows that fit: every word somewhere in title, machine, project or agent. What was put away shows only to a search. */
+export function filtered(rows: readonly Row[], { text, project }: Sought): Row[] {
+  const parts = fold(text).split(/\s+/).filter((part) => part !== "");
+  return rows.filter((row) => (parts.length > 0 || !row.archived) && (project === "" || row.project === project) && parts.every((part) => row.sought.includes(part)));
+}
+
+/** Letters as people compare them: without case, and without accents. */
+function fold(text: string): string {
+  return text.normalize("NFKD").replace(/\p{Mn}/gu, "").toLocaleLowerCase();
+}
+
+function needOf(session: Session, waits: boolean, count: number): Need {
   if (session.activity === "needs_input") return "needs";
   if (session.activity === "working" || session.activity === "starting") return "working";
-  return waits ? "waiting" : "rest";
+  return waits ? "waiting" : count > 0 ? "unread" : "rest";
 }
 
 /** Sessions for which a message has been sent that its host has not begun with. */
-function waiting(rows: Rows, sent: ReadonlyMap<string, Sent>): Map<string, { host: string; text: string; atMs: number }> {
-  const found = new Map<string, { host: string; text: string; atMs: number }>();
+function waiting(rows: Rows, sent: ReadonlyMap<string, Sent>): Map<string, { host: string; project: string; text: string; atMs: number }> {
+  const found = new Map<string, { host: string; project: string; text: string; atMs: number }>();
   for (const command of rows.command.values()) {
     const open = command.state === "queued" || command.state === "leased" || command.state === "running";
     if (!open || (command.kind !== "start_session" && command.kind !== "send_prompt")) continue;
-    found.set(command.session, { host: command.host, text: command.content.text ?? "", atMs: command.createdAtMs });
+    found.set(command.session, { host: command.host, project: "", text: command.content.text ?? "", atMs: command.createdAtMs });
   }
   for (const { request, atMs, phase } of sent.values()) {
     const { body } = request;
     if (phase === "refused" || (body.kind !== "start_session" && body.kind !== "send_prompt")) continue;
-    found.set(body.session, { host: request.host, text: body.content.text ?? "", atMs });
+    found.set(body.session, { host: request.host, project: body.kind === "start_session" ? body.project : "", text: body.content.text ?? "", atMs });
   }
   return found;
 }

@@ -123,7 +123,13 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
       ) : (
         <div className="chat-scroll chat-alone">
           {phase === "loading" ? <p className="chat-note soft" role="status">{words.transcript.loading}</p> : null}
-          {phase === "missing" ? <Written title={words.transcript.missingTitle} text={words.transcript.missing} line="broken" /> : null}
+          {phase === "missing" ? (
+            <Written title={words.transcript.missingTitle} text={words.transcript.missing} line="broken">
+              <Link to={{ screen: "sessions" }} className="button button-primary">
+                {words.transcript.missingNext}
+              </Link>
+            </Written>
+          ) : null}
           {phase === "failed" ? <Written title={words.transcript.failedTitle} text={words.transcript.failed} line="broken" /> : null}
         </div>
       )}

@@ -1,0 +1,157 @@
+import { useEffect, useId, useRef, useState } from "react";
+import { useHub, useRows } from "../../app/context";
+import { go, route } from "../../app/router";
+import { ApiError } from "../../hub/api";
+import { archivedAt } from "../../hub/marks";
+import { useStore } from "../../hub/store";
+import { LIMITS, type Session } from "../../protocol/generated";
+import { words } from "../../words";
+import { Exporting, type Format } from "./Exporting";
+import { asked, done } from "./asked";
+import "./actions.css";
+
+type Step = "menu" | "rename" | "remove" | Format;
+
+/** The menu of a chat, while it is open. */
+export function Actions() {
+  const session = useStore(asked);
+  const row = useRows().session.get(session ?? "");
+  // A chat that is deleted somewhere takes its menu along.
+  useEffect(() => {
+    if (session !== null && !row) asked.set(null);
+  }, [session, row]);
+  return session !== null && row ? <Sheet key={session} id={session} session={row} /> : null;
+}
+
+function Sheet({ id, session }: { id: string; session: Session }) {
+  const hub = useHub();
+  const rows = useRows();
+  const dialog = useRef<HTMLDialogElement>(null);
+  const heading = useId();
+  const [step, setStep] = useState<Step>("menu");
+  const [busy, setBusy] = useState(false);
+  const [failed, setFailed] = useState("");
+  const title = session.content.title || words.sessions.untitled;
+  const may = useStore(hub.me)?.about.rights.includes("prompt") ?? false;
+  useEffect(() => {
+    const box = dialog.current;
+    box?.showModal();
+    return () => box?.close();
+  }, []);
+
+  const act = async (call: () => Promise<void>, then: () => void): Promise<void> => {
+    setBusy(true);
+    setFailed("");
+    try {
+      await call();
+      asked.set(null);
+      then();
+    } catch (error) {
+      setBusy(false);
+      setFailed(error instanceof ApiError ? words.actions.failedBecause(words.error(error.problem.code)) : words.actions.failed);
+    }
+  };
+  const put = (archived: boolean): Promise<void> => hub.api.editSession(id, { title: null, archived });
+  const archive = (archived: boolean): void =>
+    void act(
+      () => put(archived),
+      () => {
+        const text = archived ? words.actions.archived(title) : words.actions.restored(title);
+        // Undone from afar and later: what goes wrong then is said in the same place.
+        const undo = (): void => void put(!archived).then(() => done.set(null), () => done.set({ text: words.actions.failed, undo: null }));
+        done.set({ text, undo });
+        leave(id);
+      },
+    );
+  const remove = (): void =>
+    void act(
+      () => hub.api.deleteSession(id),
+      () => {
+        hub.drafts.set(id, "");
+        done.set({ text: words.actions.removed(title), undo: null });
+        leave(id);
+      },
+    );
+  const host = rows.host.get(session.host)?.content;
+  const agent = host?.agents.find((each) => each.id === session.agent)?.name ?? session.agent;
+
+  return (
+    <dialog ref={dialog} className="sheet" aria-labelledby={heading} onClose={() => asked.set(null)} onClick={(event) => (event.target === dialog.current ? dialog.current.close() : undefined)}>
+      <div className="sheet-body">
+        <h2 id={heading} className="sheet-title">
+          {step === "remove" ? words.actions.removeTitle : words.actions.title(title)}
+        </h2>
+        {step === "menu" ? (
+          <div className="sheet-menu">
+            {may ? <Choice text={words.actions.rename} act={() => setStep("rename")} /> : null}
+            {may ? <Choice text={archivedAt(session) === null ? words.actions.archive : words.actions.restore} busy={busy} act={() => archive(archivedAt(session) === null)} /> : null}
+            <Choice text={words.actions.exportMarkdown} act={() => setStep("markdown")} />
+            <Choice text={words.actions.exportJson} act={() => setStep("json")} />
+            {may ? <Choice text={words.actions.remove} bad act={() => setStep("remove")} /> : null}
+          </div>
+        ) : null}
+        {step === "rename" ? <Rename title={session.content.title} busy={busy} save={(name) => void act(() => hub.api.editSession(id, { title: name, archived: null }), () => {})} /> : null}
+        {step === "remove" ? (
+          <>
+            <p>{words.actions.removeHere}</p>
+            <p>{words.actions.removeStays(agent, host?.name ?? "")}</p>
+            <p>{words.actions.removeForGood}</p>
+            <button type="button" className="button button-wide button-bad" disabled={busy} onClick={remove}>
+              {words.actions.removeYes}
+            </button>
+            <button type="button" className="button button-wide" disabled={busy} onClick={() => setStep("markdown")}>
+              {words.actions.removeFirst}
+            </button>
+          </>
+        ) : null}
+        {step === "markdown" || step === "json" ? <Exporting key={step} id={id} session={session} format={step} /> : null}
+        {failed === "" ? null : (
+          <p className="sheet-failed small" role="alert">
+            {failed}
+          </p>
+        )}
+        <button type="button" className="button button-wide" onClick={() => dialog.current?.close()}>
+          {step === "markdown" || step === "json" ? words.close : words.cancel}
+        </button>
+      </div>
+    </dialog>
+  );
+}
+
+/** Whoever looks at a chat that goes from the list is brought back to the list. */
+function leave(session: string): void {
+  const here = route.get();
+  if (here.screen === "session" && here.session === session) go({ screen: "sessions" }, true);
+}
+
+function Choice({ text, act, busy = false, bad = false }: { text: string; act: () => void; busy?: boolean; bad?: boolean }) {
+  return (
+    <button type="button" className={bad ? "sheet-choice button-bad" : "sheet-choice"} disabled={busy} onClick={act}>
+      {text}
+    </button>
+  );
+}
+
+function Rename({ title, busy, save }: { title: string; busy: boolean; save: (title: string) => void }) {
+  const [text, setText] = useState(title);
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.select(), []);
+  const name = text.trim();
+  return (
+    <form
+      className="sheet-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (name !== "") save(name);
+      }}
+    >
+      <label className="field">
+        <span className="field-label">{words.actions.renameLabel}</span>
+        <input ref={field} className="input" value={text} maxLength={LIMITS.maxNameChars} autoComplete="off" enterKeyHint="done" onChange={(event) => setText(event.target.value)} />
+      </label>
+      <button type="submit" className="button button-primary button-wide" disabled={busy || name === ""}>
+        {words.actions.save}
+      </button>
+    </form>
+  );
+}
