@@ -1,5 +1,7 @@
 //! What the agent asks, and what people answer. Only what is pending can be answered, and the first answer wins (W-039).
 
+use std::path::Path;
+
 use protocol::approval::{Approval, ApprovalContent, ApprovalKind, ApprovalOption, ApprovalState, Decision};
 use protocol::command::{AnswerContent, CommandKind};
 use protocol::error::ErrorCode;
@@ -11,6 +13,7 @@ use super::{Session, row};
 use crate::agent::Answer;
 use crate::journal::batch::After;
 use crate::notes::{self, ApprovalNote, Held, NOTE_VERSION};
+use crate::project;
 
 /// What the agent waits for.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ impl Session {
         item: Option<&str>,
         kind: ApprovalKind,
         options: Vec<ApprovalOption>,
-        content: ApprovalContent,
+        mut content: ApprovalContent,
     ) {
         if self.approvals.values().any(|asked| asked.request == request) {
             return;
@@ -35,6 +38,8 @@ impl Session {
         if self.current.is_none() {
             self.begin_own();
         }
+        // Shown as people write it, and without the name of who is logged in.
+        content.place = project::display(Path::new(&content.place), self.context.options.home.as_deref());
         let ord = self.take_ord();
         let Some(running) = &self.current else { return };
         let fact = Approval {
