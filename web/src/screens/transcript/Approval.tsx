@@ -68,6 +68,12 @@ export function ApprovalCard({ id, approval, call, sender, agent, host }: Props)
   return <Pending id={id} approval={approval} call={call} sender={sender} agent={agent} host={host} />;
 }
 
+/** Whether a text is no more than the files of the edits, which stand above each of them anyway. */
+function saysOnlyWhere(text: string, edits: readonly { path: string }[]): boolean {
+  const files = text.split("\n");
+  return files.length === edits.length && edits.every((edit, at) => files[at] === edit.path || files[at]?.endsWith(`/${edit.path}`));
+}
+
 function Pending({ id, approval, call, sender, agent, host }: Props) {
   const hub = useHub();
   const rows = useRows();
@@ -108,7 +114,7 @@ function Pending({ id, approval, call, sender, agent, host }: Props) {
           <p className="small soft">{about.join(" · ")}</p>
         </div>
       </header>
-      {content.detail === "" || content.detail === edits.map((edit) => edit.path).join("\n") ? null : approval.kind === "plan" ? (
+      {content.detail === "" || saysOnlyWhere(content.detail, edits) ? null : approval.kind === "plan" ? (
         <div className="approval-plan" tabIndex={0}>
           <Markdown text={content.detail} growing={false} />
         </div>

@@ -149,10 +149,10 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
 }
 
 function Top({ older, lines, more }: { older: "none" | "more" | "loading" | "failed"; lines: readonly Entry[]; more: () => void }) {
-  if (older === "none") return lines.length > 0 ? <p className="chat-note soft small">{words.transcript.beginning}</p> : null;
-  if (older === "loading") return <p className="chat-note soft small">{words.transcript.olderLoading}</p>;
+  if (older === "none") return lines.length > 0 ? <p className="chat-note chat-top soft small">{words.transcript.beginning}</p> : null;
+  if (older === "loading") return <p className="chat-note chat-top soft small">{words.transcript.olderLoading}</p>;
   return (
-    <div className="chat-note">
+    <div className="chat-note chat-top">
       {older === "failed" ? <p className="soft small">{words.transcript.olderFailed}</p> : null}
       <button type="button" className="button button-plain small" onClick={more}>
         {words.transcript.older}

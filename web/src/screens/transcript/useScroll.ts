@@ -27,7 +27,8 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
       if ((children[middle]?.getBoundingClientRect().bottom ?? 0) > top) high = middle;
       else low = middle + 1;
     }
-    const element = children[low];
+    // What stands above the first line stays there when older lines come in below it: it is nothing to hold on to.
+    const element = children[low]?.matches(".chat-note") ? children[low + 1] : children[low];
     anchor.current = element ? { element, top: element.getBoundingClientRect().top } : null;
   }, []);
 
