@@ -2,6 +2,7 @@
 // Nothing here knows a vendor's format or the time; the same request always gives the same answer.
 
 import { createHash } from "node:crypto";
+import { STORIES } from "./stories.mjs";
 
 /**
  * One step of an answer. `at` is its place in the prompt, which also names its counter.
@@ -62,7 +63,7 @@ export function typed(text) {
  * @returns {Step[]}
  */
 export function parseScript(prompt) {
-  const steps = [...prompt.matchAll(DIRECTIVE)].map((match) => step(match[1] ?? "", (match[2] ?? "").trim(), match.index));
+  const steps = [...(STORIES.get(prompt) ?? prompt).matchAll(DIRECTIVE)].map((match) => step(match[1] ?? "", (match[2] ?? "").trim(), match.index));
   if (steps.length > 0) return steps;
   return [{ at: 0, do: "text", words: inWords(`echo: ${prompt}`) }];
 }
@@ -80,7 +81,7 @@ function step(name, argument, at) {
     case "say":
       return { at, do: "text", words: inWords(argument) };
     case "think":
-      return { at, do: "think", words: numbered("thought", count(name, argument)) };
+      return { at, do: "think", words: /^\d+$/.test(argument) ? numbered("thought", count(name, argument)) : inWords(argument) };
     case "rate":
       return { at, do: "rate", ms: count(name, argument) };
     case "delay":

@@ -130,6 +130,17 @@ export async function lines(page: Page): Promise<string[]> {
   return log(page).evaluate((box) => [...box.children].filter((line) => line.getAttribute("role") !== "status").map((line) => line.textContent ?? ""));
 }
 
+/** Nothing is wider than what holds it, so that no finger can push a screen to the side. */
+export async function expectFits(page: Page): Promise<void> {
+  const wide = await page.evaluate(() =>
+    [...document.querySelectorAll("*")]
+      .filter((box) => box.scrollWidth > box.clientWidth + 1 && (box === document.documentElement || getComputedStyle(box).overflowY === "auto"))
+      .filter((box) => box === document.documentElement || getComputedStyle(box).overflowX !== "auto" || box.matches(".chat-scroll, main"))
+      .map((box) => `${box.tagName.toLowerCase()}.${box.className}: ${box.scrollWidth} of ${box.clientWidth}`),
+  );
+  expect(wide).toEqual([]);
+}
+
 /** Reads the chat backwards, as somebody who scrolls up does, until its first line is there. */
 export async function toBeginning(page: Page, { timeout = 30_000 } = {}): Promise<void> {
   const beginning = page.getByText(words.transcript.beginning, { exact: true });

@@ -16,6 +16,7 @@ test("each screen is pictured and accessible, light and dark", async ({ towline,
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await shoot(`${colorScheme}-${name}`);
+      await screen.expectFits(page);
       await expectAccessible(page);
     }
   };
