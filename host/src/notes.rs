@@ -57,6 +57,9 @@ pub(crate) struct SessionNote {
     /// The next place in the transcript.
     pub(crate) next_ord: u64,
     pub(crate) last_turn: Option<LastTurn>,
+    /// Turns that have ended.
+    #[serde(default)]
+    pub(crate) ended_turns: u64,
     pub(crate) created_at_ms: UnixMs,
     pub(crate) updated_at_ms: UnixMs,
 }

@@ -124,6 +124,7 @@ async fn one(context: &Context, id: SessionId, left: Left) -> Result<Option<Rest
         }
         batch.note(notes::turn(id, note.id), None);
         row.last_turn = Some(LastTurn { id: note.id, state: TurnState::Interrupted });
+        row.ended_turns += 1;
     }
     for (key, fact) in left.approvals {
         let Some(approval) = key.rsplit('/').next().and_then(|key| key.parse().ok()) else { continue };

@@ -130,6 +130,8 @@ fn lists(
         queued_turns: 0,
         created_at_ms: Wall.now(),
         updated_at_ms: Wall.now(),
+        archived_at_ms: None,
+        ended_turns: 0,
         content: SessionContent { title: format!("A session of {items} items"), doing: None },
     };
     vec![(project, Operation::Insert, listed).into(), (session, Operation::Insert, row).into()]

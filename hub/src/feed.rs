@@ -14,6 +14,7 @@ pub(crate) fn row_of(fact: &FeedFact) -> Option<(&'static str, String, Operation
         FeedFact::Command { id, operation, .. } => ("command", id.to_string(), *operation),
         FeedFact::Approval { id, operation, .. } => ("approval", id.to_string(), *operation),
         FeedFact::Device { id, operation, .. } => ("device", id.to_string(), *operation),
+        FeedFact::ReadMark { id, operation, .. } => ("read_mark", id.to_string(), *operation),
         FeedFact::Unknown { .. } => return None,
     })
 }

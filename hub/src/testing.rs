@@ -150,7 +150,10 @@ impl World {
     }
 
     pub(crate) fn prompt(&self, session: SessionId, text: &str) -> CommandRequest {
-        self.request(CommandBody::SendPrompt { session, content: PromptContent { text: text.to_owned() } })
+        self.request(CommandBody::SendPrompt {
+            session,
+            content: PromptContent { text: text.to_owned(), attachments: Vec::new() },
+        })
     }
 
     /// A session whose journal exists.

@@ -7,6 +7,13 @@
 //! | `GET /v1/me` | read | → [`Me`] |
 //! | `GET /v1/lists` | read | → [`Lists`] |
 //! | `GET /v1/sessions/{session}/transcript?before=&limit=` | read | → [`TranscriptPage`] |
+//! | `PATCH /v1/sessions/{session}` | prompt | `SessionEdit` → 204; applied at once |
+//! | `DELETE /v1/sessions/{session}` | prompt | → 204; its journal, turn streams, files and the host's notes go, its agent ends |
+//! | `PUT /v1/sessions/{session}/read` | read | `ReadTo` → 204; only ever grows |
+//! | `POST /v1/uploads` | prompt | `UploadRequest` → `UploadState` |
+//! | `PATCH /v1/uploads/{upload}` | prompt | raw bytes, with the header [`UPLOAD_OFFSET`] → `UploadState`; `upload_offset` names the true one |
+//! | `GET /v1/uploads/{upload}` | prompt | → `UploadState` |
+//! | `GET /v1/blobs/{sha256}` | read | → the bytes, with the type that was found by looking at them |
 //! | `POST /v1/commands` | by kind | `CommandRequest` → [`CommandAck`] |
 //! | `GET /v1/commands/{command}` | read | → [`CommandAck`] |
 //! | `DELETE /v1/commands/{command}` | prompt | → [`CommandAck`] |
@@ -32,6 +39,9 @@ use crate::time::UnixMs;
 pub const COOKIE: &str = "towline_device";
 /// How every device credential begins, for secret scanners; 43 base64url characters (256 bits) follow.
 pub const CREDENTIAL_PREFIX: &str = "twl_dev_";
+
+/// The header that says where a piece of an upload begins, and where the upload stands, in bytes from 0.
+pub const UPLOAD_OFFSET: &str = "upload-offset";
 
 /// Asks to be enrolled: by the secret of a QR code (from the URL's fragment), or by a typed code.
 #[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]

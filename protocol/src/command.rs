@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::blob::Attachment;
 use crate::device::Right;
 use crate::error::ErrorCode;
 use crate::id::{ApprovalId, CommandId, DeviceId, ProjectId, SessionId, TurnId};
 use crate::item::Sender;
-use crate::limits::{MAX_NAME_CHARS, MAX_PROMPT_BYTES};
+use crate::limits::{MAX_ATTACHMENTS, MAX_NAME_CHARS, MAX_PROMPT_BYTES};
 use crate::time::UnixMs;
 
 /// A command as a client sends it. Who sends it, when, and what becomes of it are the hub's to say (W-056, W-077).
@@ -69,6 +70,15 @@ pub enum CommandBody {
         /// The words.
         content: AnswerContent,
     },
+    /// Changes the words of a prompt that waits; its files stay. Fails with `turn_started` once the agent has it.
+    EditPrompt {
+        /// Which session.
+        session: SessionId,
+        /// Which turn.
+        turn: TurnId,
+        /// The words.
+        content: EditContent,
+    },
     /// Changes what the next turns of a session use; null leaves a thing as it is.
     SetOptions {
         /// Which session.
@@ -88,13 +98,27 @@ pub struct StartContent {
     pub title: Option<String>,
     /// The first prompt.
     pub text: Option<String>,
+    /// Files that go with the first prompt; without one there are none.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
 }
 
 /// The words of `send_prompt`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PromptContent {
-    /// The prompt.
+    /// The prompt; may be empty when files go with it.
+    pub text: String,
+    /// Files that go with it.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
+}
+
+/// The words of `edit_prompt`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EditContent {
+    /// The prompt, as it is to be from now on.
     pub text: String,
 }
 
@@ -120,6 +144,21 @@ pub enum InvalidCommand {
         /// Its size.
         bytes: usize,
     },
+    /// More files than a prompt may have.
+    #[error("{count} files are attached; at most {MAX_ATTACHMENTS} are taken")]
+    ManyAttachments {
+        /// How many there are.
+        count: usize,
+    },
+    /// Files without a prompt that they go with.
+    #[error("files are attached, and there is no prompt")]
+    LoneAttachments,
+    /// A file whose name or size cannot be that of an upload.
+    #[error("attachment {place} has a name or a size that no upload can have")]
+    BadAttachment {
+        /// Its place, from 1.
+        place: usize,
+    },
     /// A name, title or option over its limit.
     #[error("`{field}` is empty or longer than {MAX_NAME_CHARS} characters")]
     BadName {
@@ -136,6 +175,7 @@ impl CommandBody {
             Self::SendPrompt { .. } => CommandKind::SendPrompt,
             Self::CancelTurn { .. } => CommandKind::CancelTurn,
             Self::AnswerApproval { .. } => CommandKind::AnswerApproval,
+            Self::EditPrompt { .. } => CommandKind::EditPrompt,
             Self::SetOptions { .. } => CommandKind::SetOptions,
         }
     }
@@ -147,6 +187,7 @@ impl CommandBody {
             | Self::SendPrompt { session, .. }
             | Self::CancelTurn { session, .. }
             | Self::AnswerApproval { session, .. }
+            | Self::EditPrompt { session, .. }
             | Self::SetOptions { session, .. } => *session,
         }
     }
@@ -156,7 +197,20 @@ impl CommandBody {
         match self {
             Self::StartSession { content, .. } => content.text.as_deref(),
             Self::SendPrompt { content, .. } => Some(&content.text),
+            Self::EditPrompt { content, .. } => Some(&content.text),
             Self::CancelTurn { .. } | Self::AnswerApproval { .. } | Self::SetOptions { .. } => None,
+        }
+    }
+
+    /// The files that it carries.
+    pub fn attachments(&self) -> &[Attachment] {
+        match self {
+            Self::StartSession { content, .. } => &content.attachments,
+            Self::SendPrompt { content, .. } => &content.attachments,
+            Self::CancelTurn { .. }
+            | Self::AnswerApproval { .. }
+            | Self::EditPrompt { .. }
+            | Self::SetOptions { .. } => &[],
         }
     }
 
@@ -176,15 +230,28 @@ impl CommandBody {
             }
             _ => Ok(()),
         };
+        let attached = self.attachments();
+        if attached.len() > MAX_ATTACHMENTS {
+            return Err(InvalidCommand::ManyAttachments { count: attached.len() });
+        }
+        if let Some(bad) = attached.iter().position(|attachment| !attachment.is_plausible()) {
+            return Err(InvalidCommand::BadAttachment { place: bad + 1 });
+        }
+        let prompt = |text: &str| if text.is_empty() && !attached.is_empty() { Ok(()) } else { prompt(text) };
         match self {
             Self::StartSession { agent, model, mode, content, .. } => {
                 name("agent", &Some(agent.clone()))?;
                 name("model", model)?;
                 name("mode", mode)?;
                 name("title", &content.title)?;
-                content.text.as_deref().map_or(Ok(()), prompt)
+                match content.text.as_deref() {
+                    Some(text) => prompt(text),
+                    None if attached.is_empty() => Ok(()),
+                    None => Err(InvalidCommand::LoneAttachments),
+                }
             }
             Self::SendPrompt { content, .. } => prompt(&content.text),
+            Self::EditPrompt { content, .. } => prompt(&content.text),
             Self::CancelTurn { .. } => Ok(()),
             Self::AnswerApproval { option, content, .. } => {
                 name("option", &Some(option.clone()))?;
@@ -211,6 +278,8 @@ pub enum CommandKind {
     CancelTurn,
     /// Answers an approval.
     AnswerApproval,
+    /// Changes a prompt that waits.
+    EditPrompt,
     /// Changes model or mode.
     SetOptions,
 }
@@ -219,7 +288,9 @@ impl CommandKind {
     /// The right that a device needs to send it.
     pub const fn right(self) -> Right {
         match self {
-            Self::StartSession | Self::SendPrompt | Self::CancelTurn | Self::SetOptions => Right::Prompt,
+            Self::StartSession | Self::SendPrompt | Self::CancelTurn | Self::EditPrompt | Self::SetOptions => {
+                Right::Prompt
+            }
             Self::AnswerApproval => Right::Approve,
         }
     }

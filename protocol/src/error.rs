@@ -46,6 +46,8 @@ codes! {
     AgentUnavailable = 409, false, "This agent cannot be started on the host", "Install it or log in to it on the host, or choose another agent.";
     /// The approval was answered already, or its agent is gone.
     ApprovalNotPending = 409, false, "This question is no longer open", "Look at the session: it shows who answered, or that the agent has gone on.";
+    /// A file of a prompt is not there.
+    AttachmentMissing = 409, false, "A file of this prompt is no longer there", "Attach the file again.";
     /// An invalid request body.
     BadRequest = 400, false, "The request is not understood", "Compare the request with the protocol reference.";
     /// The body or frame is larger than the limit.
@@ -70,6 +72,8 @@ codes! {
     Invalid = 422, false, "The command has a part that cannot be used", "Correct the part that the detail names.";
     /// The lease was lost to another, or ran out.
     LeaseLost = 409, false, "This lease is no longer held", "Nothing: the command is in other hands.";
+    /// The file is of a kind that is not taken.
+    MediaUnsupported = 415, false, "Files of this kind are not taken", "Attach a PNG, JPEG, GIF or WebP image, or text in UTF-8.";
     /// The permission mode is not allowed from afar.
     ModeNotAllowed = 403, false, "This permission mode may not be chosen from afar", "Allow it in the host's configuration, or choose a mode that asks.";
     /// The model is not in the agent's catalogue.
@@ -90,6 +94,8 @@ codes! {
     ProjectUnavailable = 409, false, "This project cannot be used", "See on the host whether its directory is still there and inside the allowed roots.";
     /// Too many commands wait for the host.
     QueueFull = 429, true, "Too many commands wait for this host", "Wait until some have started, or take some back.";
+    /// The account keeps too many files.
+    QuotaExceeded = 507, false, "There is no room for more files", "Delete sessions whose files are no longer needed, or wait until unfinished uploads have run out.";
     /// Too many requests.
     RateLimited = 429, true, "Too many tries", "Wait as long as Retry-After says.";
     /// The reader was too slow.
@@ -100,12 +106,16 @@ codes! {
     ShuttingDown = 503, true, "Towline is shutting down here", "Connect again in a moment.";
     /// The store failed.
     StoreBroken = 503, false, "The disk failed, so nothing more is taken", "Look at the disk and restart Towline; nothing that was acknowledged is lost.";
+    /// The turn has begun, so its prompt cannot be changed.
+    TurnStarted = 409, false, "This prompt no longer waits: it has begun or ended", "Send another prompt, or stop the turn.";
     /// No credential, or one that is not valid any more.
     Unauthenticated = 401, false, "This device is not enrolled here", "Pair it: run `towline pair` on the host and enter the code.";
     /// The kind is not known.
     Unsupported = 422, false, "This kind of command is not known here", "Update Towline on the side that is older.";
     /// The versions do not overlap.
     UpgradeRequired = 426, false, "One side is too old to talk to the other", "Update the older side.";
+    /// The piece does not begin where the upload stands.
+    UploadOffset = 409, true, "The upload stands somewhere else", "Go on from the offset that the header Upload-Offset of this answer names.";
 }
 
 /// The body of an error over HTTP, and in an `error` frame of the socket: `application/problem+json`.

@@ -13,7 +13,7 @@ use crate::device::Device;
 use crate::host::{Host, Project};
 use crate::id::{ApprovalId, CommandId, DeviceId, ItemId, ProjectId, SessionId, TurnId};
 use crate::item::{Delta, Item};
-use crate::session::Session;
+use crate::session::{ReadMark, Session};
 use crate::turn::Turn;
 
 /// The version of fact values that this program writes (`value.v`).
@@ -188,5 +188,7 @@ facts! {
         Approval(ApprovalId, Approval) = "approval",
         /// An enrolled device.
         Device(DeviceId, Device) = "device",
+        /// How far the account has read a session.
+        ReadMark(SessionId, ReadMark) = "read_mark",
     }
 }

@@ -115,6 +115,8 @@ ids! {
     PairingId = "pai", "pairing";
     /// An entry of the audit trail.
     AuditId = "aud", "audit entry";
+    /// A file that is being uploaded.
+    UploadId = "upl", "upload";
     /// One HTTP request or socket connection, for logs and problems.
     RequestId = "req", "request";
 }

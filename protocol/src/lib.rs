@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod approval;
+pub mod blob;
 pub mod command;
 pub mod device;
 pub mod error;

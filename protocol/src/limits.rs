@@ -34,6 +34,20 @@ pub const ACK_TIMEOUT_MS: u64 = 30_000;
 pub const MAX_PROMPT_BYTES: usize = 256 * 1024;
 /// Longest name of a device or title of a session, in characters.
 pub const MAX_NAME_CHARS: usize = 120;
+/// Most files with one prompt (issue "The first hour": what a person attaches by hand).
+pub const MAX_ATTACHMENTS: usize = 10;
+/// Largest file that can be attached, in bytes (issue "The first hour": at most 25 MB).
+pub const MAX_BLOB_BYTES: u64 = 25_000_000;
+/// Largest piece of an upload, in bytes: what is sent again at most when a connection breaks, and held in memory meanwhile.
+pub const MAX_UPLOAD_PIECE_BYTES: usize = 1024 * 1024;
+/// Life of an upload that is not whole, in milliseconds from its beginning (24 h): a phone that lost its network has a day.
+pub const UPLOAD_TTL_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long a whole file that no session uses is kept, in milliseconds: a prompt may wait for 48 h, and a day to spare.
+pub const UNUSED_BLOB_MS: u64 = 72 * 60 * 60 * 1000;
+/// Most uploads of one account that are not whole: ten files of two prompts.
+pub const MAX_OPEN_UPLOADS: usize = 20;
+/// Most bytes of files that one account keeps, those announced and not whole included (W-092): forty of the largest.
+pub const MAX_ACCOUNT_BLOB_BYTES: u64 = 1_000_000_000;
 /// Default life of a command that waits, in milliseconds (N-17).
 pub const COMMAND_TTL_MS: u64 = 5 * 60 * 1000;
 /// Longest life that a client may ask for a command, in milliseconds: "keep for 24 h", and a day to spare.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, DeviceId, ProjectId, TurnId};
+use crate::id::{AccountId, DeviceId, ProjectId, SessionId, TurnId};
 use crate::time::UnixMs;
 use crate::turn::TurnState;
 
@@ -34,6 +34,11 @@ pub struct Session {
     pub created_at_ms: UnixMs,
     /// When something last happened in it.
     pub updated_at_ms: UnixMs,
+    /// When a person put it away; null while it is among the others. A new prompt takes it out again.
+    pub archived_at_ms: Option<UnixMs>,
+    /// Turns that have ended, however they did: what a person has not read yet is counted from here.
+    #[serde(default)]
+    pub ended_turns: u64,
     /// Its words.
     pub content: SessionContent,
 }
@@ -79,4 +84,43 @@ pub struct SessionContent {
     pub title: String,
     /// One line of what is happening now: the last words, the running tool, or what is asked.
     pub doing: Option<String>,
+}
+
+/// What a person changes about a session; null leaves a thing as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SessionEdit {
+    /// Its title, from now on: neither the host nor the agent names it again.
+    pub title: Option<String>,
+    /// Whether it is put away.
+    pub archived: Option<bool>,
+}
+
+/// The value of a `read_mark` fact: how far an account has read a session. The key is the session's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadMark {
+    /// The version of this shape.
+    pub v: u32,
+    /// Who has read.
+    pub account: AccountId,
+    /// Which session.
+    pub session: SessionId,
+    /// Ended turns that were read. What is unread: `max(0, endedTurns - readTurns)`.
+    pub read_turns: u64,
+}
+
+/// Says how far a person has read a session; a smaller number than before changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReadTo {
+    /// Ended turns that were read.
+    pub read_turns: u64,
+}
+
+impl Session {
+    /// Turns that ended after what was read.
+    pub fn unread(&self, mark: Option<&ReadMark>) -> u64 {
+        self.ended_turns.saturating_sub(mark.map_or(0, |mark| mark.read_turns))
+    }
 }

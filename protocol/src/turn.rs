@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::blob::Attachment;
 use crate::id::{CommandId, SessionId};
 use crate::item::Sender;
 use crate::offset::Offset;
@@ -157,4 +158,7 @@ pub enum TurnErrorCode {
 pub struct TurnContent {
     /// What the agent or the machine said of the error.
     pub detail: Option<String>,
+    /// The files that came with its prompt, in the order in which they were attached.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
 }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use protocol::error::ErrorCode;
 use protocol::{
-    api, approval, command, device, error, fact, host, id, item, limits, offset, path, session, socket, time, turn,
+    api, approval, blob, command, device, error, fact, host, id, item, limits, offset, path, session, socket, time,
+    turn,
 };
 use ts_rs::{Config, TS};
 
@@ -59,7 +60,13 @@ fn typescript_is_fresh() {
         id::CommandId,
         id::PairingId,
         id::AuditId,
+        id::UploadId,
         id::RequestId,
+        blob::BlobId,
+        blob::Blob,
+        blob::Attachment,
+        blob::UploadRequest,
+        blob::UploadState,
         offset::Offset,
         path::StreamPath,
         time::UnixMs,
@@ -100,6 +107,9 @@ fn typescript_is_fresh() {
         session::Activity,
         session::LastTurn,
         session::SessionContent,
+        session::SessionEdit,
+        session::ReadMark,
+        session::ReadTo,
         host::Host,
         host::Presence,
         host::HostContent,
@@ -116,6 +126,7 @@ fn typescript_is_fresh() {
         command::CommandBody,
         command::StartContent,
         command::PromptContent,
+        command::EditContent,
         command::AnswerContent,
         command::CommandKind,
         command::Command,
@@ -152,7 +163,7 @@ fn typescript_is_fresh() {
          /** A fact of a session: in its journal, or in the turn stream of one of its turns. */\n\
          export type SessionFact = Change<\"turn\", Turn> | Change<\"item\", Item> | Change<\"delta\", Delta> | Change<\"approval\", Approval>;\n\n\
          /** A fact of an account's feed. */\n\
-         export type FeedFact = Change<\"host\", Host> | Change<\"project\", Project> | Change<\"session\", Session> | Change<\"command\", Command> | Change<\"approval\", Approval> | Change<\"device\", Device>;\n\n",
+         export type FeedFact = Change<\"host\", Host> | Change<\"project\", Project> | Change<\"session\", Session> | Change<\"command\", Command> | Change<\"approval\", Approval> | Change<\"device\", Device> | Change<\"read_mark\", ReadMark>;\n\n",
     );
     writeln!(out, "/** The versions of the socket's protocol that this program speaks. */").expect("a string");
     writeln!(out, "export const PROTOCOL_MIN = {};", socket::PROTOCOL_MIN).expect("a string");
@@ -164,6 +175,9 @@ fn typescript_is_fresh() {
         ("maxReconnectMs", limits::MAX_RECONNECT_MS),
         ("ackTimeoutMs", limits::ACK_TIMEOUT_MS),
         ("maxPromptBytes", limits::MAX_PROMPT_BYTES as u64),
+        ("maxAttachments", limits::MAX_ATTACHMENTS as u64),
+        ("maxBlobBytes", limits::MAX_BLOB_BYTES),
+        ("maxUploadPieceBytes", limits::MAX_UPLOAD_PIECE_BYTES as u64),
         ("maxNameChars", limits::MAX_NAME_CHARS as u64),
         ("commandTtlMs", limits::COMMAND_TTL_MS),
         ("maxSubscriptions", limits::MAX_SUBSCRIPTIONS as u64),

@@ -114,7 +114,8 @@ async fn what_was_acknowledged_is_there_once_however_often_it_dies() {
     let project = first_project(&api).await;
     let socket = Socket::open(remote.clone(), options(1));
     let session = SessionId::from_uuid(fresh());
-    let content = StartContent { title: None, text: Some("[[rate 2]] [[words 20]]".to_owned()) };
+    let content =
+        StartContent { title: None, text: Some("[[rate 2]] [[words 20]]".to_owned()), attachments: Vec::new() };
     let (agent, model, mode) = ("demo".to_owned(), None, None);
     let start = command(host, CommandBody::StartSession { session, project, agent, model, mode, content });
     let mut sent = vec![start.id];
@@ -135,7 +136,10 @@ async fn what_was_acknowledged_is_there_once_however_often_it_dies() {
     for round in 0..rounds {
         let text =
             format!("[[rate 4]] [[words 40]] [[write r{round}.txt round {round}]] [[words 10]] [[say done {round}]]");
-        let prompt = command(host, CommandBody::SendPrompt { session, content: PromptContent { text } });
+        let prompt = command(
+            host,
+            CommandBody::SendPrompt { session, content: PromptContent { text, attachments: Vec::new() } },
+        );
         sent.push(prompt.id);
         let socket_of = socket.clone();
         acks.push(tokio::spawn(async move { socket_of.command(prompt).await }));

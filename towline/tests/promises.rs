@@ -64,7 +64,10 @@ impl Person {
     }
 
     fn prompt(&self, session: SessionId, text: &str) -> CommandRequest {
-        self.command(CommandBody::SendPrompt { session, content: PromptContent { text: text.to_owned() } })
+        self.command(CommandBody::SendPrompt {
+            session,
+            content: PromptContent { text: text.to_owned(), attachments: Vec::new() },
+        })
     }
 
     fn start(&self, session: SessionId, model: Option<&str>, text: Option<&str>) -> CommandRequest {
@@ -74,7 +77,7 @@ impl Person {
             agent: "demo".to_owned(),
             model: model.map(str::to_owned),
             mode: None,
-            content: StartContent { title: None, text: text.map(str::to_owned) },
+            content: StartContent { title: None, text: text.map(str::to_owned), attachments: Vec::new() },
         })
     }
 

@@ -62,7 +62,7 @@ async function begun(): Promise<Hub> {
   await hub.start();
   wires.at(-1)?.welcome();
   await vi.waitFor(() => expect(hub.rows.get().session.size).toBeGreaterThan(0));
-  hub.post("dev_host", { kind: "send_prompt", session: "ses_1", content: { text: "CANARY" } });
+  hub.post("dev_host", { kind: "send_prompt", session: "ses_1", content: { text: "CANARY", attachments: [] } });
   hub.drafts.set("ses_1", "CANARY");
   expect(JSON.stringify([...local.all])).toContain("CANARY");
   local.setItem("of-another-page", "stays");
@@ -85,7 +85,7 @@ it("a device that signs out keeps nothing of its account, in memory or in storag
   hub.unpair();
   nothingLeft(hub);
   // What comes late is of nobody.
-  hub.post("dev_host", { kind: "send_prompt", session: "ses_1", content: { text: "CANARY" } });
+  hub.post("dev_host", { kind: "send_prompt", session: "ses_1", content: { text: "CANARY", attachments: [] } });
   // So does a screen that is taken away with something typed in it.
   hub.drafts.set("ses_1", "CANARY");
   await Promise.resolve();

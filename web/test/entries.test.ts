@@ -44,7 +44,7 @@ describe("the lines of a transcript", () => {
 
 describe("messages that wait", () => {
   const sent = (phase: Sent["phase"]): ReadonlyMap<string, Sent> =>
-    new Map([["cmd_9", { request: { id: "cmd_9", host: "dev_h", ttlMs: null, body: { kind: "send_prompt", session: "ses_1", content: { text: "mine" } } }, atMs: 500, phase, state: null, error: phase === "refused" ? "queue_full" : null }]]);
+    new Map([["cmd_9", { request: { id: "cmd_9", host: "dev_h", ttlMs: null, body: { kind: "send_prompt", session: "ses_1", content: { text: "mine", attachments: [] } } }, atMs: 500, phase, state: null, error: phase === "refused" ? "queue_full" : null }]]);
 
   it("are shown once, however many of outbox, lists and journal know them", () => {
     expect(pending("ses_1", transcript(), rows(), sent("here")).map((each) => each.delivery)).toEqual(["here"]);

@@ -52,7 +52,7 @@ describe("the list of chats", () => {
   });
 
   it("has a chat that was just started, before its host has made it", () => {
-    const start: Sent = { request: { id: "cmd_2", host: "dev_h", ttlMs: null, body: { kind: "start_session", session: "ses_new", project: "prj_1", agent: "demo", model: null, mode: null, content: { title: null, text: "Fix it\nplease" } } }, atMs: 5, phase: "here", state: null, error: null };
+    const start: Sent = { request: { id: "cmd_2", host: "dev_h", ttlMs: null, body: { kind: "start_session", session: "ses_new", project: "prj_1", agent: "demo", model: null, mode: null, content: { title: null, text: "Fix it\nplease", attachments: [] } } }, atMs: 5, phase: "here", state: null, error: null };
     expect(listed(rows(), new Map([["cmd_2", start]]))).toMatchObject([{ id: "ses_new", title: "Fix it", need: "waiting", made: false }]);
   });
 });

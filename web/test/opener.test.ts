@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Api, ApiError } from "../src/hub/api";
 import { Outbox } from "../src/hub/outbox";
-import type { TranscriptPage, Turn } from "../src/protocol/generated";
+import type { CommandBody, TranscriptPage, Turn } from "../src/protocol/generated";
 import { canonical } from "../src/session/canonical";
 import { Opener } from "../src/session/opener";
 import { type ManualTime, type FakeWire, offset, world } from "./world";
@@ -128,7 +128,7 @@ function memory(): Storage {
 }
 
 describe("the outbox", () => {
-  const body = { kind: "send_prompt", session: "ses_1", content: { text: "hello" } } as const;
+  const body: CommandBody = { kind: "send_prompt", session: "ses_1", content: { text: "hello", attachments: [] } };
 
   it("keeps a message across a reload until the hub has it, and sends it by the same id", async () => {
     const storage = memory();

@@ -4,7 +4,7 @@ import { pauseMs } from "../src/hub/timing";
 import type { CommandRequest } from "../src/protocol/generated";
 import { type FakeWire, offset, world } from "./world";
 
-const command: CommandRequest = { id: "cmd_1", host: "dev_1", ttlMs: null, body: { kind: "send_prompt", session: "ses_1", content: { text: "hello" } } };
+const command: CommandRequest = { id: "cmd_1", host: "dev_1", ttlMs: null, body: { kind: "send_prompt", session: "ses_1", content: { text: "hello", attachments: [] } } };
 
 function collect(): { got: unknown[]; ends: string[]; feeder: { batch(messages: unknown[]): void; ended(reason: string): void } } {
   const got: unknown[] = [];

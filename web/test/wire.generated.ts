@@ -1,6 +1,6 @@
 // @generated from `protocol/tests/wire` by `cargo xtask gen`. Do not edit: a stale file fails a test.
 // What the wire carries, held against its types by the compiler; the same stands in `protocol/fixtures/wire`.
-import type { AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, ClientFrame, CommandAck, CommandRequest, DeviceList, FeedFact, Lists, Me, NewPairing, PairingAnswer, PairingList, PairingOffer, Problem, ServerFrame, SessionFact, TranscriptPage } from "../src/protocol/generated";
+import type { AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, ClientFrame, CommandAck, CommandRequest, DeviceList, FeedFact, Lists, Me, NewPairing, PairingAnswer, PairingList, PairingOffer, Problem, ReadTo, ServerFrame, SessionEdit, SessionFact, TranscriptPage, UploadRequest, UploadState } from "../src/protocol/generated";
 
 export const wire = {
   "session-facts": {
@@ -13,6 +13,47 @@ export const wire = {
       "value": {
         "agent": "claude",
         "content": {
+          "attachments": [],
+          "detail": null
+        },
+        "endedAtMs": null,
+        "error": null,
+        "lowWater": null,
+        "model": null,
+        "ord": 1,
+        "origin": {
+          "command": "cmd_019b76daa80075058505050505050505",
+          "type": "prompt"
+        },
+        "queuedAtMs": 1767225600000,
+        "sender": {
+          "account": "acc_019b76daa80071018101010101010101",
+          "device": "dev_019b76daa80072028202020202020202"
+        },
+        "session": "ses_019b76daa80073038303030303030303",
+        "startedAtMs": null,
+        "state": "queued",
+        "usage": null,
+        "v": 1
+      }
+    },
+    "a turn with an image waits": {
+      "headers": {
+        "operation": "insert"
+      },
+      "key": "trn_019b76daa80074048404040404040404",
+      "type": "turn",
+      "value": {
+        "agent": "claude",
+        "content": {
+          "attachments": [
+            {
+              "blob": "abababababababababababababababababababababababababababababababab",
+              "mediaType": "image/png",
+              "name": "tide.png",
+              "sizeBytes": 68
+            }
+          ],
           "detail": null
         },
         "endedAtMs": null,
@@ -45,6 +86,7 @@ export const wire = {
       "value": {
         "agent": "claude",
         "content": {
+          "attachments": [],
           "detail": null
         },
         "endedAtMs": null,
@@ -77,6 +119,7 @@ export const wire = {
       "value": {
         "agent": "claude",
         "content": {
+          "attachments": [],
           "detail": null
         },
         "endedAtMs": null,
@@ -108,6 +151,7 @@ export const wire = {
       "value": {
         "agent": "claude",
         "content": {
+          "attachments": [],
           "detail": null
         },
         "endedAtMs": 1767225600900,
@@ -145,6 +189,7 @@ export const wire = {
       "value": {
         "agent": "claude",
         "content": {
+          "attachments": [],
           "detail": null
         },
         "endedAtMs": 1767225600900,
@@ -183,6 +228,7 @@ export const wire = {
       "value": {
         "agent": "claude",
         "content": {
+          "attachments": [],
           "detail": "no such model"
         },
         "endedAtMs": 1767225600900,
@@ -686,11 +732,13 @@ export const wire = {
         "account": "acc_019b76daa80071018101010101010101",
         "activity": "starting",
         "agent": "demo",
+        "archivedAtMs": null,
         "content": {
           "doing": "Write notes.txt",
           "title": "Tides"
         },
         "createdAtMs": 1767225600000,
+        "endedTurns": 3,
         "host": "dev_019b76daa80079098909090909090909",
         "lastTurn": null,
         "mode": "ask",
@@ -711,11 +759,13 @@ export const wire = {
         "account": "acc_019b76daa80071018101010101010101",
         "activity": "needs_input",
         "agent": "demo",
+        "archivedAtMs": null,
         "content": {
           "doing": "Write notes.txt",
           "title": "Tides"
         },
         "createdAtMs": 1767225600000,
+        "endedTurns": 3,
         "host": "dev_019b76daa80079098909090909090909",
         "lastTurn": {
           "id": "trn_019b76daa80074048404040404040404",
@@ -726,6 +776,46 @@ export const wire = {
         "project": "prj_019b76daa8007a0a8a0a0a0a0a0a0a0a",
         "queuedTurns": 2,
         "updatedAtMs": 1767225600008,
+        "v": 1
+      }
+    },
+    "a session was put away": {
+      "headers": {
+        "operation": "update"
+      },
+      "key": "ses_019b76daa80073038303030303030303",
+      "type": "session",
+      "value": {
+        "account": "acc_019b76daa80071018101010101010101",
+        "activity": "not_loaded",
+        "agent": "demo",
+        "archivedAtMs": 1767225600020,
+        "content": {
+          "doing": "Write notes.txt",
+          "title": "Tides"
+        },
+        "createdAtMs": 1767225600000,
+        "endedTurns": 3,
+        "host": "dev_019b76daa80079098909090909090909",
+        "lastTurn": null,
+        "mode": "ask",
+        "model": null,
+        "project": "prj_019b76daa8007a0a8a0a0a0a0a0a0a0a",
+        "queuedTurns": 2,
+        "updatedAtMs": 1767225600008,
+        "v": 1
+      }
+    },
+    "an account has read": {
+      "headers": {
+        "operation": "update"
+      },
+      "key": "ses_019b76daa80073038303030303030303",
+      "type": "read_mark",
+      "value": {
+        "account": "acc_019b76daa80071018101010101010101",
+        "readTurns": 2,
+        "session": "ses_019b76daa80073038303030303030303",
         "v": 1
       }
     },
@@ -943,6 +1033,7 @@ export const wire = {
       "body": {
         "agent": "claude",
         "content": {
+          "attachments": [],
           "text": "hello",
           "title": "Tides"
         },
@@ -960,6 +1051,7 @@ export const wire = {
       "body": {
         "agent": "demo",
         "content": {
+          "attachments": [],
           "text": null,
           "title": null
         },
@@ -976,6 +1068,7 @@ export const wire = {
     "send a prompt": {
       "body": {
         "content": {
+          "attachments": [],
           "text": "hello"
         },
         "kind": "send_prompt",
@@ -988,6 +1081,7 @@ export const wire = {
     "send a prompt that may wait for a day": {
       "body": {
         "content": {
+          "attachments": [],
           "text": "hello"
         },
         "kind": "send_prompt",
@@ -996,6 +1090,39 @@ export const wire = {
       "host": "dev_019b76daa80079098909090909090909",
       "id": "cmd_019b76daa80075058505050505050505",
       "ttlMs": 86400000
+    },
+    "send an image without a word": {
+      "body": {
+        "content": {
+          "attachments": [
+            {
+              "blob": "abababababababababababababababababababababababababababababababab",
+              "mediaType": "image/png",
+              "name": "tide.png",
+              "sizeBytes": 68
+            }
+          ],
+          "text": ""
+        },
+        "kind": "send_prompt",
+        "session": "ses_019b76daa80073038303030303030303"
+      },
+      "host": "dev_019b76daa80079098909090909090909",
+      "id": "cmd_019b76daa80075058505050505050505",
+      "ttlMs": null
+    },
+    "change a prompt that waits": {
+      "body": {
+        "content": {
+          "text": "hello again"
+        },
+        "kind": "edit_prompt",
+        "session": "ses_019b76daa80073038303030303030303",
+        "turn": "trn_019b76daa80074048404040404040404"
+      },
+      "host": "dev_019b76daa80079098909090909090909",
+      "id": "cmd_019b76daa80075058505050505050505",
+      "ttlMs": null
     },
     "stop what runs": {
       "body": {
@@ -1094,6 +1221,7 @@ export const wire = {
       "command": {
         "body": {
           "content": {
+            "attachments": [],
             "text": "hello"
           },
           "kind": "send_prompt",
@@ -1373,6 +1501,36 @@ export const wire = {
         }
       ]
     } satisfies AuditPage,
+    "rename": {
+      "archived": null,
+      "title": "Tides"
+    } satisfies SessionEdit,
+    "put away": {
+      "archived": true,
+      "title": null
+    } satisfies SessionEdit,
+    "read": {
+      "readTurns": 3
+    } satisfies ReadTo,
+    "announce a file": {
+      "mediaType": "image/png",
+      "name": "tide.png",
+      "sizeBytes": 68
+    } satisfies UploadRequest,
+    "half a file": {
+      "blob": null,
+      "receivedBytes": 9,
+      "upload": "upl_019b76daa8007d0d8d0d0d0d0d0d0d0d"
+    } satisfies UploadState,
+    "a whole file": {
+      "blob": {
+        "mediaType": "image/png",
+        "sha256": "abababababababababababababababababababababababababababababababab",
+        "sizeBytes": 68
+      },
+      "receivedBytes": 68,
+      "upload": "upl_019b76daa8007d0d8d0d0d0d0d0d0d0d"
+    } satisfies UploadState,
     "problem": {
       "code": "not_found",
       "detail": "no such session",

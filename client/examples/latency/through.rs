@@ -67,7 +67,8 @@ pub(crate) async fn run(
     let sender = open(0)?;
     sender.live().await?;
     let request = |body| CommandRequest { id: CommandId::from_uuid(fresh()), host, ttl_ms: None, body };
-    let content = StartContent { title: Some("latency".to_owned()), text: Some("1 0".to_owned()) };
+    let content =
+        StartContent { title: Some("latency".to_owned()), text: Some("1 0".to_owned()), attachments: Vec::new() };
     let agent = "stamps".to_owned();
     sender
         .command(request(CommandBody::StartSession { session, project, agent, model: None, mode: None, content }))
@@ -90,7 +91,12 @@ pub(crate) async fn run(
         tokio::time::sleep(Duration::from_millis(200)).await;
         let text = format!("{} {pause}", words / rounds);
         let sent = now_ms();
-        sender.command(request(CommandBody::SendPrompt { session, content: PromptContent { text } })).await?;
+        sender
+            .command(request(CommandBody::SendPrompt {
+                session,
+                content: PromptContent { text, attachments: Vec::new() },
+            }))
+            .await?;
         acks.push(now_ms() - sent);
         for (n, reader) in watching.into_iter().enumerate() {
             let seen = reader.await??;

@@ -47,6 +47,14 @@ pub(super) async fn start(context: &Context, body: &CommandBody) -> Result<Sessi
     Ok(newborn(context, *project, agent, model.as_deref(), mode.as_deref(), content.title.as_deref()))
 }
 
+/// Checks the files that a command names: there is no way yet to bring one here.
+pub(super) fn attachments(body: &CommandBody) -> Result<(), Refusal> {
+    match body.attachments().first() {
+        None => Ok(()),
+        Some(missing) => Err(refusal(ErrorCode::AttachmentMissing, format!("there is no file {}", missing.blob))),
+    }
+}
+
 /// Checks the model and the mode that a command asks for.
 pub(super) fn options(context: &Context, agent: &str, body: &CommandBody) -> Result<(), Refusal> {
     let (CommandBody::StartSession { model, mode, .. } | CommandBody::SetOptions { model, mode, .. }) = body else {

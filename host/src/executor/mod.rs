@@ -126,6 +126,7 @@ impl Executor {
     async fn route(&mut self, leased: Leased) -> Result<(), Unroutable> {
         let session = leased.body.session();
         leased.body.validate().map_err(|error| check::invalid(&error))?;
+        check::attachments(&leased.body)?;
         let starts = matches!(leased.body, CommandBody::StartSession { .. });
         if !self.sessions.contains_key(&session) {
             let known = notes::get::<SessionNote>(&*self.context.port, &notes::session(session)).await?;
@@ -248,6 +249,7 @@ pub(crate) fn newborn(
         agent_session: None,
         next_ord: 1,
         last_turn: None,
+        ended_turns: 0,
         created_at_ms: now,
         updated_at_ms: now,
     }

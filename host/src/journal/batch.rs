@@ -22,11 +22,13 @@ pub(crate) struct Batch {
     weight: usize,
 }
 
-/// A turn, or a session without one, that a batch accepts.
+/// A turn, a session without one, or a change of a prompt, that a batch accepts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Accepts {
     pub(crate) command: CommandId,
     pub(crate) turn: Option<TurnId>,
+    /// The turn whose prompt it changes: should the lease be lost, then the prompt stays as it was.
+    pub(crate) edits: Option<TurnId>,
 }
 
 /// What may happen once a report is durable.
@@ -36,6 +38,8 @@ pub(crate) enum After {
     Accepted(TurnId),
     /// A command that makes no turn is done: say so.
     Done(Held),
+    /// A prompt was changed: the turn that waits has these words now, and the command is done.
+    Edited(Held, TurnId, String),
     /// The agent may be started.
     Open,
     /// The prompt of a turn may be handed over.
@@ -49,7 +53,7 @@ pub(crate) enum After {
 impl Batch {
     /// A batch that accepts something.
     pub(crate) fn accepting(command: CommandId, turn: Option<TurnId>) -> Self {
-        Self { accepts: Some(Accepts { command, turn }), ..Self::default() }
+        Self { accepts: Some(Accepts { command, turn, edits: None }), ..Self::default() }
     }
 
     /// Adds a fact to the session's journal.

@@ -84,6 +84,8 @@ struct Waiting {
     note: TurnNote,
     /// Whether that is durable.
     accepted: bool,
+    /// Changes of its prompt that are on their way to the disk: it does not begin meanwhile.
+    edits: u32,
 }
 
 /// The turn that runs.
@@ -186,7 +188,7 @@ impl Session {
             never: false,
             tag: String::new(),
             mailbox,
-            queue: queue.into_iter().map(|note| Waiting { note, accepted: true }).collect(),
+            queue: queue.into_iter().map(|note| Waiting { note, accepted: true, edits: 0 }).collect(),
             current: None,
             previous: None,
             approvals: BTreeMap::new(),

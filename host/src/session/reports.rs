@@ -108,6 +108,10 @@ impl Session {
         for after in in_flight.after {
             match after {
                 After::Accepted(turn) => self.accepted(turn),
+                After::Edited(held, turn, text) => {
+                    self.edited(turn, Some(text));
+                    self.finish(held, Ok(()));
+                }
                 After::Done(held) => self.finish(held, Ok(())),
                 After::Open => self.open_agent(),
                 After::Prompt(turn) => self.hand_over(turn),
@@ -130,6 +134,15 @@ impl Session {
             self.row.last_turn = Some(LastTurn { id: turn, state: TurnState::Queued });
         }
         self.dirty.fact = true;
+    }
+
+    /// The change of a prompt is durable, or came to nothing.
+    fn edited(&mut self, turn: TurnId, text: Option<String>) {
+        let Some(waiting) = self.queue.iter_mut().find(|waiting| waiting.note.id == turn) else { return };
+        waiting.edits = waiting.edits.saturating_sub(1);
+        if text.is_some() {
+            waiting.note.text = text;
+        }
     }
 
     fn open_agent(&mut self) {
@@ -159,6 +172,9 @@ impl Session {
     fn lost(&mut self, in_flight: &InFlight) {
         let Some(accepts) = in_flight.accepts else { return };
         tracing::info!(session = %self.id, command = %accepts.command, "a command was taken back before it was accepted");
+        if let Some(turn) = accepts.edits {
+            self.edited(turn, None);
+        }
         self.queue.retain(|waiting| Some(waiting.note.id) != accepts.turn);
         self.dirty.fact = true;
         if self.making == Some(accepts.command) {

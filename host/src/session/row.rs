@@ -35,6 +35,9 @@ pub(crate) fn fact(
         queued_turns: u32::try_from(queued_turns).unwrap_or(u32::MAX),
         created_at_ms: row.created_at_ms,
         updated_at_ms: row.updated_at_ms,
+        // The hub's to say, whatever stands here.
+        archived_at_ms: None,
+        ended_turns: row.ended_turns,
         content: SessionContent { title: row.title.clone(), doing: row.doing.clone() },
     };
     (id, operation, value).into()

@@ -99,16 +99,22 @@ impl Session {
         batch.note(notes::session(self.id), Some(notes::encode(&self.row)));
         batch.after.push(After::Accepted(id));
         self.outbox.push(batch);
-        self.queue.push_back(Waiting { note, accepted: false });
+        self.queue.push_back(Waiting { note, accepted: false, edits: 0 });
     }
 
     /// A prompt as the transcript shows it, at the next place.
     fn prompt_item(&mut self, turn: TurnId, fact: &Turn, text: String) -> Item {
+        let ord = self.take_ord();
+        self.prompt_at(ord, turn, fact, text)
+    }
+
+    /// A prompt as the transcript shows it, at a place that it has.
+    pub(super) fn prompt_at(&self, ord: u64, turn: TurnId, fact: &Turn, text: String) -> Item {
         Item {
             v: FACT_VERSION,
             session: self.id,
             turn,
-            ord: self.take_ord(),
+            ord,
             parent: None,
             role: Role::User,
             sender: fact.sender,
@@ -135,7 +141,7 @@ impl Session {
         if self.stopping || self.never || self.current.is_some() {
             return;
         }
-        if self.queue.front().is_none_or(|waiting| !waiting.accepted) {
+        if self.queue.front().is_none_or(|waiting| !waiting.accepted || waiting.edits > 0) {
             self.slot = Slot::No;
             return;
         }
@@ -261,6 +267,7 @@ impl Session {
             self.finish(held, Ok(()));
         }
         self.row.last_turn = Some(LastTurn { id, state });
+        self.row.ended_turns += 1;
         self.dirty.fact = true;
         self.previous = Some((id, running.live));
         self.slot = Slot::No;
@@ -323,13 +330,20 @@ impl Session {
             self.outbox.command(step);
         }
         let ended_at_ms = Some(self.context.now());
-        let fact = Turn { state, error: Some(error), ended_at_ms, content: TurnContent { detail }, ..note.fact };
+        let fact = Turn {
+            state,
+            error: Some(error),
+            ended_at_ms,
+            content: TurnContent { detail, ..note.fact.content },
+            ..note.fact
+        };
         let batch = self.outbox.open();
         batch.journal(self.id, (note.id, Operation::Update, fact));
         batch.note(notes::turn(self.id, note.id), None);
         if self.current.is_none() {
             self.row.last_turn = Some(LastTurn { id: note.id, state });
         }
+        self.row.ended_turns += 1;
         self.dirty.fact = true;
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use host::{Host, HostHandle, Options, Reaper};
-use protocol::command::{AnswerContent, CommandBody, CommandState, PromptContent, StartContent};
+use protocol::command::{AnswerContent, CommandBody, CommandState, EditContent, PromptContent, StartContent};
 use protocol::fact::SessionFact;
 use protocol::fold::Transcript;
 use protocol::id::{ApprovalId, CommandId, ProjectId, SessionId, TurnId};
@@ -120,17 +120,24 @@ impl World {
             agent: "puppet".into(),
             model: None,
             mode: mode.map(str::to_owned),
-            content: StartContent { title: None, text: text.map(str::to_owned) },
+            content: StartContent { title: None, text: text.map(str::to_owned), attachments: Vec::new() },
         };
         (session, self.command(body))
     }
 
     pub(crate) fn prompt(&self, session: SessionId, text: &str) -> CommandId {
-        self.command(CommandBody::SendPrompt { session, content: PromptContent { text: text.into() } })
+        self.command(CommandBody::SendPrompt {
+            session,
+            content: PromptContent { text: text.into(), attachments: Vec::new() },
+        })
     }
 
     pub(crate) fn cancel(&self, session: SessionId, turn: Option<TurnId>) -> CommandId {
         self.command(CommandBody::CancelTurn { session, turn })
+    }
+
+    pub(crate) fn edit(&self, session: SessionId, turn: TurnId, text: &str) -> CommandId {
+        self.command(CommandBody::EditPrompt { session, turn, content: EditContent { text: text.into() } })
     }
 
     pub(crate) fn answer(&self, session: SessionId, approval: ApprovalId, option: &str) -> CommandId {

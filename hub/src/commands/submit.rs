@@ -164,6 +164,7 @@ const fn kind_word(kind: CommandKind) -> &'static str {
         CommandKind::SendPrompt => "send_prompt",
         CommandKind::CancelTurn => "cancel_turn",
         CommandKind::AnswerApproval => "answer_approval",
+        CommandKind::EditPrompt => "edit_prompt",
         CommandKind::SetOptions => "set_options",
     }
 }
@@ -175,6 +176,7 @@ fn words(body: &CommandBody) -> usize {
             content.title.as_deref().map_or(0, str::len) + content.text.as_deref().map_or(0, str::len)
         }
         CommandBody::SendPrompt { content, .. } => content.text.len(),
+        CommandBody::EditPrompt { content, .. } => content.text.len(),
         CommandBody::AnswerApproval { content, .. } => {
             content.message.as_deref().map_or(0, str::len) + content.answers.values().map(String::len).sum::<usize>()
         }

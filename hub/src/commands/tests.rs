@@ -223,7 +223,7 @@ async fn what_makes_no_sense_is_refused_and_audited() {
     let session = world.live_session(generation).await;
     let (viewer, _) = world.device(&[Right::Read]).await;
     let (stranger, _) = world.stranger().await;
-    let content = PromptContent { text: "  ".to_owned() };
+    let content = PromptContent { text: "  ".to_owned(), attachments: Vec::new() };
     let empty = world.request(CommandBody::SendPrompt { session, content });
     let nowhere = world.prompt(world.session(), "hello");
     let mut elsewhere = world.prompt(session, "hello");

@@ -31,6 +31,8 @@ fn session_fact(world: &World, id: SessionId, host: DeviceId) -> FeedFact {
         queued_turns: 0,
         created_at_ms: world.clock.now(),
         updated_at_ms: world.clock.now(),
+        archived_at_ms: None,
+        ended_turns: 0,
         content: SessionContent::default(),
     };
     FeedFact::from((id, Operation::Update, value))

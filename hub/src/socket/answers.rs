@@ -17,7 +17,7 @@ pub(super) const MAX_WAITING: usize = 64;
 /// What is to be done about a command.
 #[derive(Debug)]
 pub(super) enum Ask {
-    Submit(CommandRequest),
+    Submit(Box<CommandRequest>),
     Cancel(CommandId),
 }
 
@@ -54,7 +54,7 @@ impl Answers {
             let (hub, who) = (self.hub.clone(), self.who.clone());
             self.running = Some(Box::pin(async move {
                 let answer = match ask {
-                    Ask::Submit(request) => hub.submit(&who, request).await,
+                    Ask::Submit(request) => hub.submit(&who, *request).await,
                     Ask::Cancel(command) => hub.cancel(&who, command).await,
                 };
                 (req, answer)

@@ -197,7 +197,7 @@ impl Connection<'_> {
                 self.line.say(&ServerFrame::Unsubscribed { sub }).await
             }
             ClientFrame::Command { req, command } => {
-                self.answers.push(req, Ask::Submit(command));
+                self.answers.push(req, Ask::Submit(Box::new(command)));
                 Ok(())
             }
             ClientFrame::CancelCommand { req, command } => {

@@ -4,11 +4,13 @@ use protocol::api::{
     AuditEntry, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck, DeviceList,
     DeviceRow, Lists, Me, NewPairing, PairingAnswer, PairingClaim, PairingList, PairingOffer, TranscriptPage,
 };
+use protocol::blob::{Blob, BlobId, UploadRequest, UploadState};
 use protocol::command::CommandState;
 use protocol::device::DeviceKind;
 use protocol::error::{ErrorCode, Problem};
-use protocol::id::{AccountId, AuditId, CommandId, DeviceId, PairingId};
+use protocol::id::{AccountId, AuditId, CommandId, DeviceId, PairingId, UploadId};
 use protocol::offset::Offset;
+use protocol::session::{ReadTo, SessionEdit};
 use protocol::time::UnixMs;
 
 use super::{AT, Sample, facts, id, sample};
@@ -61,6 +63,9 @@ pub(super) fn bodies() -> Vec<(&'static str, Sample)> {
     let offer = PairingOffer { pairing, code: text("ABCD-EFGH"), secret: text("s"), expires_at_ms: at };
     let response = ClaimResponse { pairing, claim_token: text("t"), words: text("amber tide"), expires_at_ms: at };
     let status = ClaimStatusRequest { pairing, claim_token: text("t"), wait_ms: 20_000 };
+    let upload = UploadRequest { name: text("tide.png"), media_type: text("image/png"), size_bytes: 68 };
+    let upload_id = UploadId::from_uuid(id(13));
+    let blob = Blob { sha256: BlobId::from_digest([0xab; 32]), media_type: text("image/png"), size_bytes: 68 };
     vec![
         ("ClaimRequest", sample("claim", &claim)),
         ("ClaimResponse", sample("claimed", &response)),
@@ -83,6 +88,15 @@ pub(super) fn bodies() -> Vec<(&'static str, Sample)> {
             sample("devices", &DeviceList { devices: vec![DeviceRow { device, about: about(), connected: true }] }),
         ),
         ("AuditPage", sample("audit", &AuditPage { entries: vec![entry], before: None })),
+        ("SessionEdit", sample("rename", &SessionEdit { title: Some(text("Tides")), archived: None })),
+        ("SessionEdit", sample("put away", &SessionEdit { title: None, archived: Some(true) })),
+        ("ReadTo", sample("read", &ReadTo { read_turns: 3 })),
+        ("UploadRequest", sample("announce a file", &upload)),
+        ("UploadState", sample("half a file", &UploadState { upload: upload_id, received_bytes: 9, blob: None })),
+        (
+            "UploadState",
+            sample("a whole file", &UploadState { upload: upload_id, received_bytes: 68, blob: Some(blob) }),
+        ),
         ("Problem", sample("problem", &Problem::new(ErrorCode::NotFound).detail("no such session"))),
     ]
 }

@@ -15,7 +15,7 @@ use protocol::item::{
     Role, ToolCall, ToolKind,
 };
 use protocol::offset::Offset;
-use protocol::session::{Activity, LastTurn, Session, SessionContent};
+use protocol::session::{Activity, LastTurn, ReadMark, Session, SessionContent};
 use protocol::time::UnixMs;
 use protocol::turn::{Origin, Turn, TurnContent, TurnError, TurnErrorCode, TurnState, Usage};
 
@@ -171,6 +171,8 @@ pub(super) fn of_sessions() -> Vec<Sample> {
     failed.content.detail = Some("no such model".to_owned());
     let mut resumed = turn(TurnState::AwaitingApproval);
     resumed.origin = Origin::Resume;
+    let mut with_image = turn(TurnState::Queued);
+    with_image.content.attachments = vec![super::attachment()];
     let words = |text: &str| ItemContent::Text { text: text.to_owned() };
     let step = |text: &str, status| PlanEntry { text: text.to_owned(), status };
     let plan = vec![
@@ -184,6 +186,7 @@ pub(super) fn of_sessions() -> Vec<Sample> {
     child.parent = Some(ItemId::from_uuid(id(8)));
     vec![
         on_turn("a turn waits", Operation::Insert, turn(TurnState::Queued)),
+        on_turn("a turn with an image waits", Operation::Insert, with_image),
         on_turn("a turn runs", Operation::Update, turn(TurnState::Running)),
         on_turn("a turn waits for a person", Operation::Update, resumed),
         on_turn("a turn is done", Operation::Update, completed),
@@ -286,6 +289,8 @@ fn row(activity: Activity, last_turn: Option<LastTurn>) -> Session {
         queued_turns: 2,
         created_at_ms: at(0),
         updated_at_ms: at(8),
+        archived_at_ms: None,
+        ended_turns: 3,
         content: SessionContent { title: "Tides".to_owned(), doing: Some("Write notes.txt".to_owned()) },
     }
 }
@@ -301,6 +306,8 @@ pub(super) fn of_feeds() -> Vec<Sample> {
     };
     let on_session =
         |name: &str, operation, value| of_feed(name, &FeedFact::Session { id: session(), operation, value });
+    let mut archived = row(Activity::NotLoaded, None);
+    archived.archived_at_ms = Some(at(20));
     let last = LastTurn { id: turn_id(), state: TurnState::AwaitingApproval };
     let project = Project {
         v: 1,
@@ -314,6 +321,15 @@ pub(super) fn of_feeds() -> Vec<Sample> {
         of_feed("a project", &FeedFact::from((ProjectId::from_uuid(id(10)), Operation::Insert, project))),
         on_session("a new session", Operation::Insert, Some(row(Activity::Starting, None))),
         on_session("a session needs somebody", Operation::Update, Some(row(Activity::NeedsInput, Some(last)))),
+        on_session("a session was put away", Operation::Update, Some(archived)),
+        of_feed(
+            "an account has read",
+            &FeedFact::from((
+                session(),
+                Operation::Update,
+                ReadMark { v: 1, account: AccountId::from_uuid(id(1)), session: session(), read_turns: 2 },
+            )),
+        ),
         on_session("a session is gone", Operation::Delete, None),
         on_command("a command waits", CommandState::Queued),
         on_command("a command succeeded", CommandState::Succeeded),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use protocol::command::{AnswerContent, CommandBody, CommandRequest, CommandState, PromptContent, StartContent};
+use protocol::command::{
+    AnswerContent, CommandBody, CommandRequest, CommandState, EditContent, PromptContent, StartContent,
+};
 use protocol::error::{ErrorCode, Problem};
 use protocol::id::{AccountId, ApprovalId, CommandId, DeviceId, ProjectId, SessionId, TurnId};
 use protocol::offset::Offset;
@@ -22,7 +24,10 @@ fn request(body: CommandBody) -> CommandRequest {
 }
 
 fn prompt() -> CommandRequest {
-    request(CommandBody::SendPrompt { session: session(), content: PromptContent { text: "hello".to_owned() } })
+    request(CommandBody::SendPrompt {
+        session: session(),
+        content: PromptContent { text: "hello".to_owned(), attachments: Vec::new() },
+    })
 }
 
 pub(super) fn commands() -> Vec<Sample> {
@@ -38,7 +43,11 @@ pub(super) fn commands() -> Vec<Sample> {
                 agent: "claude".to_owned(),
                 model: Some("sonnet".to_owned()),
                 mode: Some("plan".to_owned()),
-                content: StartContent { title: Some("Tides".to_owned()), text: Some("hello".to_owned()) },
+                content: StartContent {
+                    title: Some("Tides".to_owned()),
+                    text: Some("hello".to_owned()),
+                    attachments: Vec::new(),
+                },
             }),
         ),
         sample(
@@ -54,6 +63,21 @@ pub(super) fn commands() -> Vec<Sample> {
         ),
         sample("send a prompt", &prompt()),
         sample("send a prompt that may wait for a day", &long),
+        sample(
+            "send an image without a word",
+            &request(CommandBody::SendPrompt {
+                session: session(),
+                content: PromptContent { text: String::new(), attachments: vec![super::attachment()] },
+            }),
+        ),
+        sample(
+            "change a prompt that waits",
+            &request(CommandBody::EditPrompt {
+                session: session(),
+                turn: TurnId::from_uuid(id(4)),
+                content: EditContent { text: "hello again".to_owned() },
+            }),
+        ),
         sample("stop what runs", &request(CommandBody::CancelTurn { session: session(), turn: None })),
         sample(
             "stop one turn",

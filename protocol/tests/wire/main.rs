@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use protocol::blob::{Attachment, BlobId};
 use protocol::id::{AccountId, DeviceId};
 use protocol::item::Sender;
 use serde::Serialize;
@@ -32,6 +33,16 @@ fn id(n: u8) -> Uuid {
 
 fn sender() -> Sender {
     Sender { account: AccountId::from_uuid(id(1)), device: DeviceId::from_uuid(id(2)) }
+}
+
+/// An image with a prompt.
+fn attachment() -> Attachment {
+    Attachment {
+        blob: BlobId::from_digest([0xab; 32]),
+        name: "tide.png".to_owned(),
+        media_type: "image/png".to_owned(),
+        size_bytes: 68,
+    }
 }
 
 /// A value as it goes over the wire, with the name of the story that it tells.

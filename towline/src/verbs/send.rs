@@ -52,14 +52,17 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
     let (_, host) = node.me().await?;
     let known = node.known().await?;
     let body = match &wish.session {
-        Some(session) => CommandBody::SendPrompt { session: known.session(session)?, content: PromptContent { text } },
+        Some(session) => CommandBody::SendPrompt {
+            session: known.session(session)?,
+            content: PromptContent { text, attachments: Vec::new() },
+        },
         None => CommandBody::StartSession {
             session: SessionId::from_uuid(SystemClock.fresh()),
             project: project(&known, wish.project.as_deref(), env)?,
             agent: agent(&known, host, wish.agent)?,
             model: wish.model,
             mode: wish.mode,
-            content: StartContent { title: None, text: Some(text) },
+            content: StartContent { title: None, text: Some(text), attachments: Vec::new() },
         },
     };
     let session = body.session();

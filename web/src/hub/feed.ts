@@ -1,7 +1,6 @@
-import type { Approval, Command, Device, Host, Project, Session } from "../protocol/generated";
+import type { Approval, Command, Device, Host, Project, ReadMark, Session } from "../protocol/generated";
 import { type Fact, parseFact } from "../session/fact";
 import type { Api } from "./api";
-import type { ReadMark } from "./marks";
 import type { HubSocket, Subscription } from "./socket";
 import { Store } from "./store";
 import { type Timing, browserTiming, pauseMs } from "./timing";

@@ -52,9 +52,91 @@ export type PairingId = string;
 export type AuditId = string;
 
 /**
+ * A file that is being uploaded.
+ */
+export type UploadId = string;
+
+/**
  * One HTTP request or socket connection, for logs and problems.
  */
 export type RequestId = string;
+
+/**
+ * The SHA-256 of a file's bytes: 64 lower-case hex digits.
+ */
+export type BlobId = string;
+
+/**
+ * A file that is whole: the hub has seen all of it and knows what it is.
+ */
+export type Blob = { 
+/**
+ * What it is called by: `GET /v1/blobs/{sha256}`.
+ */
+sha256: BlobId, 
+/**
+ * What its bytes are, found by looking at them: `image/png`, `image/jpeg`, `image/gif`, `image/webp` or `text/plain`.
+ */
+mediaType: string, 
+/**
+ * Its size, in bytes.
+ */
+sizeBytes: number, };
+
+/**
+ * A file with a prompt.
+ */
+export type Attachment = { 
+/**
+ * The file.
+ */
+blob: BlobId, 
+/**
+ * What the person calls it; never a path.
+ */
+name: string, 
+/**
+ * What its bytes are, as the finished upload said.
+ */
+mediaType: string, 
+/**
+ * Its size, in bytes.
+ */
+sizeBytes: number, };
+
+/**
+ * Begins an upload.
+ */
+export type UploadRequest = { 
+/**
+ * What the person calls the file.
+ */
+name: string, 
+/**
+ * What the client takes it for; the hub looks for itself.
+ */
+mediaType: string, 
+/**
+ * Its whole size, in bytes.
+ */
+sizeBytes: number, };
+
+/**
+ * How far an upload is.
+ */
+export type UploadState = { 
+/**
+ * Which.
+ */
+upload: UploadId, 
+/**
+ * Bytes that the hub has on disk: the next piece begins there.
+ */
+receivedBytes: number, 
+/**
+ * The file, once all of it is there.
+ */
+blob: Blob | null, };
 
 /**
  * A position in a stream: everything before it has been read, what follows has not.
@@ -456,7 +538,11 @@ export type TurnContent = {
 /**
  * What the agent or the machine said of the error.
  */
-detail: string | null, };
+detail: string | null, 
+/**
+ * The files that came with its prompt, in the order in which they were attached.
+ */
+attachments: Array<Attachment>, };
 
 /**
  * The value of an `approval` fact.
@@ -668,6 +754,14 @@ createdAtMs: UnixMs,
  */
 updatedAtMs: UnixMs, 
 /**
+ * When a person put it away; null while it is among the others. A new prompt takes it out again.
+ */
+archivedAtMs: UnixMs | null, 
+/**
+ * Turns that have ended, however they did: what a person has not read yet is counted from here.
+ */
+endedTurns: number, 
+/**
  * Its words.
  */
 content: SessionContent, };
@@ -702,6 +796,49 @@ title: string,
  * One line of what is happening now: the last words, the running tool, or what is asked.
  */
 doing: string | null, };
+
+/**
+ * What a person changes about a session; null leaves a thing as it is.
+ */
+export type SessionEdit = { 
+/**
+ * Its title, from now on: neither the host nor the agent names it again.
+ */
+title: string | null, 
+/**
+ * Whether it is put away.
+ */
+archived: boolean | null, };
+
+/**
+ * The value of a `read_mark` fact: how far an account has read a session. The key is the session's id.
+ */
+export type ReadMark = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * Who has read.
+ */
+account: AccountId, 
+/**
+ * Which session.
+ */
+session: SessionId, 
+/**
+ * Ended turns that were read. What is unread: `max(0, endedTurns - readTurns)`.
+ */
+readTurns: number, };
+
+/**
+ * Says how far a person has read a session; a smaller number than before changes nothing.
+ */
+export type ReadTo = { 
+/**
+ * Ended turns that were read.
+ */
+readTurns: number, };
 
 /**
  * The value of a `host` fact.
@@ -991,7 +1128,19 @@ option: string,
 /**
  * The words.
  */
-content: AnswerContent, } | { "kind": "set_options", 
+content: AnswerContent, } | { "kind": "edit_prompt", 
+/**
+ * Which session.
+ */
+session: SessionId, 
+/**
+ * Which turn.
+ */
+turn: TurnId, 
+/**
+ * The words.
+ */
+content: EditContent, } | { "kind": "set_options", 
 /**
  * Which session.
  */
@@ -1016,14 +1165,31 @@ title: string | null,
 /**
  * The first prompt.
  */
-text: string | null, };
+text: string | null, 
+/**
+ * Files that go with the first prompt; without one there are none.
+ */
+attachments: Array<Attachment>, };
 
 /**
  * The words of `send_prompt`.
  */
 export type PromptContent = { 
 /**
- * The prompt.
+ * The prompt; may be empty when files go with it.
+ */
+text: string, 
+/**
+ * Files that go with it.
+ */
+attachments: Array<Attachment>, };
+
+/**
+ * The words of `edit_prompt`.
+ */
+export type EditContent = { 
+/**
+ * The prompt, as it is to be from now on.
  */
 text: string, };
 
@@ -1043,7 +1209,7 @@ answers: { [key in string]: string }, };
 /**
  * The kind of a command.
  */
-export type CommandKind = "start_session" | "send_prompt" | "cancel_turn" | "answer_approval" | "set_options";
+export type CommandKind = "start_session" | "send_prompt" | "cancel_turn" | "answer_approval" | "edit_prompt" | "set_options";
 
 /**
  * The value of a `command` fact.
@@ -1136,7 +1302,7 @@ detail: string | null, };
 /**
  * What went wrong, stable for ever.
  */
-export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_not_pending" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "internal" | "invalid" | "lease_lost" | "mode_not_allowed" | "model_unavailable" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_unavailable" | "queue_full" | "rate_limited" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "unauthenticated" | "unsupported" | "upgrade_required";
+export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "internal" | "invalid" | "lease_lost" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
 
 /**
  * The body of an error over HTTP, and in an `error` frame of the socket: `application/problem+json`.
@@ -1689,7 +1855,7 @@ export type Change<T extends string, V> = { type: T, key: string, value?: V, hea
 export type SessionFact = Change<"turn", Turn> | Change<"item", Item> | Change<"delta", Delta> | Change<"approval", Approval>;
 
 /** A fact of an account's feed. */
-export type FeedFact = Change<"host", Host> | Change<"project", Project> | Change<"session", Session> | Change<"command", Command> | Change<"approval", Approval> | Change<"device", Device>;
+export type FeedFact = Change<"host", Host> | Change<"project", Project> | Change<"session", Session> | Change<"command", Command> | Change<"approval", Approval> | Change<"device", Device> | Change<"read_mark", ReadMark>;
 
 /** The versions of the socket's protocol that this program speaks. */
 export const PROTOCOL_MIN = 1;
@@ -1702,6 +1868,9 @@ export const LIMITS = {
   maxReconnectMs: 30000,
   ackTimeoutMs: 30000,
   maxPromptBytes: 262144,
+  maxAttachments: 10,
+  maxBlobBytes: 25000000,
+  maxUploadPieceBytes: 1048576,
   maxNameChars: 120,
   commandTtlMs: 300000,
   maxSubscriptions: 256,

@@ -1,5 +1,4 @@
-import type { ReadMark } from "../hub/marks";
-import type { Approval, Command, Delta, Device, Host, Item, Operation, Project, Session, Turn } from "../protocol/generated";
+import type { Approval, Command, Delta, Device, Host, Item, Operation, Project, ReadMark, Session, Turn } from "../protocol/generated";
 
 /** The row types of a session's streams and of a feed. */
 export interface Rows {

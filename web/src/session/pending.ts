@@ -75,7 +75,7 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
 
 /** Another try of a failed prompt; a failed start is tried again from its own screen, unless this device still has its body. */
 function body(kind: string, session: string, text: string): CommandBody | null {
-  return kind === "send_prompt" ? { kind: "send_prompt", session, content: { text } } : null;
+  return kind === "send_prompt" ? { kind: "send_prompt", session, content: { text, attachments: [] } } : null;
 }
 
 /** Where the message that began a turn stands. */

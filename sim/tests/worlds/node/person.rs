@@ -87,7 +87,7 @@ impl Person {
             agent: ACTOR.to_owned(),
             model: None,
             mode: None,
-            content: StartContent { title: None, text: Some(format!("{} begins", self.who)) },
+            content: StartContent { title: None, text: Some(format!("{} begins", self.who)), attachments: Vec::new() },
         };
         self.command(start, None, &mut dice).await;
         self.desk.pages().sessions.push(session);
@@ -112,7 +112,8 @@ impl Person {
                 }
                 _ => {
                     let ttl = dice.chance(300).then_some(dice.within(1_000..10_000));
-                    let content = PromptContent { text: format!("{} says {number}", self.who) };
+                    let content =
+                        PromptContent { text: format!("{} says {number}", self.who), attachments: Vec::new() };
                     last = Some(self.command(CommandBody::SendPrompt { session, content }, ttl, &mut dice).await);
                 }
             }

@@ -55,7 +55,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
       agent: agent.id,
       model: offered(agent.models, model),
       mode: offered(agent.modes, mode),
-      content: { title: null, text },
+      content: { title: null, text, attachments: [] },
     });
     hub.drafts.set("new", "");
     go({ screen: "session", session }, true);

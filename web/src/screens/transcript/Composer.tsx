@@ -39,7 +39,7 @@ export function Composer({ session, host, running, sent }: Props) {
   const send = (event?: FormEvent): void => {
     event?.preventDefault();
     if (!ready) return;
-    hub.post(host, { kind: "send_prompt", session, content: { text } });
+    hub.post(host, { kind: "send_prompt", session, content: { text, attachments: [] } });
     setText("");
     hub.drafts.set(session, "");
     sent();
