@@ -105,4 +105,12 @@ mod tests {
         assert_eq!((newer.code, newer.title.as_str(), newer.hint.as_str()), (ErrorCode::RateLimited, "Moon", "Wait."));
         assert_eq!(problem(502, b"<html>").code, ErrorCode::Internal);
     }
+
+    #[test]
+    fn fuzz_problems() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/fixtures/wire/http-bodies.json");
+        let newer = r#"{"status":429,"code":"moon_full","title":"Moon","hint":"Wait."}"#;
+        let corpus = fuzz::json(&file).and(fuzz::words(&[newer]));
+        fuzz::target("problems", &corpus, |input| problem(429, input).code != ErrorCode::RateLimited);
+    }
 }

@@ -87,4 +87,17 @@ mod tests {
             prop_assert_eq!(found, texts.into_iter().map(Bytes::from).collect::<Vec<_>>());
         }
     }
+
+    #[test]
+    fn fuzz_json_batches() {
+        let good =
+            [r#"[{"b":1,"a":"é"},[1,2],"x",null]"#, r#"{"type":"turn","key":"k","value":{"v":1}}"#, "[]", "12.50"];
+        let told = fuzz::target("json-batches", &fuzz::words(&good), |input| {
+            let Ok(found) = messages(input) else { return false };
+            let again = messages(&array(found.iter().map(Bytes::as_ref))).expect("an array of messages");
+            assert_eq!(again, found);
+            true
+        });
+        assert!(told.understood > told.count / 20, "{told:?}");
+    }
 }

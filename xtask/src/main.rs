@@ -10,6 +10,7 @@ mod bench;
 mod conformance;
 mod dev;
 mod e2e;
+mod fuzz;
 mod generate;
 mod interrupt;
 mod npm;
@@ -48,6 +49,8 @@ enum Verb {
     Conformance(conformance::Options),
     /// Runs the named benches, or all of them
     Bench(bench::Options),
+    /// Feeds every parser with damaged input, a million times each
+    Fuzz(fuzz::Options),
     /// Runs the crash loops for long
     Soak(soak::Options),
 }
@@ -74,6 +77,7 @@ fn main() -> std::process::ExitCode {
         Verb::E2e(options) => e2e::run(&options).map(|_| ()),
         Verb::Conformance(options) => conformance::run(&options).map(|_| ()),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Soak(options) => soak::run(&options),
     };
     match result {

@@ -153,3 +153,18 @@ fn said(content: &ItemContent) -> String {
         _ => String::new(),
     }
 }
+
+/// Feeds a mapper with damaged lines of the recordings.
+pub(super) fn fuzz_lines(name: &str, prefix: &str, mut line: impl FnMut(&str) -> Vec<Step>) {
+    let said =
+        |name: String| messages(&name).into_iter().filter(|(way, _)| *way == '<').map(|(_, line)| line.to_string());
+    // The longest would only make it slow.
+    let lines: Vec<String> = names(prefix).into_iter().flat_map(said).filter(|line| line.len() < 4_096).collect();
+    let corpus = fuzz::words(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let told = fuzz::target(name, &corpus, |input| {
+        // As the reader of the pipe hands them on: one line, its bytes made UTF-8.
+        let text = String::from_utf8_lossy(input).replace('\n', " ");
+        line(&text).iter().any(|step| matches!(step, Step::Event(_) | Step::Response { .. }))
+    });
+    assert!(told.understood > told.count / 20, "{told:?}");
+}

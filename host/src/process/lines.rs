@@ -107,4 +107,24 @@ mod tests {
     async fn wrong_utf8_is_replaced() {
         assert_eq!(all(b"a\xff\xfeb\n", 100).await, [text("a\u{fffd}\u{fffd}b")]);
     }
+
+    #[test]
+    fn fuzz_lines() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let corpus = fuzz::words(&[
+            "{\"jsonrpc\":\"2.0\"}\n{\"id\":1}\r\n\n",
+            "a long line without an end",
+            "\n",
+            "é\n\u{1f600}\n",
+        ]);
+        fuzz::target("lines", &corpus, |input| {
+            let found = runtime.block_on(all(input, 64));
+            let ends = input.iter().filter(|byte| **byte == b'\n').count();
+            assert!(found.len() <= ends + 1);
+            // A byte that is not UTF-8 becomes three.
+            let short = |line: &Line| !matches!(line, Line::Text(text) if text.len() > 3 * 64 || text.contains('\n'));
+            assert!(found.iter().all(short));
+            !found.is_empty()
+        });
+    }
 }

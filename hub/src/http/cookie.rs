@@ -45,4 +45,18 @@ mod tests {
         headers.append(header::COOKIE, HeaderValue::from_static("c=d;towline_device=yes; e=f"));
         assert_eq!(read(&headers), Some("yes"));
     }
+
+    #[test]
+    fn fuzz_cookies() {
+        let corpus = fuzz::words(&["a=b; towline_device=yes; c=d", "towline_device=", "__Host-towline_device=yes"]);
+        fuzz::target("cookies", &corpus, |input| {
+            let mut headers = HeaderMap::new();
+            for part in input.split(|byte| *byte == b'\n') {
+                if let Ok(value) = HeaderValue::from_bytes(part) {
+                    headers.append(header::COOKIE, value);
+                }
+            }
+            read(&headers).is_some_and(|found| !found.is_empty() || panic!("an empty credential"))
+        });
+    }
 }

@@ -204,4 +204,23 @@ mod tests {
         assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
         assert_eq!(source("::ffff:10.0.0.1"), "10.0.0.1");
     }
+
+    #[test]
+    fn fuzz_names_and_origins() {
+        let corpus = fuzz::words(&["localhost:4437", "[::1]:80", "http://127.0.0.1:5173", "https://desk.test", "null"]);
+        fuzz::target("names-and-origins", &corpus, |input| {
+            let Ok(value) = http::HeaderValue::from_bytes(input) else { return false };
+            let mut request = Request::get("/").body(axum::body::Body::empty()).expect("a request");
+            request.headers_mut().insert(header::HOST, value.clone());
+            let named = authority(request.headers(), request.uri()).and_then(name_of).is_some();
+            request.headers_mut().insert(header::HOST, http::HeaderValue::from_static("desk.test"));
+            request.headers_mut().insert(header::ORIGIN, value);
+            let parts = request.into_parts().0;
+            let ours = [true, false].map(|secure| origin(&Options { secure, ..crate::testing::options() }, &parts));
+            let text = std::str::from_utf8(input).unwrap_or_default().to_ascii_lowercase();
+            let expected = ["http://desk.test", "https://desk.test", "http://127.0.0.1:5173"].contains(&text.as_str());
+            assert!(expected || !ours.contains(&Some(true)), "{text}");
+            named
+        });
+    }
 }

@@ -73,4 +73,14 @@ mod tests {
         }
         assert_eq!(normal(&shown("10ABCDEF")).as_deref(), Some("10ABCDEF"));
     }
+
+    #[test]
+    fn fuzz_pairing_codes() {
+        let corpus = fuzz::words(&["10AB-CDEF", "10abcdef", " 1o ab-cd ef ", "LOAB\u{2014}CDEF"]);
+        fuzz::target("pairing-codes", &corpus, |input| {
+            let Some(code) = normal(&String::from_utf8_lossy(input)) else { return false };
+            assert_eq!(normal(&shown(&code)), Some(code));
+            true
+        });
+    }
 }

@@ -219,4 +219,22 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn fuzz_heard_frames() {
+        let examples = examples();
+        let corpus = fuzz::words(&examples.iter().map(String::as_str).collect::<Vec<_>>());
+        let told = fuzz::target("heard-frames", &corpus, |input| {
+            let text = String::from_utf8_lossy(input);
+            match read(&text) {
+                Heard::Frame(_) => true,
+                Heard::Refused { problem, .. } | Heard::Noise(problem) => {
+                    let short = problem.detail.is_none_or(|detail| detail.chars().count() < 300);
+                    assert!(short && !problem.hint.is_empty());
+                    false
+                }
+            }
+        });
+        assert!(told.understood > told.count / 20, "{told:?}");
+    }
 }

@@ -185,4 +185,42 @@ mod tests {
         }
         assert!(!wants_close(&HeaderMap::new()));
     }
+
+    #[test]
+    fn fuzz_headers() {
+        use crate::http::read::Query;
+        use crate::lifetime::{parse_expiry, parse_ttl};
+        let corpus = fuzz::words(&[
+            "writer-1",
+            "0",
+            "9007199254740991",
+            "application/json; charset=utf-8",
+            "true",
+            "3600",
+            "2026-11-20T22:30:00Z",
+            "sessions/a%2Fb%c3%a9",
+            "offset=0000000000000000_0000000000000000&live=long-poll&cursor=17",
+        ]);
+        let mut last: Vec<Vec<u8>> = vec![b"writer-1".to_vec(), b"0".to_vec(), b"0".to_vec()];
+        fuzz::target("stream-headers", &corpus, |input| {
+            last.rotate_left(1);
+            last[2] = input.to_vec();
+            let mut headers = HeaderMap::new();
+            let producer_names = [name::PRODUCER_ID, name::PRODUCER_EPOCH, name::PRODUCER_SEQ];
+            let names = producer_names.into_iter().chain([header::CONTENT_TYPE, name::CLOSED, name::SEQ]);
+            for (name, value) in names.zip(last.iter().cycle()) {
+                if let Ok(value) = HeaderValue::from_bytes(value) {
+                    headers.insert(name, value);
+                }
+            }
+            let _ = (content_type(&headers), text(&headers, &name::SEQ).is_ok(), wants_close(&headers));
+            if let Ok(text) = std::str::from_utf8(input) {
+                let _ = (percent_decoded(text), parse_ttl(text), parse_expiry(text), is_json(text));
+                let _ = Query::parse(text).is_ok();
+            }
+            let Ok(Some(producer)) = producer(&headers) else { return false };
+            assert!(producer.epoch.max(producer.seq) <= MAX_PRODUCER_NUMBER && !producer.id.is_empty());
+            true
+        });
+    }
 }

@@ -34,7 +34,7 @@ pub(super) enum Live {
 }
 
 impl Query {
-    fn parse(query: &str) -> Result<Self, Problem> {
+    pub(super) fn parse(query: &str) -> Result<Self, Problem> {
         let mut parsed = Self { from: None, live: None, cursor: None };
         for pair in query.split('&').filter(|p| !p.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

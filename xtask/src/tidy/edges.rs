@@ -7,15 +7,17 @@ use super::Finding;
 
 /// A crate of ours and those of ours that it may use, in tests too.
 const EDGES: &[(&str, &[&str])] = &[
-    ("protocol", &[]),
+    ("protocol", &["fuzz"]),
     ("store", &["protocol"]),
-    ("streams", &["protocol", "store"]),
+    ("streams", &["fuzz", "protocol", "store"]),
     ("web", &[]),
-    ("hub", &["protocol", "store", "streams", "web"]),
-    ("host", &["protocol"]),
-    ("client", &["protocol"]),
-    ("towline", &["client", "host", "hub", "protocol", "store", "streams", "web"]),
+    ("hub", &["fuzz", "protocol", "store", "streams", "web"]),
+    ("host", &["fuzz", "protocol"]),
+    ("client", &["fuzz", "protocol"]),
+    ("towline", &["client", "fuzz", "host", "hub", "protocol", "store", "streams", "web"]),
     ("sim", &["client", "host", "hub", "protocol", "store", "streams", "web"]),
+    // Damaged input for tests.
+    ("fuzz", &[]),
     ("xtask", &[]),
 ];
 
@@ -32,6 +34,8 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
 
 /// Features that hold stand-ins for the real thing, and the only crate that may use them outside of tests (W-123).
 const STAND_INS: (&[&str], &str) = (&["contract", "doubles"], "sim");
+/// What is for tests and nothing else.
+const TESTS_ONLY: &str = "fuzz";
 
 /// One crate of ours and everything it depends on, also for tests and build scripts.
 pub(super) struct Package {
@@ -54,7 +58,9 @@ pub(super) fn packages(metadata: &Value) -> Result<Vec<Package>> {
         .iter()
         .map(|package| {
             let dependencies = package["dependencies"].as_array().context("cargo metadata has no dependencies")?;
-            let stand_ins = dependencies.iter().filter(|used| used["kind"].is_null() && has_stand_in(used));
+            let stand_ins = dependencies
+                .iter()
+                .filter(|used| used["kind"].is_null() && (used["name"] == TESTS_ONLY || has_stand_in(used)));
             Ok(Package {
                 name: name(package)?,
                 stand_ins: stand_ins.map(name).collect::<Result<_>>()?,

@@ -20,7 +20,7 @@ const SQL: [&str; 9] = [
 ];
 
 pub(super) fn environment(file: &File) -> Vec<Finding> {
-    let library = library(file) && !matches!(file.top(), "towline" | "xtask") && file.name() != "build.rs";
+    let library = library(file) && !matches!(file.top(), "towline" | "xtask" | "fuzz") && file.name() != "build.rs";
     if !library {
         return Vec::new();
     }

@@ -147,3 +147,29 @@ fn a_question_outside_of_a_turn_is_answered_at_once() {
     let steps = mapper.line(line);
     assert!(matches!(&steps[..], [crate::agent::link::Step::Write(line)] if line.contains("cancelled")), "{steps:?}");
 }
+
+#[test]
+fn fuzz_acp_lines() {
+    let mut mapper = AcpMapper::new("/home/dev/project");
+    let mut lines = 0_u32;
+    crate::agent::tests::fuzz_lines("acp-lines", "acp-", |line| {
+        lines += 1;
+        if lines.is_multiple_of(64) {
+            mapper.prompted(&lines.to_string());
+        }
+        let steps = mapper.line(line);
+        for request in mapper.asks.keys().cloned().collect::<Vec<_>>() {
+            let answer = Answer { option: "allow".to_owned(), message: None, answers: Vec::new() };
+            let _ = mapper.answer(&request, &answer);
+        }
+        if lines.is_multiple_of(256) {
+            let _ = mapper.cancel();
+        }
+        // A session that lasts: what a mapper keeps must not grow with all that it is told.
+        if lines.is_multiple_of(16_384) {
+            let _ = mapper.ended();
+            mapper = AcpMapper::new("/home/dev/project");
+        }
+        steps
+    });
+}

@@ -185,3 +185,29 @@ fn a_wrong_key_is_not_tried_ten_times() {
     trace.take(mapper.line(r#"{"type":"result","is_error":true,"terminal_reason":"aborted_streaming"}"#));
     assert!(matches!(ends(&trace)[..], [TurnOutcome::Failed { code: TurnErrorCode::CredentialsExpired, .. }]));
 }
+
+#[test]
+fn fuzz_claude_lines() {
+    let mut mapper = ClaudeMapper::new("/home/dev/project", false);
+    let mut lines = 0_u32;
+    crate::agent::tests::fuzz_lines("claude-lines", "claude-", |line| {
+        lines += 1;
+        if lines.is_multiple_of(64) {
+            mapper.prompted(&lines.to_string());
+        }
+        let steps = mapper.line(line);
+        for request in mapper.asks.keys().cloned().collect::<Vec<_>>() {
+            let answer = Answer { option: "allow".to_owned(), message: None, answers: Vec::new() };
+            let _ = mapper.answer(&request, &answer);
+        }
+        if lines.is_multiple_of(256) {
+            let _ = mapper.interrupt();
+        }
+        // A session that lasts: what a mapper keeps must not grow with all that it is told.
+        if lines.is_multiple_of(16_384) {
+            let _ = mapper.ended();
+            mapper = ClaudeMapper::new("/home/dev/project", false);
+        }
+        steps
+    });
+}
