@@ -27,7 +27,7 @@ test(`a chat of ${ITEMS} items opens from its end and pages backwards`, async ({
 
   const begun = Date.now();
   await page.goto(new URL(`/s/${session}`, towline.ready.url).href);
-  await expect(screen.log(page)).toContainText(/no 1\s*$/);
+  await expect(screen.log(page)).toContainText(/no 1(?!\d)/);
   const opened = Date.now() - begun;
   testInfo.annotations.push({ type: "opened", description: `${ITEMS} items, from address to words: ${opened} ms` });
   console.error(`long: ${ITEMS} items opened in ${opened} ms`);

@@ -32,6 +32,9 @@ const TEXT: [string, string[]][] = [
   ["accent", ["ground", "surface", "accent-wash"]],
   ["good", ["ground", "surface"]],
   ["bad", ["ground", "surface", "bad-wash"]],
+  ...["keyword", "string", "comment", "number", "name", "meta"].map((ink): [string, string[]] => [`ink-${ink}`, ["sunken", "added-wash", "removed-wash"]]),
+  ["good", ["sunken"]],
+  ["bad", ["sunken"]],
   ["on-accent", ["accent-fill", "accent-press"]],
 ];
 const MARKS: [string, string[]][] = [

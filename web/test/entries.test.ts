@@ -9,7 +9,7 @@ import { pending } from "../src/session/pending";
 
 const fact = (type: string, key: string, value: object): Fact => parseFact({ type, key, value: { v: 1, session: "ses_1", ...value }, headers: { operation: "insert" } }) ?? expect.fail();
 const sender = { account: "acc_1", device: "dev_1" };
-const turn = (key: string, ord: number, state: TurnState, command: string, error: object | null = null): Fact => fact("turn", key, { ord, state, origin: { type: "prompt", command }, error, content: { detail: null } });
+const turn = (key: string, ord: number, state: TurnState, command: string, error: object | null = null): Fact => fact("turn", key, { ord, state, origin: { type: "prompt", command }, error, usage: null, content: { detail: null } });
 const item = (key: string, of: string, ord: number, role: string, parent: string | null = null): Fact => fact("item", key, { turn: of, ord, role, parent, createdAtMs: ord, content: { kind: "text", text: key } });
 const command = (key: string, state: CommandState, text: string, of: string | null = null): Fact => fact("command", key, { kind: "send_prompt", host: "dev_h", turn: of, sender, state, createdAtMs: 100, error: null, content: { text, detail: null } });
 
@@ -39,6 +39,34 @@ describe("the lines of a transcript", () => {
   it("indent what a sub-agent says, and end even when parents go in a circle", () => {
     const told = transcript(item("itm_1", "trn_1", 1, "agent"), item("itm_2", "trn_1", 2, "agent", "itm_1"), item("itm_3", "trn_1", 3, "agent", "itm_4"), item("itm_4", "trn_1", 4, "agent", "itm_3"));
     expect(entries(told).map((entry) => (entry.kind === "item" ? entry.depth : -1))).toEqual([0, 1, 3, 3]);
+  });
+});
+
+describe("what belongs together", () => {
+  const call = (key: string, ord: number, name: string, parent: string | null = null, status = "done"): Fact => fact("item", key, { turn: "trn_1", ord, role: "agent", parent, status, createdAtMs: ord, content: { kind: "tool_call", tool: "task", name } });
+  const plan = (key: string, ord: number, text: string): Fact => fact("item", key, { turn: "trn_1", ord, role: "agent", parent: null, status: "done", createdAtMs: ord, content: { kind: "plan", entries: [{ text, status: "pending" }] } });
+  const drawn = (told: Transcript): unknown[] => entries(told).map((entry) => (entry.kind === "item" ? [entry.id, ...entry.children.map((child) => child.id)] : entry.id));
+
+  it("is drawn together: what two sub-agents do at once stands in the call of each", () => {
+    const told = transcript(call("itm_1", 1, "Task"), call("itm_2", 2, "Task"), item("itm_3", "trn_1", 3, "agent", "itm_2"), item("itm_4", "trn_1", 4, "agent", "itm_1"), item("itm_5", "trn_1", 5, "agent"), item("itm_6", "trn_1", 6, "agent", "itm_2"));
+    expect(drawn(told)).toEqual([["itm_1", "itm_4"], ["itm_2", "itm_3", "itm_6"], ["itm_5"]]);
+  });
+
+  it("is drawn by itself while the call stands on an older page", () => {
+    expect(drawn(transcript(item("itm_3", "trn_1", 3, "agent", "itm_gone")))).toEqual([["itm_3"]]);
+  });
+
+  it("is one plan in a turn, as it is now, and the call that wrote it is not told twice unless it failed", () => {
+    const told = transcript(plan("itm_1", 1, "old"), call("itm_2", 2, "TodoWrite"), plan("itm_3", 3, "new"), call("itm_4", 4, "TodoWrite", null, "failed"));
+    expect(drawn(told)).toEqual([["itm_1"], ["itm_4"]]);
+    const [line] = entries(told);
+    expect(line?.kind === "item" && line.item.content.kind === "plan" ? line.item.content.entries[0]?.text : "").toBe("new");
+  });
+
+  it("ends with what the turn used", () => {
+    const used = { inputTokens: 1, outputTokens: 2, cachedTokens: 0, costMicroUsd: null };
+    const ended = fact("turn", "trn_1", { ord: 1, state: "completed", origin: { type: "prompt", command: "cmd_1" }, error: null, usage: used, content: { detail: null } });
+    expect(drawn(transcript(ended, item("itm_1", "trn_1", 2, "agent")))).toEqual([["itm_1"], "trn_1"]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { blocks } from "../src/parts/blocks";
-import { commandOf } from "../src/screens/transcript/Tool";
+import { commandOf } from "../src/screens/transcript/tool/input";
 import { counts, diff, hunks } from "../src/session/diff";
 
 describe("blocks of Markdown", () => {

@@ -5,6 +5,8 @@ import remend from "remend";
 import { words } from "../words";
 import { MAX_MARKDOWN, blocks } from "./blocks";
 import { copyText } from "./clipboard";
+import { Code as Coloured } from "./code/Code";
+import { ofFence } from "./code/language";
 import "./markdown.css";
 
 const PLUGINS = [remarkGfm];
@@ -54,6 +56,8 @@ const COMPONENTS: Components = {
 function Code({ children }: ComponentPropsWithoutRef<"pre">) {
   const block = useRef<HTMLPreElement>(null);
   const [copied, setCopied] = useState(false);
+  const name = language(children);
+  const plain = content(children);
   const copy = async (): Promise<void> => {
     if (!(await copyText(block.current?.textContent ?? ""))) return;
     setCopied(true);
@@ -62,13 +66,13 @@ function Code({ children }: ComponentPropsWithoutRef<"pre">) {
   return (
     <div className="markdown-code">
       <div className="markdown-code-head">
-        <span>{language(children)}</span>
-        <button type="button" onClick={() => void copy()}>
+        <span>{name}</span>
+        <button type="button" aria-label={copied ? words.copied : words.copyCode(name)} onClick={() => void copy()}>
           {copied ? words.copied : words.copy}
         </button>
       </div>
       <pre ref={block} tabIndex={0}>
-        {children}
+        {plain === null ? children : <Coloured text={plain} language={ofFence(name)} />}
       </pre>
     </div>
   );
@@ -78,4 +82,10 @@ function Code({ children }: ComponentPropsWithoutRef<"pre">) {
 function language(children: ReactNode): string {
   if (!isValidElement<{ className?: string }>(children)) return "";
   return /language-(\S+)/.exec(children.props.className ?? "")?.[1] ?? "";
+}
+
+/** The text of a code block, when it is nothing but text. */
+function content(children: ReactNode): string | null {
+  if (!isValidElement<{ children?: ReactNode }>(children)) return null;
+  return typeof children.props.children === "string" ? children.props.children : null;
 }

@@ -2,6 +2,8 @@
 export interface DiffLine {
   sign: "+" | "-" | " ";
   text: string;
+  /** Its place, from 0: in the old text when it was removed, else in the new one. */
+  at: number;
 }
 
 /** Largest comparison, in pairs of lines. */
@@ -22,12 +24,12 @@ export function diff(before: string, after: string): DiffLine[] | null {
   const left = old.slice(start, old.length - end);
   const right = now.slice(start, now.length - end);
   if (left.length * right.length > MAX_PAIRS) return null;
-  const same = (text: string): DiffLine => ({ sign: " ", text });
-  return [...old.slice(0, start).map(same), ...middle(left, right), ...old.slice(old.length - end).map(same)];
+  const same = (from: number) => (text: string, at: number): DiffLine => ({ sign: " ", text, at: from + at });
+  return [...now.slice(0, start).map(same(0)), ...middle(left, right, start), ...now.slice(now.length - end).map(same(now.length - end))];
 }
 
 /** The longest common lines, by the table of their lengths. */
-function middle(left: readonly string[], right: readonly string[]): DiffLine[] {
+function middle(left: readonly string[], right: readonly string[], start: number): DiffLine[] {
   const width = right.length + 1;
   const table = new Uint32Array((left.length + 1) * width);
   const at = (i: number, j: number): number => table[i * width + j] ?? 0;
@@ -41,14 +43,14 @@ function middle(left: readonly string[], right: readonly string[]): DiffLine[] {
   while (i < left.length || j < right.length) {
     const [a, b] = [left[i], right[j]];
     if (a !== undefined && a === b) {
-      found.push({ sign: " ", text: a });
+      found.push({ sign: " ", text: a, at: start + j });
       i += 1;
       j += 1;
     } else if (a !== undefined && (b === undefined || at(i + 1, j) >= at(i, j + 1))) {
-      found.push({ sign: "-", text: a });
+      found.push({ sign: "-", text: a, at: start + i });
       i += 1;
     } else {
-      found.push({ sign: "+", text: b ?? "" });
+      found.push({ sign: "+", text: b ?? "", at: start + j });
       j += 1;
     }
   }

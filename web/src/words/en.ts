@@ -32,6 +32,16 @@ const itemStates: Record<ItemStatus, string> = {
   unknown: "unknown state",
 };
 
+/** Exit codes that a shell gives a meaning of their own. */
+const exits: Record<number, string> = {
+  126: "It was found, but it cannot be run (exit code 126).",
+  127: "There is no such command (exit code 127).",
+  130: "It was interrupted (exit code 130).",
+  137: "It was killed (exit code 137), perhaps for want of memory.",
+  139: "It crashed (exit code 139).",
+  143: "It was told to end (exit code 143).",
+};
+
 const presences: Record<Presence, string> = {
   online: "online",
   stale: "not heard from",
@@ -91,6 +101,7 @@ export const en = {
   close: "Close",
   copy: "Copy",
   copied: "Copied",
+  copyCode: (language: string): string => (language === "" ? "Copy the code" : `Copy the code (${language})`),
   retry: "Retry",
   dismiss: "Dismiss",
   span,
@@ -236,6 +247,9 @@ export const en = {
     starts: (agent: string): string => `${agent} is being started`,
     unknownItem: "Something was said that this page cannot show. Load it anew after an update.",
     plan: "Plan",
+    planDone: (done: number, all: number): string => `${done} of ${all} done`,
+    tokens: (read: number, written: number): string => `${many(read, "token", "tokens")} read, ${written.toLocaleString("en")} written`,
+    cost: (usd: number): string => `about $${usd.toFixed(usd < 0.1 ? 4 : 2)}`,
     planStatus: (status: PlanStatus): string => ({ pending: "to do", in_progress: "under way", completed: "done" })[status],
     notice: (level: NoticeLevel): string => ({ info: "Note", warning: "Warning", error: "Error" })[level],
     turnError: (code: TurnErrorCode): string => turnErrors[code] ?? turnErrors.unknown,
@@ -265,7 +279,20 @@ export const en = {
     exit: (code: number): string => `exit ${code}`,
     showAll: (n: number): string => `Show all ${n.toLocaleString("en")} lines`,
     showLess: "Show the last lines",
-    omitted: (size: string): string => `${size} of output were left out.`,
+    showFirst: "Show the first lines",
+    copy: (what: string): string => `Copy: ${what}`,
+    command: "Command",
+    task: "What it is to do",
+    matches: "Matches",
+    noMatches: "Nothing was found.",
+    found: (n: number): string => many(n, "match", "matches"),
+    foundFiles: (n: number): string => (n === 0 ? "nothing" : many(n, "file", "files")),
+    page: (title: string, host: string): string => (title.includes(host) ? title : `${title}, ${host}`),
+    foundPages: (n: number): string => many(n, "page", "pages"),
+    steps: (n: number): string => many(n, "step", "steps"),
+    exited: (code: number): string => exits[code] ?? `It ended with exit code ${code}.`,
+    failedWith: (said: string): string => (said === "" ? "It failed and did not say why." : `It failed: ${said}`),
+    omitted: (size: string): string => `${size} more were printed. They are longer than what is kept here and were left out.`,
     input: "Input",
     output: "Output",
     newFile: "new file",

@@ -1,9 +1,18 @@
 import { memo, useMemo } from "react";
+import { Tokens } from "../../parts/code/Tokens";
+import { ofPath } from "../../parts/code/language";
+import { useTokens } from "../../parts/code/useTokens";
 import type { Diff } from "../../protocol/generated";
-import { counts, diff, hunks } from "../../session/diff";
+import { type DiffLine, counts, diff, hunks } from "../../session/diff";
 import { words } from "../../words";
+import { Folded } from "./tool/Folded";
 
-/** An edit of one file, by line; `whole` leaves nothing out between the changes. */
+/** Lines of a change that are shown before all are asked for. */
+const FIRST_LINES = 200;
+
+const CLASSES = { "+": "diff-added", "-": "diff-removed", " ": "diff-same" } as const;
+
+/** An edit of one file, by line; `whole` leaves nothing out between the changes, and folds nothing. */
 export const DiffView = memo(function DiffView({ edit, whole = false }: { edit: Diff; whole?: boolean }) {
   const lines = useMemo(() => diff(edit.oldText ?? "", edit.newText), [edit]);
   const count = lines === null ? null : counts(lines);
@@ -17,19 +26,31 @@ export const DiffView = memo(function DiffView({ edit, whole = false }: { edit: 
       {lines === null ? (
         <>
           <p className="small soft">{words.tool.diffTooLong}</p>
-          <pre className="code-block" tabIndex={0}>{edit.newText}</pre>
+          <Folded lines={edit.newText.split("\n")} from="start" whole={whole} />
         </>
       ) : (
-        <pre className="code-block diff-lines" tabIndex={0}>
-          {(whole ? lines : hunks(lines)).map((line, at) => (
-            // a line of a comparison is named by its place
-            <span key={at} className={line === null ? "diff-gap" : line.sign === "+" ? "diff-added" : line.sign === "-" ? "diff-removed" : "diff-same"}>
-              {line === null ? "⋯" : `${line.sign} ${line.text}`}
-              {"\n"}
-            </span>
-          ))}
-        </pre>
+        <Changes edit={edit} lines={whole ? lines : hunks(lines)} whole={whole} />
       )}
     </figure>
   );
 });
+
+function Changes({ edit, lines, whole }: { edit: Diff; lines: readonly (DiffLine | null)[]; whole: boolean }) {
+  const language = ofPath(edit.path);
+  const before = useTokens(edit.oldText ?? "", language);
+  const after = useTokens(edit.newText, language);
+  const draw = (line: DiffLine | null, at: number) =>
+    line === null ? (
+      // a line of a comparison is named by its place
+      <span key={at} className="diff-gap">
+        {"⋯\n"}
+      </span>
+    ) : (
+      <span key={at} className={CLASSES[line.sign]}>
+        <span className="diff-sign">{line.sign}</span>
+        <Tokens line={(line.sign === "-" ? before : after)?.[line.at]} plain={line.text} />
+        {"\n"}
+      </span>
+    );
+  return <Folded lines={lines} from="start" whole={whole} first={FIRST_LINES} className="diff-lines" draw={draw} />;
+}

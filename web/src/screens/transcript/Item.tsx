@@ -4,19 +4,31 @@ import { Mark, type Shape } from "../../parts/Mark";
 import { Markdown } from "../../parts/Markdown";
 import type { Item, PlanEntry, PlanStatus } from "../../protocol/generated";
 import { words } from "../../words";
+import { type ItemEntry, same } from "../../session/entries";
 import { Tool } from "./Tool";
 
-/** What the agent says, thinks, does or plans; what a person says is drawn by `Message`. */
-export const AgentItem = memo(function AgentItem({ item, depth, working }: { item: Item; depth: number; working: boolean }) {
-  const growing = item.settledAtMs === null && working;
-  return (
-    <div className={`item item-depth-${depth}`} data-kind={item.content.kind} data-status={item.status}>
-      <Content item={item} growing={growing} />
-    </div>
-  );
-});
+interface Props {
+  entry: ItemEntry;
+  /** The turn goes on: what is not settled may still grow. */
+  working: boolean;
+}
 
-function Content({ item, growing }: { item: Item; growing: boolean }) {
+/** What the agent says, thinks, does or plans; what a person says is drawn by `Message`. */
+export const AgentItem = memo(
+  function AgentItem({ entry, working }: Props) {
+    const { item, depth } = entry;
+    return (
+      <div className={`item item-depth-${depth}`} data-kind={item.content.kind} data-status={item.status}>
+        <Content entry={entry} working={working} />
+      </div>
+    );
+  },
+  (a, b) => a.working === b.working && same(a.entry, b.entry),
+);
+
+function Content({ entry, working }: Props) {
+  const { item } = entry;
+  const growing = item.settledAtMs === null && working;
   const { content } = item;
   switch (content.kind) {
     case "text":
@@ -24,14 +36,23 @@ function Content({ item, growing }: { item: Item; growing: boolean }) {
     case "reasoning":
       return <Reasoning item={item} text={content.text} growing={growing} />;
     case "tool_call":
-      return <Tool call={content} status={item.status} />;
+      return (
+        <Tool call={content} status={item.status} steps={entry.children.length}>
+          {entry.children.map((child) => (
+            <AgentItem key={child.id} entry={child} working={working} />
+          ))}
+        </Tool>
+      );
     case "plan":
       return <Plan entries={content.entries} />;
     case "notice":
       return (
-        <p className={`notice notice-${content.level}`}>
-          <strong>{words.transcript.notice(content.level)}</strong> {content.text}
-        </p>
+        <div className={`notice notice-${content.level}`}>
+          <Mark shape={content.level === "info" ? "idle" : content.level === "warning" ? "needs" : "failed"} />
+          <p>
+            <strong>{words.transcript.notice(content.level)}</strong> {content.text}
+          </p>
+        </div>
       );
     default:
       return <p className="notice notice-info">{words.transcript.unknownItem}</p>;
@@ -60,9 +81,13 @@ const PLAN_SHAPES: Record<PlanStatus, Shape> = { pending: "idle", in_progress: "
 
 /** The agent's plan, whole each time. */
 export function Plan({ entries }: { entries: readonly PlanEntry[] }) {
+  const done = entries.filter((entry) => entry.status === "completed").length;
   return (
-    <div className="card plan">
-      <h2 className="card-kind">{words.transcript.plan}</h2>
+    <section className="card plan" aria-label={words.transcript.plan}>
+      <header className="plan-head">
+        <h2 className="card-kind">{words.transcript.plan}</h2>
+        <span className="small soft">{words.transcript.planDone(done, entries.length)}</span>
+      </header>
       <ol>
         {entries.map((entry, at) => (
           // a step has no other name than its place
@@ -72,6 +97,6 @@ export function Plan({ entries }: { entries: readonly PlanEntry[] }) {
           </li>
         ))}
       </ol>
-    </div>
+    </section>
   );
 }

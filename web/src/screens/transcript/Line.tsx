@@ -1,6 +1,6 @@
 import { memo } from "react";
 import type { Rows } from "../../hub/feed";
-import type { Item, Me, Sender, Turn } from "../../protocol/generated";
+import type { Item, Me, Sender, Turn, Usage } from "../../protocol/generated";
 import { type Entry, same } from "../../session/entries";
 import { isFinal } from "../../session/fold";
 import { delivered } from "../../session/pending";
@@ -47,7 +47,7 @@ function Drawn({ line, turn, call, place, rows, me, agent, host, now }: Props) {
       </Message>
     );
   }
-  return <AgentItem item={item} depth={line.depth} working={turn !== undefined && !isFinal(turn.state)} />;
+  return <AgentItem entry={line} working={turn !== undefined && !isFinal(turn.state)} />;
 }
 
 function stopper(by: Sender, rows: Rows, me: Me | null): string {
@@ -60,6 +60,8 @@ const TurnEnd = memo(function TurnEnd({ turn, by }: { turn: Turn; by: string | n
   const { error, content, state } = turn;
   const calm = error?.code === "cancelled";
   const reason = error ? (calm && by ? words.transcript.stoppedBy(by) : words.transcript.turnError(error.code)) : "";
+  const used = turn.usage ? <Used turn={turn} usage={turn.usage} /> : null;
+  if (state === "completed") return <div className="turn-end turn-end-calm" data-turn-state={state}>{used}</div>;
   return (
     <div className={calm ? "turn-end turn-end-calm" : "turn-end"} data-turn-state={state}>
       <p>
@@ -71,6 +73,18 @@ const TurnEnd = memo(function TurnEnd({ turn, by }: { turn: Turn; by: string | n
           {content.detail}
         </pre>
       ) : null}
+      {used}
     </div>
   );
 });
+
+/** What a turn took, in one quiet line. */
+function Used({ turn, usage }: { turn: Turn; usage: Usage }) {
+  const { startedAtMs, endedAtMs } = turn;
+  const parts = [
+    startedAtMs !== null && endedAtMs !== null ? words.span(endedAtMs - startedAtMs) : "",
+    words.transcript.tokens(usage.inputTokens + usage.cachedTokens, usage.outputTokens),
+    usage.costMicroUsd ? words.transcript.cost(usage.costMicroUsd / 1e6) : "",
+  ];
+  return <p className="turn-used small soft">{parts.filter((part) => part !== "").join(" · ")}</p>;
+}

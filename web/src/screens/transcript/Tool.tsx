@@ -1,29 +1,43 @@
-import { useId, useState } from "react";
+import { Fragment, type ReactNode, useId, useState } from "react";
 import { Icon } from "../../parts/Icon";
 import { Mark, type Shape } from "../../parts/Mark";
-import type { Diff, ItemStatus, ToolCall } from "../../protocol/generated";
-import { counts, diff } from "../../session/diff";
+import { Markdown } from "../../parts/Markdown";
+import { Code } from "../../parts/code/Code";
+import type { ItemStatus, ToolCall, ToolKind } from "../../protocol/generated";
 import { words } from "../../words";
 import { DiffView } from "./DiffView";
-
-/** Lines of output that are shown before all are asked for. */
-const LAST_LINES = 8;
+import { commandOf, field, inputOf, pretty } from "./tool/input";
+import { Labelled } from "./tool/Labelled";
+import { Command, FilePart, Matches, Output, Web } from "./tool/Parts";
+import { reason, summary } from "./tool/summary";
 
 const SHAPES: Record<ItemStatus, Shape> = { running: "working", done: "done", failed: "failed", denied: "dead", interrupted: "dead", unknown: "idle" };
 
+/** Tools that only look, and what of their input stands in their title. */
+const LOOKS: ReadonlySet<ToolKind> = new Set<ToolKind>(["read", "search", "fetch"]);
+const TITLED: ReadonlySet<string> = new Set(["url", "pattern", "query", "file_path", "path", "notebook_path"]);
+
+interface Props {
+  call: ToolCall;
+  status: ItemStatus;
+  /** How many lines its sub-agent has, and how they are drawn. */
+  steps?: number;
+  children?: ReactNode;
+}
+
 /** A tool call: one line when settled and fine, open while it runs or when it failed. */
-export function Tool({ call, status }: { call: ToolCall; status: ItemStatus }) {
-  const wants = (status === "running" && (call.tool === "execute" || call.output !== "")) || status === "failed";
+export function Tool({ call, status, steps = 0, children }: Props) {
+  const wants = (status === "running" && (call.tool === "execute" || call.output !== "" || steps > 0)) || status === "failed";
   const [asked, setAsked] = useState<boolean | null>(null);
   const open = asked ?? wants;
   const body = useId();
   const failed = status === "failed" || (call.exitCode !== null && call.exitCode !== 0);
-  const note = summary(call, status);
+  const note = summary(call, status, steps);
   return (
     <section className={`card tool${open ? " tool-open" : ""}`} data-tool={call.tool} data-status={status}>
       <button type="button" className="tool-head" aria-expanded={open} aria-controls={body} onClick={() => setAsked(!open)}>
         <span className="card-kind">{words.tool.kind(call.tool)}</span>
-        <span className="tool-title">{call.title || call.name}</span>
+        <span className="tool-title">{titled(call)}</span>
         {note === "" ? null : <span className="tool-note">{note}</span>}
         <Mark shape={failed && status === "done" ? "failed" : SHAPES[status]} word={words.tool.status(status)} />
         <span className={open ? "turner turner-open" : "turner"}>
@@ -31,87 +45,93 @@ export function Tool({ call, status }: { call: ToolCall; status: ItemStatus }) {
         </span>
       </button>
       <div id={body} hidden={!open} className="tool-body">
-        {open ? <Body call={call} status={status} /> : null}
+        {open ? (
+          <Body call={call} status={status} steps={steps}>
+            {children}
+          </Body>
+        ) : null}
       </div>
     </section>
   );
 }
 
-function Body({ call, status }: { call: ToolCall; status: ItemStatus }) {
-  const command = call.tool === "execute" ? commandOf(call.input) : null;
-  const edits = call.diffs.length > 0;
+function Body({ call, status, steps = 0, children }: Props) {
+  const why = reason(call, status);
   return (
     <>
-      {command !== null ? <pre className="code-block tool-command">{command}</pre> : null}
-      {call.diffs.map((each, at) => (
-        // the edits of a call are named by their place
-        <DiffView key={at} edit={each} />
-      ))}
-      {command === null && !edits && call.input !== "" && call.input !== "{}" ? (
-        <Labelled label={words.tool.input}>
-          <pre className="code-block" tabIndex={0}>{pretty(call.input)}</pre>
-        </Labelled>
-      ) : null}
-      {call.output !== "" ? <Output text={call.output} /> : status === "running" ? <p className="small soft">{words.tool.noOutput}</p> : null}
-      {call.outputOmittedBytes > 0 ? <p className="small soft">{words.tool.omitted(words.size(call.outputOmittedBytes))}</p> : null}
+      {why === null ? null : <p className="tool-reason">{why}</p>}
+      <Asked call={call} />
+      {steps > 0 ? <div className="sub-agent">{children}</div> : null}
+      {call.output === "" ? status === "running" && steps === 0 ? <p className="small soft">{words.tool.noOutput}</p> : null : <Answer call={call} status={status} />}
+      {call.outputOmittedBytes > 0 ? <p className="tool-omitted small">{words.tool.omitted(words.size(call.outputOmittedBytes))}</p> : null}
     </>
   );
 }
 
-function Output({ text }: { text: string }) {
-  const [all, setAll] = useState(false);
-  const lines = text.replace(/\n$/, "").split("\n");
-  const long = lines.length > LAST_LINES;
+/** What the call does, as exactly as its kind can say it. */
+function Asked({ call }: { call: ToolCall }) {
+  if (call.diffs.length > 0) {
+    // the edits of a call are named by their place
+    return call.diffs.map((each, at) => <DiffView key={at} edit={each} />);
+  }
+  const command = call.tool === "execute" ? commandOf(call.input) : null;
+  if (command !== null) return <Command command={command} />;
+  const input = inputOf(call.input);
+  const prompt = call.tool === "task" ? field(input, "prompt") : "";
+  if (prompt !== "") {
+    return (
+      <Labelled label={words.tool.task} copy={prompt}>
+        <p className="tool-prompt">{prompt}</p>
+      </Labelled>
+    );
+  }
+  if (call.input === "" || call.input === "{}") return null;
+  if (input !== null && LOOKS.has(call.tool)) return <Rest input={input} />;
+  const text = pretty(call.input);
   return (
-    <Labelled label={words.tool.output}>
-      <pre className="code-block" tabIndex={0}>{all || !long ? lines.join("\n") : lines.slice(-LAST_LINES).join("\n")}</pre>
-      {long ? (
-        <button type="button" className="button button-plain tool-more" onClick={() => setAll(!all)}>
-          {all ? words.tool.showLess : words.tool.showAll(lines.length)}
-        </button>
-      ) : null}
+    <Labelled label={words.tool.input} copy={text}>
+      <pre className="code-block" tabIndex={0}>
+        <Code text={text} language="json" />
+      </pre>
     </Labelled>
   );
 }
 
-function Labelled({ label, children }: { label: string; children: React.ReactNode }) {
+/** What a look asks for beside what its title says. */
+function Rest({ input }: { input: Record<string, unknown> }) {
+  const rest = Object.entries(input).filter(([name, value]) => !TITLED.has(name) && value !== null && value !== "");
+  if (rest.length === 0) return null;
   return (
-    <div className="labelled">
-      <span className="small soft">{label}</span>
-      {children}
-    </div>
+    <dl className="asked small">
+      {rest.map(([name, value]) => (
+        <Fragment key={name}>
+          <dt className="soft">{name}</dt>
+          <dd>{typeof value === "string" ? value : JSON.stringify(value)}</dd>
+        </Fragment>
+      ))}
+    </dl>
   );
 }
 
-function summary(call: ToolCall, status: ItemStatus): string {
-  if (status === "denied" || status === "interrupted") return words.tool.status(status);
-  if (call.exitCode !== null && call.exitCode !== 0) return words.tool.exit(call.exitCode);
-  if (call.diffs.length > 0) return call.diffs.map(plusMinus).join(" ");
-  return "";
+/** The title without the word that stands before it already. */
+function titled(call: ToolCall): string {
+  const [kind, title] = [words.tool.kind(call.tool), call.title || call.name];
+  return title.startsWith(`${kind} `) ? title.slice(kind.length + 1) : title;
 }
 
-function plusMinus(edit: Diff): string {
-  const lines = diff(edit.oldText ?? "", edit.newText);
-  if (lines === null) return "";
-  const { added, removed } = counts(lines);
-  return removed > 0 ? `+${added} −${removed}` : `+${added}`;
-}
-
-/** The command of a call that runs one; null while its input is not whole, or when it has none. */
-export function commandOf(input: string): string | null {
-  try {
-    const value = JSON.parse(input) as { command?: unknown } | null;
-    if (typeof value?.command === "string") return value.command;
-    return Array.isArray(value?.command) ? value.command.join(" ") : null;
-  } catch {
-    return null;
+/** What came of it, as its kind is read best. */
+function Answer({ call, status }: { call: ToolCall; status: ItemStatus }) {
+  if (status === "done") {
+    if (call.tool === "read") return <FilePart call={call} />;
+    if (call.tool === "search") return <Matches call={call} />;
+    if (call.tool === "fetch") return <Web call={call} />;
+    if (call.tool === "task") {
+      return (
+        <div className="tool-words">
+          <Markdown text={call.output} growing={false} />
+        </div>
+      );
+    }
   }
-}
-
-function pretty(input: string): string {
-  try {
-    return JSON.stringify(JSON.parse(input), null, 2);
-  } catch {
-    return input;
-  }
+  return <Output text={call.output} />;
 }
