@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Api, ApiError } from "../src/hub/api";
-import { Outbox } from "../src/hub/outbox";
-import type { CommandBody, TranscriptPage, Turn } from "../src/protocol/generated";
+import type { TranscriptPage, Turn } from "../src/protocol/generated";
 import { canonical } from "../src/session/canonical";
 import { Opener } from "../src/session/opener";
 import { type ManualTime, type FakeWire, offset, world } from "./world";
@@ -109,65 +108,5 @@ describe("an opened session", () => {
     wire().say({ type: "batch", sub: sub("sessions/ses_1/journal"), messages: [item("itm_1", "trn_1", 2, "x", true)], next: offset(60), upToDate: true });
     time.pass(1_000);
     expect(opener.state.get().version).toBe(version);
-  });
-});
-
-/** A `Storage` in memory. */
-function memory(): Storage {
-  const kept = new Map<string, string>();
-  return {
-    get length() {
-      return kept.size;
-    },
-    clear: () => kept.clear(),
-    getItem: (key) => kept.get(key) ?? null,
-    key: (at) => [...kept.keys()][at] ?? null,
-    removeItem: (key) => void kept.delete(key),
-    setItem: (key, value) => void kept.set(key, value),
-  };
-}
-
-describe("the outbox", () => {
-  const body: CommandBody = { kind: "send_prompt", session: "ses_1", content: { text: "hello", attachments: [] } };
-
-  it("keeps a message across a reload until the hub has it, and sends it by the same id", async () => {
-    const storage = memory();
-    const first = world();
-    const id = new Outbox(first.socket, "dev_1", storage).post("dev_h", body);
-    expect(storage.length).toBe(1);
-
-    const { socket, wire } = world();
-    const outbox = new Outbox(socket, "dev_1", storage);
-    outbox.start();
-    expect(outbox.sent.get().get(id)?.phase).toBe("here");
-    socket.start();
-    wire().welcome();
-    const [frame] = wire().all("command");
-    expect(frame?.command).toMatchObject({ id, body });
-    wire().say({ type: "ack", req: frame?.req ?? 0, command: id, state: "queued", expiresAtMs: 9 });
-    await Promise.resolve();
-    expect(outbox.sent.get().get(id)?.phase).toBe("acked");
-    expect(storage.length).toBe(0);
-  });
-
-  it("of another device is not sent, and not kept", () => {
-    const storage = memory();
-    new Outbox(world().socket, "dev_1", storage).post("dev_h", body);
-    const outbox = new Outbox(world().socket, "dev_2", storage);
-    outbox.start();
-    expect(outbox.sent.get().size).toBe(0);
-    expect(storage.length).toBe(0);
-  });
-
-  it("tells why the hub refused", async () => {
-    const { socket, wire } = world();
-    const outbox = new Outbox(socket, "dev_1", memory());
-    socket.start();
-    wire().welcome();
-    const id = outbox.post("dev_h", body);
-    const problem = { status: 429, code: "queue_full", title: "", detail: null, hint: "", requestId: null } as const;
-    wire().say({ type: "error", req: wire().all("command")[0]?.req ?? 0, sub: null, problem });
-    await Promise.resolve();
-    expect(outbox.sent.get().get(id)).toMatchObject({ phase: "refused", error: "queue_full" });
   });
 });

@@ -2,6 +2,7 @@ import type { CommandBody, Me } from "../protocol/generated";
 import { Opener } from "../session/opener";
 import { Api, ApiError } from "./api";
 import { Feed, NO_ROWS, type Rows } from "./feed";
+import { Kept } from "./kept";
 import { Drafts, wipe } from "./local";
 import { Reading } from "./marks";
 import { Outbox, type Sent } from "./outbox";
@@ -22,7 +23,8 @@ export class Hub {
   readonly rows = new Store<Rows>(NO_ROWS);
   readonly sent = new Store<ReadonlyMap<string, Sent>>(new Map());
   readonly api = new Api();
-  readonly drafts = new Drafts();
+  readonly kept = new Kept();
+  readonly drafts = new Drafts(this.kept);
   readonly reading = new Reading(this.api);
   readonly socket: HubSocket;
   #feed: Feed | null = null;
@@ -30,8 +32,10 @@ export class Hub {
   #down: (() => void)[] = [];
   #attempt = 0;
   #stopped = false;
+  readonly #begun: Promise<void>;
 
   constructor() {
+    this.#begun = this.kept.start();
     this.socket = new HubSocket({
       dial: () => new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/connect`) as Wire,
       enrolled: () => this.#enrolled(),
@@ -44,6 +48,8 @@ export class Hub {
   /** Finds out who this device is, then opens the socket, the lists and the outbox. */
   async start(): Promise<void> {
     try {
+      await this.#begun;
+      if (this.#stopped) return;
       const me = await this.api.me();
       if (this.#stopped) return;
       this.me.set(me);
@@ -69,13 +75,28 @@ export class Hub {
 
   /** Sends a command to the host that owns a thing; answers at once with the command's id. */
   post(host: string, body: CommandBody): string {
+    return this.#outbox?.post(host, body, this.#keepMs(host, body)) ?? "";
+  }
+
+  #keepMs(host: string, body: CommandBody): number | null {
     const away = this.rows.get().host.get(host)?.presence !== "online";
     const keeps = body.kind === "send_prompt" || body.kind === "start_session";
-    return this.#outbox?.post(host, body, away && keeps ? KEEP_MS : null) ?? "";
+    return away && keeps ? KEEP_MS : null;
   }
 
   forget(command: string): void {
     this.#outbox?.forget(command);
+  }
+
+  /** Takes back a message that no host has begun with: from this device, or from the hub. */
+  withdraw(command: string): void {
+    if (!this.#outbox?.withdraw(command)) void this.socket.cancelCommand(command);
+  }
+
+  /** Changes a message that no host has begun with; at the hub, another one takes its place, if it can still be taken back. */
+  rewrite(command: string, host: string, body: CommandBody): void {
+    if (this.#outbox?.edit(command, body)) return;
+    this.#outbox?.post(host, body, this.#keepMs(host, body), command);
   }
 
   openSession(session: string): Opener {
@@ -99,8 +120,9 @@ export class Hub {
     this.#feed?.stop();
     // What is still posted or typed has nowhere to go, and above all not into storage that is about to be wiped: screens write
     // down what was typed when they are taken away, which is later than this.
+    this.#outbox?.stop();
     this.#outbox = null;
-    this.drafts.close();
+    this.kept.close();
     for (const undo of this.#down) undo();
     this.#down = [];
     this.reading.close();
@@ -113,7 +135,7 @@ export class Hub {
 
   #run(me: Me): void {
     const feed = new Feed(this.api, this.socket, me.account);
-    const outbox = new Outbox(this.socket, me.device, storage());
+    const outbox = new Outbox(this.socket, me.device, this.kept);
     this.#feed = feed;
     this.#outbox = outbox;
     const tidy = (): void => {
@@ -158,14 +180,6 @@ export class Hub {
     } catch (error) {
       return !(error instanceof ApiError && error.problem.code === "unauthenticated");
     }
-  }
-}
-
-function storage(): Storage | null {
-  try {
-    return window.localStorage;
-  } catch {
-    return null;
   }
 }
 

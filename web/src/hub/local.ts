@@ -1,50 +1,29 @@
-/** What this page keeps on the device, all of it under one prefix and in one database, so that it can be wiped (W-119). */
-const PREFIX = "towline.";
-const DATABASE = "towline";
-const KEYS = "keys";
+import { type Kept, keepKey } from "./kept";
 
-/** Removes everything that this page has kept. */
-export function wipe(): void {
-  for (const name of ["localStorage", "sessionStorage"] as const) {
-    try {
-      const storage = window[name];
-      const keys = Array.from({ length: storage.length }, (_, at) => storage.key(at) ?? "");
-      for (const key of keys) if (key.startsWith(PREFIX)) storage.removeItem(key);
-    } catch {
-      // Storage that is switched off holds nothing.
-    }
-  }
-  try {
-    indexedDB.deleteDatabase(DATABASE);
-  } catch {
-    // The same.
-  }
-}
+export { wipe } from "./kept";
 
-/** What was typed for a session and not sent; after `close` nothing more is written down. */
+const DRAFT = "draft.";
+
+/** What was typed for a session and not sent. */
 export class Drafts {
-  #open = true;
+  readonly #kept: Kept;
+
+  constructor(kept: Kept) {
+    this.#kept = kept;
+  }
 
   get(session: string): string {
-    try {
-      return localStorage.getItem(`${PREFIX}draft.${session}`) ?? "";
-    } catch {
-      return "";
-    }
+    return this.#kept.get(DRAFT + session) ?? "";
   }
 
   set(session: string, text: string): void {
-    if (!this.#open) return;
-    try {
-      if (text === "") localStorage.removeItem(`${PREFIX}draft.${session}`);
-      else localStorage.setItem(`${PREFIX}draft.${session}`, text);
-    } catch {
-      // Without storage a draft lives as long as its page.
-    }
+    if (text === "") this.#kept.remove(DRAFT + session);
+    else this.#kept.set(DRAFT + session, text);
   }
 
-  close(): void {
-    this.#open = false;
+  /** Everything that was typed and not sent, by session. */
+  all(): [string, string][] {
+    return this.#kept.keys(DRAFT).map((key) => [key.slice(DRAFT.length), this.#kept.get(key) ?? ""]);
   }
 }
 
@@ -57,7 +36,7 @@ export async function makeKey(): Promise<string | null> {
     if (typeof crypto.subtle === "undefined") return null;
     const pair = (await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"])) as CryptoKeyPair;
     const raw = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
-    await keep(pair);
+    await keepKey(pair);
     return btoa(String.fromCharCode(...raw))
       .replaceAll("+", "-")
       .replaceAll("/", "_")
@@ -65,21 +44,4 @@ export async function makeKey(): Promise<string | null> {
   } catch {
     return null;
   }
-}
-
-function keep(pair: CryptoKeyPair): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const open = indexedDB.open(DATABASE, 1);
-    open.onupgradeneeded = () => open.result.createObjectStore(KEYS);
-    open.onerror = () => reject(open.error ?? new Error("no database"));
-    open.onsuccess = () => {
-      const change = open.result.transaction(KEYS, "readwrite");
-      change.objectStore(KEYS).put(pair, "device");
-      change.oncomplete = () => {
-        open.result.close();
-        resolve();
-      };
-      change.onerror = () => reject(change.error ?? new Error("not kept"));
-    };
-  });
 }

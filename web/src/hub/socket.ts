@@ -76,6 +76,8 @@ interface Wanted {
 interface Pending {
   req: number;
   frame: (req: number) => ClientFrame;
+  /** The command that it sends; null for anything else. */
+  command: string | null;
   sent: boolean;
   settle(answer: Answered): void;
   stopClock: () => void;
@@ -142,9 +144,25 @@ export class HubSocket {
     };
   }
 
-  /** Sends a command until it is answered; across reconnects it is the same command, because its id is. */
-  command(command: CommandRequest): Promise<Answered> {
-    return this.#request((req) => ({ type: "command", req, command }));
+  /**
+   * Sends a command until it is answered; across reconnects it is the same command, because its id is. `going` is called before each time
+   * that it is on its way.
+   */
+  command(command: CommandRequest, going: () => void = () => {}): Promise<Answered> {
+    return this.#request((req) => {
+      going();
+      return { type: "command", req, command };
+    }, command.id);
+  }
+
+  /** Does not send a command again; who waits for its answer hears that nobody knows. What is on its way already is not called back. */
+  abandon(command: string): void {
+    for (const pending of [...this.#pending]) {
+      if (pending.command !== command) continue;
+      pending.stopClock();
+      this.#pending.delete(pending);
+      pending.settle({ ok: false, problem: problem("resync_required", 503) });
+    }
   }
 
   /** Takes back a command that has not started. */
@@ -152,13 +170,13 @@ export class HubSocket {
     return this.#request((req) => ({ type: "cancel_command", req, command }));
   }
 
-  #request(frame: Pending["frame"]): Promise<Answered> {
+  #request(frame: Pending["frame"], command: string | null = null): Promise<Answered> {
     return new Promise((settle) => {
       if (this.#pending.size >= MAX_PENDING) {
         settle({ ok: false, problem: problem("queue_full", 429) });
         return;
       }
-      const pending: Pending = { req: 0, frame, sent: false, settle, stopClock: () => {} };
+      const pending: Pending = { req: 0, frame, command, sent: false, settle, stopClock: () => {} };
       this.#pending.add(pending);
       if (this.#greeted) this.#transmit(pending);
     });

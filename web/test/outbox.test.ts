@@ -1,0 +1,226 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { Kept } from "../src/hub/kept";
+import { Outbox, waitingWords } from "../src/hub/outbox";
+import type { CommandBody, ErrorCode } from "../src/protocol/generated";
+import { Base, Box, device } from "./device";
+import { type FakeWire, type ManualTime, world } from "./world";
+
+afterEach(() => vi.unstubAllGlobals());
+
+const body = (text: string): CommandBody => ({ kind: "send_prompt", session: "ses_1", content: { text } }) as CommandBody;
+const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+
+interface Page {
+  kept: Kept;
+  outbox: Outbox;
+  wire: () => FakeWire;
+  dial: () => void;
+  time: ManualTime;
+}
+
+/** A page of this device, started as after a reload. */
+async function page(name = "dev_1"): Promise<Page> {
+  const kept = new Kept();
+  await kept.start();
+  const { socket, wire, time } = world();
+  const outbox = new Outbox(socket, name, kept, time);
+  outbox.start();
+  return {
+    kept,
+    outbox,
+    wire,
+    time,
+    dial: () => {
+      socket.start();
+      wire().welcome();
+    },
+  };
+}
+
+const ack = (wire: FakeWire, at = 0): void => {
+  const frame = wire.all("command")[at];
+  wire.say({ type: "ack", req: frame?.req ?? 0, command: frame?.command.id ?? "", state: "queued", expiresAtMs: 9 });
+};
+const refuse = (wire: FakeWire, req: number | undefined, code: ErrorCode): void =>
+  wire.say({ type: "error", req: req ?? 0, sub: null, problem: { status: 500, code, title: "", detail: null, hint: "", requestId: null } });
+
+describe("a message that was typed", () => {
+  it("is sent after a reload by the same id, and is gone from the device when the hub has it", async () => {
+    const { local, base } = device();
+    const id = (await page()).outbox.post("dev_h", body("hello"));
+    const next = await page();
+    expect(next.outbox.sent.get().get(id)?.phase).toBe("here");
+    expect(waitingWords(next.kept)).toEqual(["hello"]);
+    next.dial();
+    expect(next.wire().all("command")).toMatchObject([{ command: { id, body: { content: { text: "hello" } } } }]);
+    ack(next.wire());
+    await settle();
+    expect(next.outbox.sent.get().get(id)?.phase).toBe("acked");
+    expect([local.length, base?.rows.size]).toEqual([0, 0]);
+  });
+
+  it("survives a browser that was killed before its storage was on disk", async () => {
+    const { base } = device();
+    const id = (await page()).outbox.post("dev_h", body("hello"));
+    await settle();
+    device(new Box(), base);
+    const next = await page();
+    next.dial();
+    expect(next.wire().all("command")).toMatchObject([{ command: { id } }]);
+  });
+
+  it("and a reload that was faster than the database", async () => {
+    const { local } = device();
+    const id = (await page()).outbox.post("dev_h", body("hello"));
+    device(local, new Base());
+    expect((await page()).outbox.sent.get().has(id)).toBe(true);
+  });
+
+  it("does not come back after it was taken back, whichever of the two was slower", async () => {
+    const { local, base } = device();
+    const first = await page();
+    const id = first.outbox.post("dev_h", body("hello"));
+    await settle();
+    const before = new Base();
+    for (const [key, row] of base?.rows ?? []) before.rows.set(key, row);
+    expect(first.outbox.withdraw(id)).toBe(true);
+    device(local, before);
+    expect((await page()).outbox.sent.get().size).toBe(0);
+    await vi.waitFor(() => expect([local.length, before.rows.size]).toEqual([0, 0]));
+  });
+
+  it("is said to be on this page only where there is no room", async () => {
+    const { local, base } = device();
+    const { kept, outbox } = await page();
+    local.full = true;
+    outbox.post("dev_h", body("one"));
+    await settle();
+    expect(kept.full.get()).toBe(false);
+    if (base) base.full = true;
+    outbox.post("dev_h", body("two"));
+    await settle();
+    expect(kept.full.get()).toBe(true);
+  });
+
+  it("of another device is not sent, and not kept", async () => {
+    const { local } = device();
+    (await page()).outbox.post("dev_h", body("hello"));
+    const other = await page("dev_2");
+    expect(other.outbox.sent.get().size).toBe(0);
+    await vi.waitFor(() => expect(local.length).toBe(0));
+  });
+});
+
+describe("the hub's answer", () => {
+  it("that it refuses is final, and told", async () => {
+    device();
+    const { outbox, wire, dial } = await page();
+    dial();
+    const id = outbox.post("dev_h", body("hello"));
+    refuse(wire(), wire().all("command")[0]?.req, "queue_full");
+    await settle();
+    expect(outbox.sent.get().get(id)).toMatchObject({ phase: "refused", error: "queue_full" });
+  });
+
+  it.each(["store_broken", "internal", "rate_limited"] as const)("%s leaves it open: the same command is sent again after a pause", async (code) => {
+    device();
+    const { outbox, wire, dial, time } = await page();
+    dial();
+    const id = outbox.post("dev_h", body("hello"));
+    refuse(wire(), wire().all("command")[0]?.req, code);
+    await settle();
+    expect(outbox.sent.get().get(id)).toMatchObject({ phase: "here", error: code });
+    expect(wire().all("command")).toHaveLength(1);
+    time.pass(1_000);
+    await settle();
+    expect(wire().all("command").map((frame) => frame.command)).toEqual([wire().all("command")[0]?.command, wire().all("command")[0]?.command]);
+    ack(wire(), 1);
+    await settle();
+    expect(outbox.sent.get().get(id)).toMatchObject({ phase: "acked", error: null });
+  });
+});
+
+describe("a message that waits", () => {
+  it("is changed under its own id while it has never been on its way", async () => {
+    device();
+    const { outbox, wire, dial } = await page();
+    const id = outbox.post("dev_h", body("helo"));
+    expect(outbox.edit(id, body("hello"))).toBe(true);
+    await settle();
+    dial();
+    expect(wire().all("command")).toMatchObject([{ command: { id, body: { content: { text: "hello" } } } }]);
+    expect(outbox.edit(id, body("too late"))).toBe(false);
+  });
+
+  it("is taken back without a word to the hub while it has never been on its way", async () => {
+    device();
+    const { outbox, wire, dial } = await page();
+    const id = outbox.post("dev_h", body("hello"));
+    expect(outbox.withdraw(id)).toBe(true);
+    await settle();
+    dial();
+    expect(wire().all("command")).toEqual([]);
+    expect(wire().all("cancel_command")).toEqual([]);
+  });
+
+  it("that may have arrived is taken back at the hub, also after a reload", async () => {
+    device();
+    const first = await page();
+    first.dial();
+    const id = first.outbox.post("dev_h", body("hello"));
+    expect(first.outbox.withdraw(id)).toBe(true);
+    const next = await page();
+    next.dial();
+    expect(next.wire().all("command")).toEqual([]);
+    const [frame] = next.wire().all("cancel_command");
+    expect(frame?.command).toBe(id);
+    refuse(next.wire(), frame?.req, "not_found");
+    await settle();
+    expect(next.outbox.sent.get().size).toBe(0);
+  });
+
+  it("that has begun meanwhile stays", async () => {
+    device();
+    const { outbox, wire, dial } = await page();
+    dial();
+    const id = outbox.post("dev_h", body("hello"));
+    outbox.withdraw(id);
+    await settle();
+    refuse(wire(), wire().all("cancel_command")[0]?.req, "command_not_cancellable");
+    await settle();
+    expect(outbox.sent.get().get(id)).toMatchObject({ phase: "acked", withdrawn: false });
+  });
+
+  it("at the hub gives its place to a new one only once it was taken back", async () => {
+    device();
+    const { outbox, wire, dial } = await page();
+    dial();
+    const id = outbox.post("dev_h", body("first words"), null, "cmd_old");
+    const [cancel] = wire().all("cancel_command");
+    expect([cancel?.command, wire().all("command").length]).toEqual(["cmd_old", 0]);
+    wire().say({ type: "ack", req: cancel?.req ?? 0, command: "cmd_old", state: "cancelled", expiresAtMs: 9 });
+    await settle();
+    expect(wire().all("command")).toMatchObject([{ command: { id } }]);
+
+    const late = outbox.post("dev_h", body("second words"), null, "cmd_begun");
+    refuse(wire(), wire().all("cancel_command")[1]?.req, "command_not_cancellable");
+    await settle();
+    expect(outbox.sent.get().get(late)).toMatchObject({ phase: "refused", error: "command_not_cancellable" });
+    expect(wire().all("command")).toHaveLength(1);
+  });
+
+  it("shows in every tab, and goes from every tab", async () => {
+    const { local, tell } = device();
+    const one = await page();
+    const two = await page();
+    const id = one.outbox.post("dev_h", body("hello"));
+    tell(`towline.outbox.${id}`);
+    expect(two.outbox.sent.get().get(id)?.phase).toBe("here");
+    one.outbox.withdraw(id);
+    expect(local.getItem(`towline.outbox.${id}`)).not.toContain("hello");
+    tell(`towline.outbox.${id}`);
+    expect(two.outbox.sent.get().size).toBe(0);
+    two.dial();
+    expect(two.wire().all("command")).toEqual([]);
+  });
+});
