@@ -1,5 +1,4 @@
 import { useEffect, useState } from "react";
-import { endedTurns } from "../hub/marks";
 import { useStore } from "../hub/store";
 import { useHub, useRows } from "./context";
 
@@ -9,7 +8,7 @@ export function useReading(session: string | null): void {
   const row = useRows().session.get(session ?? "");
   const live = useStore(hub.socket.connection).state === "live";
   const seen = useSeen();
-  const turns = row ? endedTurns(row) : 0;
+  const turns = row?.endedTurns ?? 0;
   useEffect(() => {
     if (session !== null && seen && live && turns > 0) hub.reading.read(session, turns);
   }, [hub, session, seen, live, turns]);

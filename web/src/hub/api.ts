@@ -7,9 +7,9 @@ import type {
   Me,
   PairingList,
   Problem,
+  SessionEdit,
   TranscriptPage,
 } from "../protocol/generated";
-import type { SessionEdit } from "./marks";
 
 /** The hub answered, and the answer is a problem. */
 export class ApiError extends Error {

@@ -1,34 +1,10 @@
-import type { Session } from "../protocol/generated";
+import type { ReadMark, Session } from "../protocol/generated";
 import { type Api, Unreachable } from "./api";
 import { Store } from "./store";
 
-/** The value of a `read_mark` fact: how far a person has read a session, on whichever device. */
-export interface ReadMark {
-  v: number;
-  account: string;
-  session: string;
-  readTurns: number;
-}
-
-/** What is changed of a session; null leaves it. */
-export interface SessionEdit {
-  title: string | null;
-  archived: boolean | null;
-}
-
-/** When a session was put away; null while it is in the list. */
-export function archivedAt(session: Session): number | null {
-  return (session as Session & { archivedAtMs?: number | null }).archivedAtMs ?? null;
-}
-
-/** How many turns of a session have ended. */
-export function endedTurns(session: Session): number {
-  return (session as Session & { endedTurns?: number }).endedTurns ?? 0;
-}
-
 /** How many ended turns nobody has looked at yet. */
 export function unread(session: Session, mark: ReadMark | undefined, here: number): number {
-  return Math.max(0, endedTurns(session) - Math.max(mark?.readTurns ?? 0, here));
+  return Math.max(0, session.endedTurns - Math.max(mark?.readTurns ?? 0, here));
 }
 
 /** What was read here; told to the hub until it knows, so that all devices agree. */

@@ -1,6 +1,6 @@
 import type { Rows } from "../hub/feed";
 import type { Sent } from "../hub/outbox";
-import type { CommandBody, ErrorCode, TurnErrorCode } from "../protocol/generated";
+import type { Command, CommandBody, ErrorCode, TurnErrorCode } from "../protocol/generated";
 import { type Transcript, isFinal } from "./fold";
 
 /** Where a message of a person stands (LOOK: truth about delivery). */
@@ -22,6 +22,9 @@ export interface Pending {
   /** What to send for another try. */
   body: CommandBody | null;
   host: string;
+  /** Of one that is on this device: whether the hub may have it already, and whether its person wants it back. */
+  tried: boolean;
+  withdrawn: boolean;
 }
 
 /** The messages of a session that wait or failed, oldest first. */
@@ -41,13 +44,20 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
   }
 
   const found: Pending[] = [];
+  // What another message takes the place of is not shown beside it.
+  const replaced = new Set([...sent.values()].flatMap(({ after, phase }) => (after && phase !== "refused" ? [after] : [])));
   const place = (turn: string): number | null => (waiting.includes(turn) ? waiting.indexOf(turn) + 1 : null);
   for (const [id, command] of rows.command) {
-    if (command.session !== session || command.content.text === null) continue;
+    if (command.session !== session || command.content.text === null || replaced.has(id)) continue;
+    if (command.kind === "edit_prompt") {
+      // A change that came too late: its words are kept, and can be sent as a message of their own.
+      if ((command.state === "failed" || command.state === "expired") && command.createdAtMs > newest) found.push(late(id, command, session));
+      continue;
+    }
     const turn = turns.get(id) ?? command.turn;
     if (turn !== null && said.has(turn)) continue;
     const known = turn === null ? undefined : transcript.turn(turn);
-    const base = { command: id, text: command.content.text, device: command.sender.device, atMs: command.createdAtMs, host: command.host, body: body(command.kind, session, command.content.text) };
+    const base = { command: id, text: command.content.text, device: command.sender.device, atMs: command.createdAtMs, host: command.host, body: body(command.kind, session, command.content.text), tried: true, withdrawn: false };
     if (known) {
       const ended = isFinal(known.state);
       if (ended && known.state !== "failed") continue;
@@ -62,15 +72,22 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
       found.push({ ...base, delivery: "failed", place: null, error: { command: code }, turn: null });
     }
   }
-  for (const [id, { request, atMs, phase, error }] of sent) {
+  for (const [id, { request, atMs, phase, error, tried = true, withdrawn = false }] of sent) {
     const { body: what } = request;
-    if (rows.command.has(id) || turns.has(id) || what.kind === "cancel_turn" || what.session !== session) continue;
-    if (what.kind !== "start_session" && what.kind !== "send_prompt") continue;
+    if (replaced.has(id) || rows.command.has(id) || turns.has(id) || what.kind === "cancel_turn" || what.session !== session) continue;
+    const change = what.kind === "edit_prompt" && phase === "refused";
+    if (what.kind !== "start_session" && what.kind !== "send_prompt" && !change) continue;
     const text = what.content.text ?? "";
     const delivery: Delivery = phase === "refused" ? "failed" : phase === "acked" ? "hub" : "here";
-    found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, atMs, turn: null, body: what, host: request.host });
+    found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, atMs, turn: null, body: change ? body("send_prompt", session, text) : what, host: request.host, tried, withdrawn });
   }
   return found.sort((a, b) => a.atMs - b.atMs || (a.command < b.command ? -1 : 1));
+}
+
+function late(id: string, command: Command, session: string): Pending {
+  const text = command.content.text ?? "";
+  const code = command.state === "expired" ? "expired" : (command.error?.code ?? "internal");
+  return { command: id, text, delivery: "failed", place: null, error: { command: code }, device: command.sender.device, atMs: command.createdAtMs, turn: null, body: body("send_prompt", session, text), host: command.host, tried: true, withdrawn: false };
 }
 
 /** Another try of a failed prompt; a failed start is tried again from its own screen, unless this device still has its body. */

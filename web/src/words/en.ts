@@ -75,6 +75,7 @@ const errors: Partial<Record<ErrorCode, string>> = {
   agent_unavailable: "The agent cannot be started on the host. Install it or log in to it there, or choose another.",
   approval_not_pending: "This question was answered already, or the agent has gone on.",
   body_too_large: "This is longer than what is taken. Send less at a time.",
+  command_not_cancellable: "It has begun already, so it cannot be changed or taken back. What you wrote is kept here: send it as a message of its own, or dismiss it.",
   command_conflict: "This message was sent twice with different words. Send it again.",
   disk_full: "The disk of the host is full. Your words are kept here; free some space and retry.",
   expired: "The host did not take it in time, so it was never run. Send it again.",
@@ -88,7 +89,8 @@ const errors: Partial<Record<ErrorCode, string>> = {
   queue_full: "Too many messages wait for this host. Wait until some have started.",
   rate_limited: "Too many tries. Wait a little.",
   session_exists: "This chat exists already.",
-  store_broken: "The disk of the host failed. Nothing that was acknowledged is lost.",
+  store_broken: "The hub could not say whether it has this. It is asked again by itself, and nothing is done twice.",
+  internal: "Something went wrong at the hub, so it could not say whether it has this. It is asked again by itself, and nothing is done twice.",
   unsupported: "The host is too old for this. Update Towline there.",
 };
 
@@ -269,6 +271,12 @@ export const en = {
     failed: "failed",
     stopped: "stopped",
     takeBack: "Take back",
+    takingBack: "being taken back",
+    edit: "Edit",
+    editLabel: "Your message",
+    save: "Save",
+    changing: "your change is on its way",
+    mayHaveArrived: "it may have arrived; that shows when the connection is back",
   },
 
   error: (code: ErrorCode): string => errors[code] ?? "Something went wrong at the hub. Nothing that was acknowledged is lost; try again.",

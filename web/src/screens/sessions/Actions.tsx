@@ -2,7 +2,6 @@ import { useEffect, useId, useRef, useState } from "react";
 import { useHub, useRows } from "../../app/context";
 import { go, route } from "../../app/router";
 import { ApiError } from "../../hub/api";
-import { archivedAt } from "../../hub/marks";
 import { useStore } from "../../hub/store";
 import { LIMITS, type Session } from "../../protocol/generated";
 import { words } from "../../words";
@@ -84,7 +83,7 @@ function Sheet({ id, session }: { id: string; session: Session }) {
         {step === "menu" ? (
           <div className="sheet-menu">
             {may ? <Choice text={words.actions.rename} act={() => setStep("rename")} /> : null}
-            {may ? <Choice text={archivedAt(session) === null ? words.actions.archive : words.actions.restore} busy={busy} act={() => archive(archivedAt(session) === null)} /> : null}
+            {may ? <Choice text={session.archivedAtMs === null ? words.actions.archive : words.actions.restore} busy={busy} act={() => archive(session.archivedAtMs === null)} /> : null}
             <Choice text={words.actions.exportMarkdown} act={() => setStep("markdown")} />
             <Choice text={words.actions.exportJson} act={() => setStep("json")} />
             {may ? <Choice text={words.actions.remove} bad act={() => setStep("remove")} /> : null}

@@ -1,5 +1,5 @@
 import type { Rows } from "../../hub/feed";
-import { archivedAt, unread } from "../../hub/marks";
+import { unread } from "../../hub/marks";
 import type { Sent } from "../../hub/outbox";
 import type { Session } from "../../protocol/generated";
 import { words } from "../../words";
@@ -49,7 +49,7 @@ export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: Readon
       atMs: session.updatedAtMs,
       dead: session.activity === "dead",
       // What still works or asks is shown wherever it was put.
-      archived: (archivedAt(session) !== null || session.activity === "archived") && (need === "rest" || need === "unread"),
+      archived: (session.archivedAtMs !== null || session.activity === "archived") && (need === "rest" || need === "unread"),
       unread: count,
       host: session.host,
       project: session.project,

@@ -43,7 +43,7 @@ function Drawn({ line, turn, call, place, rows, me, agent, host, now }: Props) {
     const command = turn?.origin.type === "prompt" ? turn.origin.command : "";
     return (
       <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="">
-        {turn?.state === "queued" ? <Waiting session={item.session} command={command} turn={item.turn} place={place} /> : null}
+        {turn?.state === "queued" ? <Waiting session={item.session} command={command} turn={item.turn} place={place} text={item.content.text} host="" body={null} /> : null}
       </Message>
     );
   }

@@ -46,7 +46,9 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
           </button>
         </div>
       ) : null}
-      {delivery === "queued" || delivery === "hub" ? <Waiting session={session} command={message.command} turn={message.turn} place={place} /> : null}
+      {delivery === "queued" || delivery === "hub" || delivery === "here" ? (
+        <Waiting session={session} command={message.command} turn={message.turn} place={place} text={message.text} host={message.host} body={message.body} withdrawn={message.withdrawn} open={delivery === "here" && message.tried} />
+      ) : null}
     </Message>
   );
 }
