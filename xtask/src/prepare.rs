@@ -51,6 +51,25 @@ pub(crate) fn browser() -> Result<PathBuf> {
     }
     let advice = "there is no Chromium in PATH: install it (Debian: `apt-get install chromium`), \
                   or name one with the environment variable CHROMIUM_PATH";
+    install("chromium", advice)?;
+    installed().context(advice)
+}
+
+/// The programs that the walk in the protocol's reference is typed with; installed by apt-get where that is allowed.
+///
+/// # Errors
+/// One sentence that says what is missing and how to get it.
+fn walking() -> Result<()> {
+    for name in ["curl", "jq"] {
+        if repo::program(name).is_none() {
+            install(name, &format!("`{name}` is not in PATH: install it (Debian: `apt-get install {name}`)"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Installs a Debian package, where there is `apt-get` and we may use it.
+fn install(package: &str, advice: &str) -> Result<()> {
     let Some(become_root) = privilege() else { bail!("{advice}") };
     if repo::program("apt-get").is_none() {
         bail!("{advice}");
@@ -60,9 +79,9 @@ pub(crate) fn browser() -> Result<PathBuf> {
             become_root.iter().copied().chain(["apt-get"]).chain(arguments.iter().copied()).collect();
         Step::new(words[0], APT).args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive").quiet().run()
     };
-    apt(&["update"]).context(advice)?;
-    apt(&["install", "--yes", "--no-install-recommends", "chromium"]).context(advice)?;
-    installed().context(advice)
+    apt(&["update"]).with_context(|| advice.to_owned())?;
+    apt(&["install", "--yes", "--no-install-recommends", package]).with_context(|| advice.to_owned())?;
+    Ok(())
 }
 
 /// Checks everything that the whole test run needs.
@@ -71,6 +90,7 @@ pub(crate) fn browser() -> Result<PathBuf> {
 /// One sentence that says what is missing and how to get it.
 pub(crate) fn all() -> Result<()> {
     node()?;
+    walking()?;
     let browser = browser()?;
     println!("    Node, {}, {}", npm::program(), browser.display());
     Ok(())
