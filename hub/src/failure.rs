@@ -51,7 +51,7 @@ impl From<Failure> for Problem {
                 tracing::error!(%failure, "the store is broken");
                 Self::new(ErrorCode::StoreBroken)
             }
-            Failure::Read(ReadError::NoStream { .. }) => Self::new(ErrorCode::NotFound),
+            Failure::Read(ReadError::NoStream { .. } | ReadError::Retired { .. }) => Self::new(ErrorCode::NotFound),
             Failure::Read(ReadError::BadOffset { .. }) => Self::new(ErrorCode::OffsetInvalid),
             Failure::Read(ReadError::Trimmed { .. }) => Self::new(ErrorCode::OffsetGone),
             Failure::Commit(CommitError::Conflict { .. }) | Failure::Row { .. } | Failure::Contended { .. } => {
@@ -69,7 +69,7 @@ impl From<Failure> for PortError {
             Failure::Commit(CommitError::Broken { reason }) | Failure::Read(ReadError::Broken { reason }) => {
                 Self::Broken { reason }
             }
-            Failure::Read(ReadError::NoStream { stream }) => Self::NoStream { stream },
+            Failure::Read(ReadError::NoStream { stream } | ReadError::Retired { stream }) => Self::NoStream { stream },
             Failure::Read(error) => Self::Refused { reason: error.to_string() },
             Failure::Commit(CommitError::Conflict { conflict, .. }) => Self::Refused { reason: conflict.to_string() },
             Failure::Row { .. } | Failure::Contended { .. } => Self::Refused { reason: failure.to_string() },

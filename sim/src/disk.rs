@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use store::{
-    Batch, CommitError, Done, Entry, Faulty, Head, Later, MemoryStore, Odds, Page, Read, ReadError, Scan, Store,
+    Batch, CommitError, Cut, Done, Entry, Faulty, Head, Later, MemoryStore, Odds, Page, Read, ReadError, Scan, Store,
 };
 
 use crate::clock::SimClock;
@@ -120,7 +119,7 @@ impl Store for Disk {
         })
     }
 
-    fn trim<'a>(&'a self, stream: &'a StreamPath, before: Offset) -> Later<'a, Result<(), CommitError>> {
-        Box::pin(self.change(self.inner.store.trim(stream, before)))
+    fn trim<'a>(&'a self, stream: &'a StreamPath, cut: Cut) -> Later<'a, Result<(), CommitError>> {
+        Box::pin(self.change(self.inner.store.trim(stream, cut)))
     }
 }

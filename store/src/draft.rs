@@ -9,7 +9,7 @@ use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use protocol::time::UnixMs;
 
-use crate::port::{Append, Batch, Conflict, Create, Done, Expected, Operation, Put};
+use crate::port::{Append, Batch, Conflict, Create, Done, Expected, Fork, Operation, Put};
 use crate::rules::{Place, Stream, Verdict, judge};
 
 /// What a draft asks of an engine. Answers include every batch applied before, durable or about to be.
@@ -117,6 +117,7 @@ pub(crate) fn draft<S: Source>(source: &mut S, now: UnixMs, batch: Batch) -> Res
     for (index, operation) in batch.operations.into_iter().enumerate() {
         let result = match operation {
             Operation::Create(create) => draft.create(create),
+            Operation::Fork(fork) => draft.fork(fork),
             Operation::Append(append) => draft.append(append),
             Operation::Delete(path) => draft.delete(path),
             Operation::Put(put) => draft.put(put),
@@ -169,35 +170,69 @@ impl<S: Source> Draft<'_, S> {
         }
     }
 
-    fn create(&mut self, mut create: Create) -> Result<Done, Trouble<S::Error>> {
-        let path = create.stream.clone();
-        let before = self.stream(&path)?;
-        let (row, epoch) = match &before {
-            Some(stream) if stream.alive => {
-                let same = create.or_same && stream.is_same(&create);
-                return if same {
-                    Ok(Done::Existed(stream.tail()))
-                } else {
-                    Err(Conflict::Exists { stream: path }.into())
-                };
+    fn create(&mut self, create: Create) -> Result<Done, Trouble<S::Error>> {
+        match self.place_for(&create)? {
+            Ok(stream) => Ok(self.begin(create, stream)),
+            Err(existed) => Ok(existed),
+        }
+    }
+
+    /// The stream as it would be made, without messages; or what is there already, when that is as good.
+    fn place_for(&mut self, create: &Create) -> Result<Result<Stream, Done>, Trouble<S::Error>> {
+        let path = &create.stream;
+        let (row, epoch) = match &self.stream(path)? {
+            Some(stream) if stream.retired => return Err(Conflict::Retired { stream: path.clone() }.into()),
+            Some(stream) if stream.alive && create.or_same && stream.is_same(create) => {
+                return Ok(Err(Done::Existed(stream.tail())));
             }
+            Some(stream) if stream.alive => return Err(Conflict::Exists { stream: path.clone() }.into()),
             Some(tombstone) => (tombstone.row, tombstone.epoch + 1),
             None => (None, 0),
         };
-        let mut stream = Stream::fresh(&create, row, epoch, self.now);
+        Ok(Ok(Stream::fresh(create, row, epoch, self.now)))
+    }
+
+    fn begin(&mut self, mut create: Create, mut stream: Stream) -> Done {
+        let path = create.stream.clone();
         // The record first: messages need its row.
         self.effects.push(Effect::Stream(path.clone(), stream.clone()));
         self.write(&path, &mut stream, std::mem::take(&mut create.messages));
         let tail = stream.tail();
         self.save(path, stream);
-        Ok(Done::Created(tail))
+        Done::Created(tail)
+    }
+
+    fn fork(&mut self, fork: Fork) -> Result<Done, Trouble<S::Error>> {
+        let Fork { create, source: path, at } = fork;
+        let mut stream = match self.place_for(&create)? {
+            Ok(stream) => stream,
+            Err(existed) => return Ok(existed),
+        };
+        let mut source = self.living(&path)?;
+        if at.epoch != source.epoch || at.byte > source.tail {
+            return Err(Conflict::Tail { stream: path, tail: source.tail(), expected: at }.into());
+        }
+        source.forks += 1;
+        stream.epoch = stream.epoch.max(source.epoch);
+        stream.base = at.byte;
+        stream.tail = at.byte;
+        stream.origin = Some(path.clone());
+        self.save(path, source);
+        Ok(self.begin(create, stream))
+    }
+
+    /// A stream that takes part in what happens.
+    fn living(&mut self, path: &StreamPath) -> Result<Stream, Trouble<S::Error>> {
+        match self.stream(path)? {
+            Some(stream) if stream.retired => Err(Conflict::Retired { stream: path.clone() }.into()),
+            Some(stream) if stream.alive => Ok(stream),
+            _ => Err(Conflict::NoStream { stream: path.clone() }.into()),
+        }
     }
 
     fn append(&mut self, mut append: Append) -> Result<Done, Trouble<S::Error>> {
         let path = append.stream.clone();
-        let Some(mut stream) = self.stream(&path)?.filter(|stream| stream.alive) else {
-            return Err(Conflict::NoStream { stream: path }.into());
-        };
+        let mut stream = self.living(&path)?;
         let place = match &append.producer {
             Some(producer) => self.place(&path, &producer.id)?,
             None => None,
@@ -228,15 +263,38 @@ impl<S: Source> Draft<'_, S> {
     }
 
     fn delete(&mut self, path: StreamPath) -> Result<Done, Trouble<S::Error>> {
-        let Some(mut stream) = self.stream(&path)?.filter(|stream| stream.alive) else {
+        let Some(mut stream) = self.stream(&path)?.filter(|stream| stream.alive && !stream.retired) else {
             return Ok(Done::Deleted { existed: false });
         };
+        if stream.forks > 0 {
+            stream.retired = true;
+            self.save(path, stream);
+            return Ok(Done::Deleted { existed: true });
+        }
+        let mut origin = self.bury(path, stream);
+        // Whatever was kept only for this one goes with it.
+        while let Some(path) = origin {
+            let Some(mut source) = self.stream(&path)? else { break };
+            source.forks = source.forks.saturating_sub(1);
+            if source.retired && source.forks == 0 {
+                origin = self.bury(path, source);
+            } else {
+                self.save(path, source);
+                break;
+            }
+        }
+        Ok(Done::Deleted { existed: true })
+    }
+
+    /// Makes a tombstone of a stream and tells what it was forked from.
+    fn bury(&mut self, path: StreamPath, mut stream: Stream) -> Option<StreamPath> {
+        let origin = stream.origin.take();
         stream.bury();
         self.producers.retain(|(of, _), _| *of != path);
         self.cleared.push(path.clone());
         self.effects.push(Effect::Clear(path.clone()));
         self.save(path, stream);
-        Ok(Done::Deleted { existed: true })
+        origin
     }
 
     fn put(&mut self, put: Put) -> Result<Done, Trouble<S::Error>> {

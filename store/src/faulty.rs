@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use tokio::sync::watch;
 
-use crate::port::{Batch, CommitError, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store};
+use crate::port::{Batch, CommitError, Cut, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store};
 
 /// What goes wrong with one commit (or trim).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,7 +227,7 @@ impl<S: Store> Store for Faulty<S> {
         Box::pin(self.look(self.store.scan(scan)))
     }
 
-    fn trim<'a>(&'a self, stream: &'a StreamPath, before: Offset) -> Later<'a, Result<(), CommitError>> {
-        Box::pin(self.change(self.store.trim(stream, before)))
+    fn trim<'a>(&'a self, stream: &'a StreamPath, cut: Cut) -> Later<'a, Result<(), CommitError>> {
+        Box::pin(self.change(self.store.trim(stream, cut)))
     }
 }

@@ -13,6 +13,7 @@ mod keys;
 #[cfg(feature = "doubles")]
 mod memory;
 mod paging;
+mod parts;
 mod port;
 mod rules;
 mod sqlite;

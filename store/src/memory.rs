@@ -5,15 +5,15 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use protocol::time::Clock;
 
 use crate::draft::{Accepted, Effect, Refusal, Slot, Source, draft};
 use crate::keys::bounds;
-use crate::paging::{fill, origin};
+use crate::paging::{Filling, origin};
+use crate::parts::{Part, parts};
 use crate::port::{
-    Batch, CommitError, Conflict, Direction, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store,
+    Batch, CommitError, Conflict, Cut, Direction, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store,
 };
 use crate::rules::{Place, Stream};
 
@@ -64,10 +64,22 @@ impl MemoryStore {
         }
     }
 
-    fn trim_now(&self, path: &StreamPath, before: Offset) -> Result<(), CommitError> {
+    fn trim_now(&self, path: &StreamPath, cut: Cut) -> Result<(), CommitError> {
         let mut state = self.state();
         let Some(log) = state.streams.get_mut(path).filter(|log| log.record.alive) else {
             return Err(CommitError::Conflict { index: 0, conflict: Conflict::NoStream { stream: path.clone() } });
+        };
+        let before = match cut {
+            Cut::Before(before) => before,
+            Cut::Holes { epoch, starts, resume } => {
+                if epoch == log.record.epoch {
+                    for start in starts {
+                        log.messages.remove(&start);
+                    }
+                    log.record.drop_before(resume);
+                }
+                return Ok(());
+            }
         };
         if before.epoch != log.record.epoch {
             return Ok(());
@@ -85,17 +97,29 @@ impl MemoryStore {
 
     fn read_now(&self, read: &Read) -> Result<Page, ReadError> {
         let state = self.state();
-        let log = state.living(&read.stream).ok_or_else(|| ReadError::NoStream { stream: read.stream.clone() })?;
-        let head = log.record.head();
+        let (head, mut parts) =
+            state.living(&read.stream)?.ok_or_else(|| ReadError::NoStream { stream: read.stream.clone() })?;
         let from = origin(read, &head)?;
         let owned = |(start, body): (&u64, &Bytes)| Ok((*start, body.clone()));
-        match read.direction {
-            Direction::Forwards => {
-                let holding = log.messages.range(..=from).next_back().map_or(from, |(start, _)| *start);
-                fill(read, head, from, log.messages.range(holding..).map(owned))
-            }
-            Direction::Backwards => fill(read, head, from, log.messages.range(..from).rev().map(owned)),
+        let mut page = Filling::new(read, head, from);
+        if read.direction == Direction::Backwards {
+            parts.reverse();
         }
+        for part in parts {
+            let Some(Log { messages, .. }) = state.streams.get(&part.path) else { continue };
+            let room = match read.direction {
+                Direction::Forwards if part.to <= from => true,
+                Direction::Forwards => {
+                    let holding = messages.range(..=from).next_back().map_or(from, |(start, _)| *start);
+                    page.take(&part, messages.range(holding.min(part.to)..part.to).map(owned))?
+                }
+                Direction::Backwards => page.take(&part, messages.range(..from.min(part.to)).rev().map(owned))?,
+            };
+            if !room {
+                break;
+            }
+        }
+        Ok(page.page())
     }
 
     fn scan_now(&self, scan: &Scan) -> Vec<Entry> {
@@ -118,8 +142,12 @@ impl MemoryStore {
 }
 
 impl State {
-    fn living(&self, path: &StreamPath) -> Option<&Log> {
-        self.streams.get(path).filter(|log| log.record.alive)
+    fn living(&self, path: &StreamPath) -> Result<Option<(Head, Vec<Part>)>, ReadError> {
+        let Some(log) = self.streams.get(path).filter(|log| log.record.alive) else { return Ok(None) };
+        if log.record.retired {
+            return Err(ReadError::Retired { stream: path.clone() });
+        }
+        parts(path, &log.record, |source| Ok(self.streams.get(source).map(|log| log.record.clone()))).map(Some)
     }
 
     fn apply(&mut self, effect: Effect) {
@@ -182,7 +210,7 @@ impl Store for MemoryStore {
     }
 
     fn head<'a>(&'a self, stream: &'a StreamPath) -> Later<'a, Result<Option<Head>, ReadError>> {
-        Box::pin(async move { Ok(self.state().living(stream).map(|log| log.record.head())) })
+        Box::pin(async move { Ok(self.state().living(stream)?.map(|(head, _)| head)) })
     }
 
     fn get<'a>(&'a self, key: &'a str) -> Later<'a, Result<Option<Entry>, ReadError>> {
@@ -197,7 +225,7 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.scan_now(&scan)) })
     }
 
-    fn trim<'a>(&'a self, stream: &'a StreamPath, before: Offset) -> Later<'a, Result<(), CommitError>> {
-        Box::pin(async move { self.trim_now(stream, before) })
+    fn trim<'a>(&'a self, stream: &'a StreamPath, cut: Cut) -> Later<'a, Result<(), CommitError>> {
+        Box::pin(async move { self.trim_now(stream, cut) })
     }
 }

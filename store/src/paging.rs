@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use protocol::offset::Offset;
 
+use crate::parts::Part;
 use crate::port::{Direction, Head, Message, Page, Read, ReadError};
 
 /// Whether messages of this type are whole: a position inside one is no position.
@@ -15,13 +16,15 @@ pub(crate) fn is_whole(content_type: &str) -> bool {
 pub(crate) fn origin(read: &Read, head: &Head) -> Result<u64, ReadError> {
     let from = match (read.from, read.direction) {
         (Some(from), _) => from,
-        (None, Direction::Forwards) => head.first,
+        (None, Direction::Forwards) => return Ok(head.first.byte),
         (None, Direction::Backwards) => head.tail,
     };
     if from.epoch != head.tail.epoch || from.byte > head.tail.byte {
         return Err(bad_offset(read, head, from));
     }
-    if from < head.first {
+    // Nothing was heard before byte 0, so nothing that was dropped is missed from there.
+    let missed = from < head.resume && from.byte > 0 && read.direction == Direction::Forwards;
+    if from < head.first || (missed && read.walk != Some(head.compactions)) {
         return Err(ReadError::Trimmed { stream: read.stream.clone(), first: head.first });
     }
     Ok(from.byte)
@@ -31,32 +34,55 @@ fn bad_offset(read: &Read, head: &Head, offset: Offset) -> ReadError {
     ReadError::BadOffset { stream: read.stream.clone(), offset, first: head.first, tail: head.tail }
 }
 
-/// Fills a page from messages given as (first byte, body).
-///
-/// Forwards they begin with the one that holds `from`; backwards with the last one that begins before `from`.
-pub(crate) fn fill(
-    read: &Read,
+/// A page that is being filled.
+#[derive(Debug)]
+pub(crate) struct Filling<'a> {
+    read: &'a Read,
     head: Head,
     from: u64,
-    messages: impl Iterator<Item = Result<(u64, Bytes), ReadError>>,
-) -> Result<Page, ReadError> {
-    let epoch = head.tail.epoch;
-    let whole = is_whole(&head.content_type);
-    let mut page = Vec::new();
-    let mut bytes = 0_usize;
-    for message in messages {
-        let (start, body) = message?;
-        let end = start + body.len() as u64;
+    whole: bool,
+    bytes: usize,
+    messages: Vec<Message>,
+}
+
+impl<'a> Filling<'a> {
+    pub(crate) fn new(read: &'a Read, head: Head, from: u64) -> Self {
+        let whole = is_whole(&head.content_type);
+        Self { read, head, from, whole, bytes: 0, messages: Vec::new() }
+    }
+
+    /// Takes messages of one part of the stream, given as (first byte, body) in the order of the direction, and tells whether
+    /// there is room for more. Forwards they may begin with the one that holds `from`.
+    pub(crate) fn take(
+        &mut self,
+        part: &Part,
+        messages: impl Iterator<Item = Result<(u64, Bytes), ReadError>>,
+    ) -> Result<bool, ReadError> {
+        for message in messages {
+            let (start, mut body) = message?;
+            // A fork may part from its source inside a message.
+            let end = (start + body.len() as u64).min(part.to);
+            body.truncate(usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX));
+            if !body.is_empty() && !self.push(start, end, body)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn push(&mut self, start: u64, end: u64, body: Bytes) -> Result<bool, ReadError> {
+        let (read, from) = (self.read, self.from);
+        let epoch = self.head.tail.epoch;
         let outside = match read.direction {
             Direction::Forwards => end <= from,
             Direction::Backwards => start >= from,
         };
         if outside {
-            continue;
+            return Ok(true);
         }
         let (start, end, body) = if start < from && from < end {
-            if whole {
-                return Err(bad_offset(read, &head, Offset::new(epoch, from)));
+            if self.whole {
+                return Err(bad_offset(read, &self.head, Offset::new(epoch, from)));
             }
             let cut = usize::try_from(from - start).unwrap_or(body.len());
             match read.direction {
@@ -66,22 +92,25 @@ pub(crate) fn fill(
         } else {
             (start, end, body)
         };
-        let fits = bytes.saturating_add(body.len()) <= read.max_bytes && page.len() < read.max_messages;
-        if !page.is_empty() && !fits {
-            break;
+        let fits = self.bytes.saturating_add(body.len()) <= read.max_bytes && self.messages.len() < read.max_messages;
+        if !self.messages.is_empty() && !fits {
+            return Ok(false);
         }
-        bytes = bytes.saturating_add(body.len());
-        page.push(Message { start: Offset::new(epoch, start), end: Offset::new(epoch, end), body });
+        self.bytes = self.bytes.saturating_add(body.len());
+        self.messages.push(Message { start: Offset::new(epoch, start), end: Offset::new(epoch, end), body });
         // Known here already, and it spares the engine one row.
-        if page.len() >= read.max_messages || bytes >= read.max_bytes {
-            break;
-        }
+        Ok(self.messages.len() < read.max_messages && self.bytes < read.max_bytes)
     }
-    let next = page.last().map_or(Offset::new(epoch, from), |last| match read.direction {
-        Direction::Forwards => last.end,
-        Direction::Backwards => last.start,
-    });
-    Ok(Page { messages: page, next, head })
+
+    pub(crate) fn page(self) -> Page {
+        let next = self.messages.last().map_or(Offset::new(self.head.tail.epoch, self.from), |last| {
+            match self.read.direction {
+                Direction::Forwards => last.end,
+                Direction::Backwards => last.start,
+            }
+        });
+        Page { messages: self.messages, next, head: self.head }
+    }
 }
 
 #[cfg(test)]

@@ -53,11 +53,28 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// [`ReadError::Broken`] when the disk failed.
     fn scan(&self, scan: Scan) -> Later<'_, Result<Vec<Entry>, ReadError>>;
 
-    /// Drops messages of a stream that end at or before an offset; offsets of what stays do not change.
+    /// Drops messages of a stream; offsets of what stays do not change.
     ///
     /// # Errors
     /// [`CommitError::Conflict`] with [`Conflict::NoStream`]; [`CommitError::Broken`]; [`CommitError::Full`].
-    fn trim<'a>(&'a self, stream: &'a StreamPath, before: Offset) -> Later<'a, Result<(), CommitError>>;
+    fn trim<'a>(&'a self, stream: &'a StreamPath, cut: Cut) -> Later<'a, Result<(), CommitError>>;
+}
+
+/// What a trim drops. What a fork inherited belongs to the stream it was forked from and is dropped there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cut {
+    /// The messages that end at or before an offset.
+    Before(Offset),
+    /// Messages among others, each superseded by a later one or a deletion that nobody has to hear of any more.
+    Holes {
+        /// The incarnation of the stream; another one is left alone.
+        epoch: u64,
+        /// Where the messages begin; what begins nowhere else is left alone.
+        starts: Vec<u64>,
+        /// The first byte at which a reader who was here before may go on: behind the last deletion that was dropped. Never moves
+        /// back; when it moves, [`Head::compactions`] grows.
+        resume: u64,
+    },
 }
 
 /// Operations that commit together, in order.
@@ -96,9 +113,13 @@ impl Batch {
 pub enum Operation {
     /// Makes a stream.
     Create(Create),
+    /// Makes a stream that begins with what another one holds.
+    Fork(Fork),
     /// Adds messages to a stream, closes it, or both.
     Append(Append),
     /// Removes a stream with its messages and producers. A stream made later under the same path gets the next epoch.
+    ///
+    /// A stream that others were forked from is retired: it takes and shows nothing any more, and goes with the last of them.
     Delete(StreamPath),
     /// Writes, or removes, an entry of the map.
     Put(Put),
@@ -107,6 +128,12 @@ pub enum Operation {
 impl From<Create> for Operation {
     fn from(create: Create) -> Self {
         Self::Create(create)
+    }
+}
+
+impl From<Fork> for Operation {
+    fn from(fork: Fork) -> Self {
+        Self::Fork(fork)
     }
 }
 
@@ -138,6 +165,20 @@ pub struct Create {
     /// Whether a stream that exists with equal type and config, and is closed or open alike, is a success without effect
     /// ([`Done::Existed`]). Messages are not compared.
     pub or_same: bool,
+}
+
+/// Makes a stream that begins with what another one holds up to a position; nothing is copied.
+///
+/// Positions up to there mean the same in both. So the fork has the epoch of its source, or the next one of its own path where that is
+/// higher; then positions of the source are not positions of the fork.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fork {
+    /// What is made; its messages follow what is inherited.
+    pub create: Create,
+    /// The stream that it begins with.
+    pub source: StreamPath,
+    /// Where the two part: a position of the source, also inside a message when the stream is not JSON.
+    pub at: Offset,
 }
 
 /// Adds messages to a stream, closes it, or both.
@@ -254,6 +295,12 @@ pub enum Conflict {
         /// Which.
         stream: StreamPath,
     },
+    /// The stream was deleted and is kept only for those that were forked from it.
+    #[error("stream {stream} was deleted; others go on from it")]
+    Retired {
+        /// Which.
+        stream: StreamPath,
+    },
     /// A stream of another kind exists.
     #[error("stream {stream} exists and differs")]
     Exists {
@@ -354,6 +401,12 @@ pub enum ReadError {
         /// Which.
         stream: StreamPath,
     },
+    /// The stream was deleted and is kept only for those that were forked from it.
+    #[error("stream {stream} was deleted; others go on from it")]
+    Retired {
+        /// Which.
+        stream: StreamPath,
+    },
     /// The offset is of another epoch, past the end, or inside a message of a stream whose messages are whole.
     #[error("offset {offset} is not a position of {stream}, which goes from {first} to {tail}")]
     BadOffset {
@@ -389,6 +442,9 @@ pub struct Read {
     pub stream: StreamPath,
     /// From where. `None`: the first position kept when reading forwards, the tail when reading backwards.
     pub from: Option<Offset>,
+    /// For who began at the beginning: [`Head::compactions`] as it was then, which lets the reader through the part where only those
+    /// may go on who heard no deletion that was dropped since.
+    pub walk: Option<u64>,
     /// Which way.
     pub direction: Direction,
     /// Most bytes of messages; a page holds at least one message when there is one.
@@ -439,6 +495,10 @@ pub struct Head {
     pub config: Bytes,
     /// The first position kept.
     pub first: Offset,
+    /// The first position at which a reader who was here before may go on; behind `first` when deletions were dropped.
+    pub resume: Offset,
+    /// How often `resume` has moved.
+    pub compactions: u64,
     /// The end.
     pub tail: Offset,
     /// Whether it is closed.

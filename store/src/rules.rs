@@ -18,7 +18,18 @@ pub(crate) struct Stream {
     pub(crate) epoch: u64,
     pub(crate) content_type: String,
     pub(crate) config: Bytes,
+    /// The first byte kept of its own messages; 0 as long as nothing was dropped.
     pub(crate) first: u64,
+    /// Where its own messages begin: 0, or where it parted from `origin`.
+    pub(crate) base: u64,
+    pub(crate) origin: Option<StreamPath>,
+    /// How many living or retired streams were forked from it.
+    pub(crate) forks: u64,
+    /// Deleted, and kept for its forks.
+    pub(crate) retired: bool,
+    /// See [`Head::resume`] and [`Head::compactions`].
+    pub(crate) resume: u64,
+    pub(crate) compactions: u64,
     pub(crate) tail: u64,
     pub(crate) closed: bool,
     pub(crate) closed_by: Option<Producer>,
@@ -57,6 +68,12 @@ impl Stream {
             content_type: create.content_type.clone(),
             config: create.config.clone(),
             first: 0,
+            base: 0,
+            origin: None,
+            forks: 0,
+            retired: false,
+            resume: 0,
+            compactions: 0,
             tail: 0,
             closed: create.close,
             closed_by: None,
@@ -71,18 +88,29 @@ impl Stream {
         self.content_type = String::new();
         self.config = Bytes::new();
         self.first = 0;
+        self.base = 0;
+        self.origin = None;
+        self.forks = 0;
+        self.retired = false;
+        self.resume = 0;
+        self.compactions = 0;
         self.tail = 0;
         self.closed = false;
         self.closed_by = None;
         self.last_seq = None;
     }
 
-    pub(crate) fn first(&self) -> Offset {
-        Offset::new(self.epoch, self.first)
-    }
-
     pub(crate) fn tail(&self) -> Offset {
         Offset::new(self.epoch, self.tail)
+    }
+
+    /// Takes note that deletions before this byte were dropped.
+    pub(crate) fn drop_before(&mut self, resume: u64) {
+        let resume = resume.min(self.tail);
+        if resume > self.resume {
+            self.resume = resume;
+            self.compactions += 1;
+        }
     }
 
     /// Whether a create of the `or_same` kind finds what it asks for.
@@ -90,12 +118,14 @@ impl Stream {
         self.content_type == create.content_type && self.config == create.config && self.closed == create.close
     }
 
-    /// The face that readers see.
+    /// The face that readers see, when nothing was inherited.
     pub(crate) fn head(&self) -> Head {
         Head {
             content_type: self.content_type.clone(),
             config: self.config.clone(),
-            first: self.first(),
+            first: Offset::new(self.epoch, self.first),
+            resume: Offset::new(self.epoch, self.resume),
+            compactions: self.compactions,
             tail: self.tail(),
             closed: self.closed,
             closed_by: self.closed_by.clone(),

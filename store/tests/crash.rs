@@ -40,8 +40,14 @@ async fn everything(store: &SqliteStore, writer: usize) -> Vec<Message> {
     let mut messages = Vec::new();
     let mut from = None;
     loop {
-        let read =
-            Read { stream: log(writer), from, direction: Direction::Forwards, max_bytes: 1 << 20, max_messages: 4096 };
+        let read = Read {
+            stream: log(writer),
+            from,
+            walk: None,
+            direction: Direction::Forwards,
+            max_bytes: 1 << 20,
+            max_messages: 4096,
+        };
         let page = store.read(read).await.expect("a page");
         from = Some(page.next);
         if page.messages.is_empty() {

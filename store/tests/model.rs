@@ -13,8 +13,8 @@ use protocol::path::StreamPath;
 use protocol::time::UnixMs;
 use store::contract::{TestClock, run};
 use store::{
-    Append, Batch, Create, Direction, Entry, Expected, MemoryStore, Operation, Producer, Put, Read, Scan, SqliteStore,
-    Store,
+    Append, Batch, Create, Direction, Entry, Expected, Fork, MemoryStore, Operation, Producer, Put, Read, ReadError,
+    Scan, SqliteStore, Store,
 };
 
 const STREAMS: [&str; 3] = ["a", "b", "c"];
@@ -33,6 +33,9 @@ struct Log {
     closed: bool,
     seq: Option<String>,
     producers: BTreeMap<String, (u64, u64)>,
+    origin: Option<String>,
+    forks: u64,
+    retired: bool,
 }
 
 impl Log {
@@ -57,15 +60,41 @@ impl Model {
             Operation::Create(create) => {
                 let name = create.stream.as_str();
                 if let Some(log) = self.streams.get(name) {
-                    return (create.or_same && log.closed == create.close).then_some(());
+                    return (!log.retired && log.origin.is_none() && create.or_same && log.closed == create.close)
+                        .then_some(());
                 }
                 self.epochs.entry(name.to_owned()).and_modify(|epoch| *epoch += 1).or_insert(0);
                 let log = Log { messages: create.messages.clone(), closed: create.close, ..Log::default() };
                 self.streams.insert(name.to_owned(), log);
             }
+            Operation::Fork(Fork { create, source, at }) => {
+                let name = create.stream.as_str();
+                if let Some(log) = self.streams.get(name) {
+                    let same = create.or_same && create.config == config_of(log) && log.closed == create.close;
+                    return (!log.retired && same).then_some(());
+                }
+                let epoch = *self.epochs.get(source.as_str())?;
+                let from = self.streams.get_mut(source.as_str()).filter(|log| !log.retired)?;
+                if at.epoch != epoch || at.byte > from.tail() {
+                    return None;
+                }
+                from.forks += 1;
+                let mut left = usize::try_from(at.byte).ok()?;
+                let mut messages = Vec::new();
+                for body in &from.messages {
+                    let part = body.slice(..left.min(body.len()));
+                    left -= part.len();
+                    messages.extend((!part.is_empty()).then_some(part));
+                }
+                messages.extend(create.messages.iter().cloned());
+                let own = self.epochs.get(name).map_or(0, |epoch| epoch + 1);
+                self.epochs.insert(name.to_owned(), own.max(epoch));
+                let origin = Some(source.as_str().to_owned());
+                self.streams.insert(name.to_owned(), Log { messages, closed: create.close, origin, ..Log::default() });
+            }
             Operation::Append(append) => {
                 let epoch = self.epochs.get(append.stream.as_str()).copied();
-                let log = self.streams.get_mut(append.stream.as_str())?;
+                let log = self.streams.get_mut(append.stream.as_str()).filter(|log| !log.retired)?;
                 let known =
                     append.producer.as_ref().and_then(|producer| Some((producer, *log.producers.get(&producer.id)?)));
                 if let Some((producer, (epoch, seq))) = known
@@ -105,7 +134,17 @@ impl Model {
                 }
             }
             Operation::Delete(stream) => {
-                self.streams.remove(stream.as_str());
+                let Some(log) = self.streams.get_mut(stream.as_str()).filter(|log| !log.retired) else {
+                    return Some(());
+                };
+                log.retired = log.forks > 0;
+                let mut next = (!log.retired).then(|| stream.as_str().to_owned());
+                while let Some(log) = next.take().and_then(|name| self.streams.remove(&name)) {
+                    let Some(name) = log.origin else { break };
+                    let Some(source) = self.streams.get_mut(&name) else { break };
+                    source.forks -= 1;
+                    next = (source.retired && source.forks == 0).then_some(name);
+                }
             }
             Operation::Put(put) => {
                 let (last, old) = self.entries.get(&put.key).cloned().unwrap_or_default();
@@ -130,6 +169,11 @@ impl Model {
         };
         self.entries.iter().filter_map(entry).collect()
     }
+}
+
+/// The configuration that forks of the model have: it names the source, so that `or_same` tells forks apart.
+fn config_of(log: &Log) -> Bytes {
+    log.origin.clone().unwrap_or_default().into()
 }
 
 fn stream() -> impl Strategy<Value = StreamPath> {
@@ -168,7 +212,14 @@ fn operation() -> impl Strategy<Value = Operation> {
     let value = proptest::option::weighted(0.7, proptest::collection::vec(any::<u8>(), 0..3).prop_map(Bytes::from));
     let put = (proptest::sample::select(&KEYS[..]), value, expected)
         .prop_map(|(key, value, expected)| Operation::Put(Put { key: key.to_owned(), value, expected }));
-    prop_oneof![2 => create, 8 => append, 1 => stream().prop_map(Operation::Delete), 3 => put]
+    let fork = (stream(), stream(), 0..2_u64, 0..8_u64, messages(1), any::<bool>()).prop_map(
+        |(stream, source, epoch, byte, messages, or_same)| {
+            let (content_type, config) = ("text/plain".to_owned(), Bytes::from(source.as_str().to_owned()));
+            let create = Create { stream, content_type, config, messages, close: false, or_same };
+            Operation::Fork(Fork { create, source, at: Offset::new(epoch, byte) })
+        },
+    );
+    prop_oneof![2 => create, 2 => fork, 8 => append, 2 => stream().prop_map(Operation::Delete), 3 => put]
 }
 
 fn batches() -> impl Strategy<Value = Vec<Batch>> {
@@ -183,15 +234,26 @@ fn scan(direction: Direction) -> Scan {
 async fn same_state(model: &Model, memory: &MemoryStore, sqlite: &SqliteStore) {
     for name in STREAMS {
         let stream: StreamPath = name.parse().expect("a path");
-        let head = memory.head(&stream).await.expect("a read");
-        assert_eq!(head, sqlite.head(&stream).await.expect("a read"));
+        let head = memory.head(&stream).await;
+        assert_eq!(head, sqlite.head(&stream).await);
         let log = model.streams.get(name);
+        if log.is_some_and(|log| log.retired) {
+            assert_eq!(head, Err(ReadError::Retired { stream }));
+            continue;
+        }
+        let head = head.expect("a read");
         let told = head.map(|head| (head.tail, head.closed));
         assert_eq!(told, log.map(|log| (Offset::new(model.epochs[name], log.tail()), log.closed)));
         let Some(log) = log else { continue };
         for direction in [Direction::Forwards, Direction::Backwards] {
-            let read =
-                Read { stream: stream.clone(), from: None, direction, max_bytes: usize::MAX, max_messages: usize::MAX };
+            let read = Read {
+                stream: stream.clone(),
+                from: None,
+                walk: None,
+                direction,
+                max_bytes: usize::MAX,
+                max_messages: usize::MAX,
+            };
             let page = memory.read(read.clone()).await.expect("a page");
             assert_eq!(page, sqlite.read(read).await.expect("a page"));
             let mut bodies: Vec<_> = page.messages.into_iter().map(|message| message.body).collect();

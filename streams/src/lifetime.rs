@@ -4,6 +4,7 @@
 //! the stream and in that of each append that renews it. Nothing expires by itself: whoever touches a stream past its deadline finds it gone.
 
 use bytes::Bytes;
+use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,18 @@ pub(crate) struct Life {
     pub(crate) ttl_seconds: Option<u64>,
     /// The end, as it was written.
     pub(crate) expires_at: Option<String>,
+    /// What it was forked from.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// Where a fork parted from its source, as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Origin {
+    pub(crate) source: StreamPath,
+    pub(crate) at: Offset,
+    /// Messages, or bytes, beyond that position.
+    pub(crate) beyond: u64,
 }
 
 /// Something that touches an expiring stream failed.
@@ -109,6 +122,9 @@ pub(crate) async fn head(
             return Ok(Some((head, Life::default())));
         }
         let life = Life::decode(&head.config);
+        if life.ttl_seconds.is_none() && life.expires_at.is_none() {
+            return Ok(Some((head, life)));
+        }
         let entry = streams.get(&key(stream)).await?;
         let stored = entry.as_ref().and_then(|e| std::str::from_utf8(&e.value).ok()?.parse().ok()).map(UnixMs);
         let Some(end) = stored.or_else(|| life.first_end(head.created_at)) else { return Ok(Some((head, life))) };
@@ -126,8 +142,10 @@ pub(crate) async fn head(
         let seen = entry.map_or(Expected::Absent, |e| Expected::Version(e.version));
         let end = Batch::of(Put::remove(key(stream)).expecting(seen)).and(Operation::Delete(stream.clone()));
         match streams.commit(end).await {
+            // Looked at again: forks may keep it, and somebody may have made another.
+            Ok(_) | Err(CommitError::Conflict { conflict: Conflict::Version { .. }, .. }) if tries.next().is_some() => {
+            }
             Ok(_) => return Ok(None),
-            Err(CommitError::Conflict { conflict: Conflict::Version { .. }, .. }) if tries.next().is_some() => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -150,7 +168,7 @@ mod tests {
         let (mut kept, mut ended) = (0, 0);
         for seed in 1..=300 {
             let (streams, stream) = (late(seed), path("s"));
-            let life = Life { ttl_seconds: Some(10), expires_at: None };
+            let life = Life { ttl_seconds: Some(10), ..Life::default() };
             let mut create = Batch::of(Create {
                 stream: stream.clone(),
                 content_type: "text/plain".into(),
@@ -194,8 +212,15 @@ mod tests {
 
     #[test]
     fn the_blob_round_trips() {
-        let life = Life { ttl_seconds: Some(5), expires_at: None };
+        let origin = Origin { source: "a".parse().expect("a path"), at: Offset::ZERO, beyond: 1 };
+        let life = Life { ttl_seconds: Some(5), expires_at: None, origin: Some(origin) };
         assert_eq!(Life::decode(&life.encode()), life);
         assert!(Life::default().encode().is_empty());
+        let old = br#"{"ttlSeconds":5,"expiresAt":null}"#;
+        assert_eq!(
+            Life::decode(old),
+            Life { ttl_seconds: Some(5), ..Life::default() },
+            "as it was before there were forks"
+        );
     }
 }

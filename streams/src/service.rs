@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
-use store::{Batch, CommitError, Direction, Done, Entry, Head, Operation, Page, Read, ReadError, Scan, Store};
+use store::{
+    Batch, CommitError, Cut, Direction, Done, Entry, Fork, Head, Operation, Page, Read, ReadError, Scan, Store,
+};
 use tokio_util::task::TaskTracker;
 
 use crate::live::{FollowError, Follower, Position, Registry};
@@ -58,7 +60,8 @@ impl Streams {
         max_bytes: usize,
         max_messages: usize,
     ) -> Result<Page, ReadError> {
-        let read = Read { stream: stream.clone(), from, direction: Direction::Forwards, max_bytes, max_messages };
+        let read =
+            Read { stream: stream.clone(), from, walk: None, direction: Direction::Forwards, max_bytes, max_messages };
         self.inner.store.read(read).await
     }
 
@@ -94,12 +97,12 @@ impl Streams {
         self.inner.store.scan(scan).await
     }
 
-    /// Drops the oldest messages of a stream. Followers that are behind the cut get [`FollowError::Trimmed`].
+    /// Drops messages of a stream. Followers that may no longer go on from where they are get [`FollowError::Trimmed`].
     ///
     /// # Errors
     /// As [`Store::trim`].
-    pub async fn trim(&self, stream: &StreamPath, before: Offset) -> Result<(), CommitError> {
-        self.inner.store.trim(stream, before).await
+    pub async fn trim(&self, stream: &StreamPath, cut: Cut) -> Result<(), CommitError> {
+        self.inner.store.trim(stream, cut).await
     }
 
     /// Follows a stream from a position on, without loss or repetition between what is stored and what is to come.
@@ -143,7 +146,7 @@ pub(crate) enum News {
 impl News {
     fn of(operation: &Operation) -> Self {
         match operation {
-            Operation::Create(create) => {
+            Operation::Create(create) | Operation::Fork(Fork { create, .. }) => {
                 Self::Messages { stream: create.stream.clone(), messages: create.messages.clone(), close: create.close }
             }
             Operation::Append(append) => {

@@ -106,6 +106,7 @@ impl Hub {
         let read = Read {
             stream: stream.clone(),
             from,
+            walk: None,
             direction: Direction::Backwards,
             max_bytes: MAX_PAGE_BYTES,
             max_messages: STRIDE,

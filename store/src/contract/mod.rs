@@ -5,6 +5,7 @@
 mod batches;
 mod clock;
 mod closing;
+mod forks;
 mod map;
 mod producers;
 mod reading;
@@ -13,6 +14,7 @@ mod streams;
 pub use batches::*;
 pub use clock::TestClock;
 pub use closing::*;
+pub use forks::*;
 pub use map::*;
 pub use producers::*;
 pub use reading::*;
@@ -56,6 +58,8 @@ macro_rules! contract {
                 pages_go_forwards, pages_go_backwards, pages_hold_at_least_one_message, both_ends_are_empty_pages,
                 any_byte_is_a_position_of_bytes, only_boundaries_are_positions_of_json, foreign_positions_are_refused,
                 heads_tell_what_pages_tell, trimming_keeps_offsets, trimming_keeps_touched_messages, trimming_everything,
+                forks_share_what_was_and_nothing_else, forks_of_forks_read_through, forks_are_judged, deletion_waits_for_forks,
+                forks_inside_a_batch, a_fork_takes_an_epoch_that_is_new, holes_move_nothing,
                 versions_grow_by_one, puts_demand_versions, scans_go_forwards, scans_go_backwards,
                 scans_stay_in_their_prefix,
             );
@@ -135,7 +139,7 @@ pub(crate) async fn stream_of(store: &dyn Store, name: &str, content_type: &str,
 }
 
 pub(crate) fn whole(stream: &StreamPath, from: Option<Offset>, direction: Direction) -> Read {
-    Read { stream: stream.clone(), from, direction, max_bytes: usize::MAX, max_messages: usize::MAX }
+    Read { stream: stream.clone(), from, walk: None, direction, max_bytes: usize::MAX, max_messages: usize::MAX }
 }
 
 pub(crate) async fn page(store: &dyn Store, read: Read) -> Page {

@@ -3,7 +3,7 @@
 use protocol::offset::Offset;
 
 use super::{append, at, bodies, contents, done, page, refused, stream_of, texts, whole};
-use crate::port::{Direction, Read, ReadError, Store};
+use crate::port::{Cut, Direction, Read, ReadError, Store};
 
 use Direction::{Backwards, Forwards};
 
@@ -132,7 +132,7 @@ pub async fn heads_tell_what_pages_tell(store: &dyn Store) {
 /// What stays keeps its offsets; what went is told as trimmed.
 pub async fn trimming_keeps_offsets(store: &dyn Store) {
     let log = stream_of(store, "log", "text/plain", &["ab", "cd", "ef"]).await;
-    store.trim(&log, at(2)).await.expect("a trim");
+    store.trim(&log, Cut::Before(at(2))).await.expect("a trim");
     let page = page(store, whole(&log, None, Forwards)).await;
     assert_eq!((page.messages[0].start, page.head.first, page.head.tail), (at(2), at(2), at(6)));
     assert_eq!(texts(&page), ["cd", "ef"]);
@@ -142,7 +142,7 @@ pub async fn trimming_keeps_offsets(store: &dyn Store) {
     }
     // Less than before, and another epoch, change nothing.
     for offset in [at(0), at(1), Offset::new(7, 5)] {
-        store.trim(&log, offset).await.expect("a trim");
+        store.trim(&log, Cut::Before(offset)).await.expect("a trim");
     }
     done(store, append(&log, &["gh"])).await;
     assert_eq!(contents(store, &log).await, ["cd", "ef", "gh"]);
@@ -152,7 +152,7 @@ pub async fn trimming_keeps_offsets(store: &dyn Store) {
 /// A message that only begins before the offset stays whole.
 pub async fn trimming_keeps_touched_messages(store: &dyn Store) {
     let log = stream_of(store, "log", "text/plain", &["ab", "cd", "ef"]).await;
-    store.trim(&log, at(3)).await.expect("a trim");
+    store.trim(&log, Cut::Before(at(3))).await.expect("a trim");
     assert_eq!(contents(store, &log).await, ["cd", "ef"]);
     assert_eq!(store.head(&log).await.expect("a read").expect("a head").first, at(2));
 }
@@ -160,7 +160,7 @@ pub async fn trimming_keeps_touched_messages(store: &dyn Store) {
 /// Everything can go; the stream goes on where it was.
 pub async fn trimming_everything(store: &dyn Store) {
     let log = stream_of(store, "log", "application/json", &["1", "22"]).await;
-    store.trim(&log, at(100)).await.expect("a trim");
+    store.trim(&log, Cut::Before(at(100))).await.expect("a trim");
     assert_eq!(contents(store, &log).await, Vec::<String>::new());
     let head = store.head(&log).await.expect("a read").expect("a head");
     assert_eq!((head.first, head.tail), (at(3), at(3)));

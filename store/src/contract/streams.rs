@@ -4,7 +4,7 @@ use bytes::Bytes;
 use protocol::offset::Offset;
 
 use super::{append, at, bodies, conflict, contents, create, done, path, produce, stream_of, whole};
-use crate::port::{Append, Batch, Conflict, Create, Direction, Done, Operation, ReadError, Store};
+use crate::port::{Append, Batch, Conflict, Create, Cut, Direction, Done, Operation, ReadError, Store};
 
 /// The head tells what creation said.
 pub async fn creation_fixes_type_and_config(store: &dyn Store) {
@@ -57,7 +57,7 @@ pub async fn a_missing_stream_takes_no_append(store: &dyn Store) {
     assert_eq!(conflict(store, append(&none, &["x"])).await, Conflict::NoStream { stream: none.clone() });
     let error = store.read(whole(&none, None, Direction::Forwards)).await.expect_err("no page");
     assert_eq!(error, ReadError::NoStream { stream: none.clone() });
-    assert!(store.trim(&none, at(0)).await.is_err());
+    assert!(store.trim(&none, Cut::Before(at(0))).await.is_err());
     assert_eq!(done(store, Operation::Delete(none)).await, Done::Deleted { existed: false });
 }
 

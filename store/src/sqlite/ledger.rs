@@ -6,13 +6,12 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use protocol::time::UnixMs;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::draft::{Effect, Slot, Source};
-use crate::port::{Conflict, Producer};
+use crate::port::{Conflict, Cut, Producer};
 use crate::rules::{Place, Stream};
 
 /// Most streams kept between transactions. About 1 KiB each.
@@ -24,7 +23,7 @@ const MAX_PRODUCERS: usize = 64;
 macro_rules! stream_columns {
     () => {
         "id, epoch, alive, content_type, config, first, tail, closed, closed_by_id, closed_by_epoch, closed_by_seq, \
-         last_seq, created_at_ms"
+         last_seq, created_at_ms, base, origin, forks, retired, resume, compactions"
     };
 }
 pub(super) use stream_columns;
@@ -120,15 +119,31 @@ impl Ledger {
         }
     }
 
-    /// Drops messages that end at or before an offset; a stream that is not there is a conflict.
-    pub(super) fn trim(&mut self, path: &StreamPath, before: Offset) -> rusqlite::Result<Result<(), Conflict>> {
+    /// Drops messages; a stream that is not there is a conflict.
+    pub(super) fn trim(&mut self, path: &StreamPath, cut: Cut) -> rusqlite::Result<Result<(), Conflict>> {
         let Some(mut record) = self.stream(path)?.filter(|record| record.alive) else {
             return Ok(Err(Conflict::NoStream { stream: path.clone() }));
+        };
+        let row = self.row(path)?;
+        let before = match cut {
+            Cut::Before(before) => before,
+            Cut::Holes { epoch, starts, resume } => {
+                if epoch == record.epoch {
+                    let mut statement =
+                        self.connection.prepare_cached("DELETE FROM message WHERE stream = ?1 AND start = ?2")?;
+                    for start in starts {
+                        statement.execute([row, start.cast_signed()])?;
+                    }
+                    drop(statement);
+                    record.drop_before(resume);
+                    self.save(path, record)?;
+                }
+                return Ok(Ok(()));
+            }
         };
         if before.epoch != record.epoch || before.byte <= record.first {
             return Ok(Ok(()));
         }
-        let row = self.row(path)?;
         let before = before.byte.min(record.tail);
         let last: Option<(i64, i64)> = self
             .connection
@@ -216,7 +231,8 @@ impl Ledger {
                     .prepare_cached(
                         "UPDATE stream SET epoch = ?2, alive = ?3, content_type = ?4, config = ?5, first = ?6, tail = ?7,
                          closed = ?8, closed_by_id = ?9, closed_by_epoch = ?10, closed_by_seq = ?11, last_seq = ?12,
-                         created_at_ms = ?13 WHERE id = ?1",
+                         created_at_ms = ?13, base = ?14, origin = ?15, forks = ?16, retired = ?17, resume = ?18,
+                         compactions = ?19 WHERE id = ?1",
                     )?
                     .execute(params![
                         record.row,
@@ -232,6 +248,12 @@ impl Ledger {
                         by.map(|by| by.seq.cast_signed()),
                         record.last_seq,
                         record.created_at.0.cast_signed(),
+                        record.base.cast_signed(),
+                        record.origin.as_ref().map(StreamPath::as_str),
+                        record.forks.cast_signed(),
+                        record.retired,
+                        record.resume.cast_signed(),
+                        record.compactions.cast_signed(),
                     ])?;
             }
             for id in std::mem::take(&mut known.dirty_producers) {
@@ -341,5 +363,11 @@ pub(super) fn stream_of(row: &Row<'_>) -> rusqlite::Result<Stream> {
         closed_by,
         last_seq: row.get(11)?,
         created_at: UnixMs(number(12)?),
+        base: number(13)?,
+        origin: row.get::<_, Option<String>>(14)?.and_then(|path| path.parse().ok()),
+        forks: number(15)?,
+        retired: row.get(16)?,
+        resume: number(17)?,
+        compactions: number(18)?,
     })
 }

@@ -14,7 +14,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use protocol::time::Clock;
 use rusqlite::Connection;
@@ -24,7 +23,7 @@ use self::ledger::Ledger;
 pub use self::open::OpenError;
 use self::queue::Queue;
 use self::writer::{Answer, Request, Work, Writer};
-use crate::port::{Batch, CommitError, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store};
+use crate::port::{Batch, CommitError, Cut, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store};
 
 /// Threads that read. Reads are short and mostly from memory; more than the cores of a small machine gain nothing.
 const READERS: usize = 4;
@@ -165,7 +164,7 @@ impl Store for SqliteStore {
         Box::pin(self.look(move |connection| reader::scan(connection, &scan)))
     }
 
-    fn trim<'a>(&'a self, stream: &'a StreamPath, before: Offset) -> Later<'a, Result<(), CommitError>> {
-        Box::pin(async move { self.write(Work::Trim(stream.clone(), before)).await.map(|_| ()) })
+    fn trim<'a>(&'a self, stream: &'a StreamPath, cut: Cut) -> Later<'a, Result<(), CommitError>> {
+        Box::pin(async move { self.write(Work::Trim(stream.clone(), cut)).await.map(|_| ()) })
     }
 }

@@ -12,7 +12,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Rows
 use super::ledger::{stream_columns, stream_of};
 use super::queue::Queue;
 use crate::keys::bounds;
-use crate::paging::{fill, origin};
+use crate::paging::{Filling, origin};
+use crate::parts::{Part, parts};
 use crate::port::{Direction, Entry, Head, Page, Read, ReadError, Scan};
 use crate::rules::Stream;
 
@@ -35,7 +36,7 @@ fn broken(error: &rusqlite::Error) -> ReadError {
     ReadError::Broken { reason: error.to_string() }
 }
 
-fn living(connection: &Connection, path: &StreamPath) -> Result<Option<Stream>, ReadError> {
+fn record(connection: &Connection, path: &StreamPath) -> Result<Option<Stream>, ReadError> {
     let find = || {
         connection
             .prepare_cached(concat!("SELECT ", stream_columns!(), " FROM stream WHERE path = ?1 AND alive = 1"))?
@@ -45,37 +46,57 @@ fn living(connection: &Connection, path: &StreamPath) -> Result<Option<Stream>, 
     find().map_err(|error| broken(&error))
 }
 
+/// The head and the parts of a stream that can be read.
+fn living(connection: &Connection, path: &StreamPath) -> Result<Option<(Head, Vec<Part>)>, ReadError> {
+    let Some(found) = record(connection, path)? else { return Ok(None) };
+    if found.retired {
+        return Err(ReadError::Retired { stream: path.clone() });
+    }
+    parts(path, &found, |source| record(connection, source)).map(Some)
+}
+
 pub(super) fn head(connection: &Connection, path: &StreamPath) -> Result<Option<Head>, ReadError> {
-    Ok(living(connection, path)?.map(|record| record.head()))
+    Ok(living(connection, path)?.map(|(head, _)| head))
 }
 
 pub(super) fn read(connection: &Connection, read: &Read) -> Result<Page, ReadError> {
     // Head and messages out of one snapshot; it ends with the transaction, whose drop cannot lose anything.
     let _snapshot = connection.unchecked_transaction().map_err(|error| broken(&error))?;
-    let record =
+    let (head, mut parts) =
         living(connection, &read.stream)?.ok_or_else(|| ReadError::NoStream { stream: read.stream.clone() })?;
-    let head = record.head();
     let from = origin(read, &head)?;
-    let at_end = match read.direction {
-        Direction::Forwards => from == record.tail,
-        Direction::Backwards => from == record.first,
-    };
-    if at_end {
-        return fill(read, head, from, std::iter::empty());
-    }
     let sql = match read.direction {
         // From the message that holds the position.
         Direction::Forwards => {
             "SELECT start, body FROM message WHERE stream = ?1
-             AND start >= (SELECT max(start) FROM message WHERE stream = ?1 AND start <= ?2) ORDER BY start"
+             AND start >= coalesce((SELECT max(start) FROM message WHERE stream = ?1 AND start <= ?2), ?2)
+             AND start < ?3 ORDER BY start"
         }
-        Direction::Backwards => "SELECT start, body FROM message WHERE stream = ?1 AND start < ?2 ORDER BY start DESC",
+        Direction::Backwards => {
+            "SELECT start, body FROM message WHERE stream = ?1 AND start < ?2 AND start < ?3 ORDER BY start DESC"
+        }
     };
+    if read.direction == Direction::Backwards {
+        parts.reverse();
+    }
     let message =
         |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), Bytes::copy_from_slice(row.get_ref(1)?.as_blob()?)));
-    let mut statement = connection.prepare_cached(sql).map_err(|error| broken(&error))?;
-    let rows = query(&mut statement, (record.row, from.cast_signed()))?;
-    fill(read, head, from, Each { rows, of: message })
+    let mut page = Filling::new(read, head, from);
+    for part in parts {
+        let outside = match read.direction {
+            Direction::Forwards => part.to <= from,
+            Direction::Backwards => from <= part.from,
+        };
+        if outside {
+            continue;
+        }
+        let mut statement = connection.prepare_cached(sql).map_err(|error| broken(&error))?;
+        let rows = query(&mut statement, (part.row, from.cast_signed(), part.to.cast_signed()))?;
+        if !page.take(&part, Each { rows, of: message })? {
+            break;
+        }
+    }
+    Ok(page.page())
 }
 
 pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<Entry>, ReadError> {

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use protocol::time::Clock;
 use rusqlite::ErrorCode;
@@ -14,7 +13,7 @@ use tokio::sync::oneshot;
 use super::ledger::Ledger;
 use super::queue::Queue;
 use crate::draft::{Refusal, draft};
-use crate::port::{Batch, CommitError, Done, Operation};
+use crate::port::{Batch, CommitError, Cut, Done, Fork, Operation};
 
 /// Most batches in one transaction; larger groups gain nothing (measured: groups of about 170 carry the peak rate).
 const GROUP_BATCHES: usize = 512;
@@ -38,14 +37,15 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) enum Work {
     Commit(Batch),
-    Trim(StreamPath, Offset),
+    Trim(StreamPath, Cut),
 }
 
 impl Work {
     /// What it costs to hold and to write, in KiB; at least 8, so that a queue's weight bounds its length too.
     pub(super) fn weight(&self) -> u32 {
         let bytes: usize = match self {
-            Self::Trim(..) => 0,
+            Self::Trim(_, Cut::Before(_)) => 0,
+            Self::Trim(_, Cut::Holes { starts, .. }) => starts.len() * 64,
             Self::Commit(batch) => batch.operations.iter().map(size).sum(),
         };
         u32::try_from(bytes / 1024).unwrap_or(u32::MAX).max(8)
@@ -55,7 +55,9 @@ impl Work {
 fn size(operation: &Operation) -> usize {
     let bodies = |messages: &[bytes::Bytes]| messages.iter().map(|body| body.len() + 64).sum::<usize>();
     256 + match operation {
-        Operation::Create(create) => create.config.len() + bodies(&create.messages),
+        Operation::Create(create) | Operation::Fork(Fork { create, .. }) => {
+            create.config.len() + bodies(&create.messages)
+        }
         Operation::Append(append) => bodies(&append.messages),
         Operation::Delete(_) => 0,
         Operation::Put(put) => put.value.as_ref().map_or(0, bytes::Bytes::len),
@@ -136,9 +138,9 @@ impl Writer {
             // The reply first, so that a failure finds it.
             let answer = match work {
                 Work::Commit(batch) => draft(&mut self.ledger, now, batch),
-                Work::Trim(path, before) => {
+                Work::Trim(path, cut) => {
                     answers.push((reply, Ok(Vec::new())));
-                    if let Err(conflict) = self.ledger.trim(&path, before)?
+                    if let Err(conflict) = self.ledger.trim(&path, cut)?
                         && let Some((_, answer)) = answers.last_mut()
                     {
                         *answer = Err(CommitError::Conflict { index: 0, conflict });

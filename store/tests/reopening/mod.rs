@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use protocol::time::Clock;
-use store::{Batch, CommitError, Done, Entry, Head, Later, Page, Read, ReadError, Scan, SqliteStore, Store};
+use store::{Batch, CommitError, Cut, Done, Entry, Head, Later, Page, Read, ReadError, Scan, SqliteStore, Store};
 use tokio::sync::Mutex;
 
 #[derive(Debug)]
@@ -54,10 +53,10 @@ impl Store for Reopening {
         Box::pin(async move { self.store.lock().await.scan(scan).await })
     }
 
-    fn trim<'a>(&'a self, stream: &'a StreamPath, before: Offset) -> Later<'a, Result<(), CommitError>> {
+    fn trim<'a>(&'a self, stream: &'a StreamPath, cut: Cut) -> Later<'a, Result<(), CommitError>> {
         Box::pin(async move {
             let mut store = self.store.lock().await;
-            let result = store.trim(stream, before).await;
+            let result = store.trim(stream, cut).await;
             self.reopen(&mut store);
             result
         })

@@ -5,49 +5,91 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
+use protocol::offset::Offset;
 use protocol::path::StreamPath;
-use store::{Batch, Create, Done};
+use store::{Batch, CommitError, Conflict, Create, Done, Operation, ReadError};
 
+use super::fork::{self, Wish};
 use super::headers::{self, Reply, name};
 use super::problem::Problem;
 use super::{Face, ROOT};
 use crate::json::{self, JsonError};
-use crate::lifetime::{self, Life};
+use crate::lifetime::{self, Life, LifeError, Origin};
 
 impl Face {
     pub(super) async fn create(&self, parts: &Parts, stream: StreamPath, body: Body) -> Result<Response, Problem> {
-        refuse_forks(&parts.headers)?;
+        let wish = Wish::parse(&parts.headers)?;
         let life = life(&parts.headers)?;
-        let content_type = headers::content_type(&parts.headers)?.unwrap_or_else(|| headers::DEFAULT_TYPE.to_owned());
+        let content_type = headers::content_type(&parts.headers)?;
         let close = headers::wants_close(&parts.headers);
-        let messages = first_messages(&content_type, self.body(body).await?)?;
+        let body = self.body(body).await?;
         let now = self.options.clock.now();
         // A stream past its deadline gives way.
-        lifetime::head(&self.streams, &stream, now, false).await?;
-        let mut batch = Batch::of(Create {
-            stream: stream.clone(),
-            content_type: content_type.clone(),
-            config: life.encode(),
-            messages,
-            close,
-            or_same: true,
-        });
-        batch.operations.extend(life.beginning(&stream, now));
-        let done = self.streams.commit(batch).await?;
-        let (status, tail) = match done.first() {
-            Some(Done::Existed(tail)) => (StatusCode::OK, *tail),
-            Some(Done::Created(tail) | Done::Appended(tail)) => (StatusCode::CREATED, *tail),
+        let there = match lifetime::head(&self.streams, &stream, now, false).await {
+            Err(LifeError::Read(ReadError::Retired { .. })) => return Err(fork::retired(&stream)),
+            there => there?,
+        };
+        let (first, life) = match &wish {
+            None => {
+                let content_type = content_type.unwrap_or_else(|| headers::DEFAULT_TYPE.to_owned());
+                let life = life.unwrap_or_default();
+                (Operation::Create(create(&stream, content_type, &life, body, close)?), life)
+            }
+            Some(wish) => {
+                if let Some((head, found)) = there {
+                    let same = found.origin.as_ref().is_some_and(|origin| wish.is(origin))
+                        && content_type.is_none_or(|wanted| wanted == head.content_type)
+                        && life.is_none_or(|life| life == Life { origin: None, ..found })
+                        && head.closed == close;
+                    let exists = Conflict::Exists { stream };
+                    return if same {
+                        Ok(self.made(parts, false, &head.content_type, head.tail, close))
+                    } else {
+                        Err(exists.into())
+                    };
+                }
+                let (head, inherited) = self.source(parts, wish).await?;
+                let content_type = content_type.unwrap_or_else(|| head.content_type.clone());
+                if headers::media(&content_type) != headers::media(&head.content_type) {
+                    let detail = format!("{} is {}, the fork is to be {content_type}.", wish.source, head.content_type);
+                    return Err(Problem::conflict("type_mismatch", "A fork is of its source's type", detail));
+                }
+                let origin =
+                    Origin { source: wish.source.clone(), at: wish.at.unwrap_or(head.tail), beyond: wish.beyond };
+                let life = Life { origin: Some(origin), ..life.unwrap_or(inherited) };
+                let create = create(&stream, content_type, &life, body, close)?;
+                (self.parting(create, wish, &head).await?.into(), life)
+            }
+        };
+        let content_type = match &first {
+            Operation::Create(create) | Operation::Fork(store::Fork { create, .. }) => create.content_type.clone(),
             _ => return Err(Problem::missing(&stream)),
         };
-        let mut reply = Reply::new(status)
-            .set(header::CONTENT_TYPE, &content_type)
-            .set(name::NEXT_OFFSET, &tail.to_string())
-            .closed(close);
-        if status == StatusCode::CREATED {
-            reply = reply.set(header::LOCATION, &location(parts, self.options.secure));
+        let mut batch = Batch::of(first);
+        batch.operations.extend(life.beginning(&stream, now));
+        match self.streams.commit(batch).await {
+            Ok(done) => match done.first() {
+                Some(Done::Existed(tail)) => Ok(self.made(parts, false, &content_type, *tail, close)),
+                Some(Done::Created(tail)) => Ok(self.made(parts, true, &content_type, *tail, close)),
+                _ => Err(Problem::missing(&stream)),
+            },
+            Err(CommitError::Conflict { conflict: Conflict::Retired { stream }, .. }) => Err(fork::retired(&stream)),
+            Err(error) => Err(error.into()),
         }
-        Ok(reply.empty())
     }
+
+    fn made(&self, parts: &Parts, new: bool, content_type: &str, tail: Offset, closed: bool) -> Response {
+        let reply = Reply::new(if new { StatusCode::CREATED } else { StatusCode::OK })
+            .set(header::CONTENT_TYPE, content_type)
+            .set(name::NEXT_OFFSET, &tail.to_string())
+            .closed(closed);
+        if new { reply.set(header::LOCATION, &location(parts, self.options.secure)).empty() } else { reply.empty() }
+    }
+}
+
+fn create(stream: &StreamPath, content_type: String, life: &Life, body: Bytes, close: bool) -> Result<Create, Problem> {
+    let messages = first_messages(&content_type, body)?;
+    Ok(Create { stream: stream.clone(), content_type, config: life.encode(), messages, close, or_same: true })
 }
 
 /// Where the stream is, absolute when the request says how it was reached.
@@ -75,7 +117,8 @@ fn first_messages(content_type: &str, body: Bytes) -> Result<Vec<Bytes>, Problem
     }
 }
 
-fn life(headers: &HeaderMap) -> Result<Life, Problem> {
+/// How long the stream is to live; `None` when the request does not say.
+fn life(headers: &HeaderMap) -> Result<Option<Life>, Problem> {
     let bad = |detail: &str| Problem::bad("life_invalid", "The life of the stream is not usable", detail);
     let ttl = headers::text(headers, &name::TTL)?;
     let end = headers::text(headers, &name::EXPIRES_AT)?;
@@ -83,24 +126,12 @@ fn life(headers: &HeaderMap) -> Result<Life, Problem> {
         (Some(_), Some(_)) => Err(bad("Stream-TTL and Stream-Expires-At exclude each other.")),
         (Some(ttl), None) => {
             let seconds = lifetime::parse_ttl(ttl).ok_or_else(|| bad("Stream-TTL is a plain number of seconds."))?;
-            Ok(Life { ttl_seconds: Some(seconds), expires_at: None })
+            Ok(Some(Life { ttl_seconds: Some(seconds), ..Life::default() }))
         }
         (None, Some(end)) => {
             lifetime::parse_expiry(end).ok_or_else(|| bad("Stream-Expires-At is an RFC 3339 time."))?;
-            Ok(Life { ttl_seconds: None, expires_at: Some(end.to_owned()) })
+            Ok(Some(Life { expires_at: Some(end.to_owned()), ..Life::default() }))
         }
-        (None, None) => Ok(Life::default()),
+        (None, None) => Ok(None),
     }
-}
-
-/// Forks are not served yet; a request for one must not make an ordinary stream instead.
-fn refuse_forks(headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.contains_key(name::FORKED_FROM) {
-        let detail = "This server does not make forks.";
-        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "fork_unsupported", "Forks are not served", detail));
-    }
-    if headers.contains_key(name::FORK_OFFSET) || headers.contains_key(name::FORK_SUB_OFFSET) {
-        return Err(Problem::bad("fork_invalid", "A fork needs a source", "Stream-Forked-From is missing."));
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ mod append;
 mod create;
 mod cursor;
 mod event;
+mod fork;
 mod headers;
 mod live;
 mod problem;

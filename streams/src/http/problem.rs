@@ -49,6 +49,10 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "stream_not_found", "No such stream", format!("There is no stream {stream}."))
     }
 
+    fn retired(detail: String) -> Self {
+        Self::new(StatusCode::GONE, "stream_retired", "The stream was deleted", detail)
+    }
+
     pub(super) fn method() -> Self {
         let title = "A stream does not know this method";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title, "")
@@ -139,6 +143,7 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match &error {
             ReadError::NoStream { stream } => Self::missing(stream),
+            ReadError::Retired { .. } => Self::retired(error.to_string()),
             // The stream was made anew since: what the offset meant is gone, and nothing may be spliced in (W-031).
             ReadError::BadOffset { offset, tail, .. } if offset.epoch < tail.epoch => {
                 Self::new(StatusCode::GONE, "offset_gone", "The position is no longer kept", error.to_string())
@@ -189,6 +194,7 @@ impl From<Conflict> for Problem {
         let detail = conflict.to_string();
         match conflict {
             Conflict::NoStream { stream } => Self::missing(&stream),
+            Conflict::Retired { .. } => Self::retired(detail),
             Conflict::Exists { .. } => Self::conflict("stream_exists", "Another stream is there", detail),
             Conflict::Closed { tail, .. } => Self::closed(tail),
             Conflict::Tail { tail, .. } => Self::conflict("tail_mismatch", "The stream ends elsewhere", detail)

@@ -248,7 +248,7 @@ impl Follower {
 impl From<ReadError> for FollowError {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::NoStream { stream } => FollowError::Gone { stream },
+            ReadError::NoStream { stream } | ReadError::Retired { stream } => FollowError::Gone { stream },
             ReadError::BadOffset { stream, offset, tail, .. } if offset.epoch != tail.epoch => {
                 FollowError::Gone { stream }
             }

@@ -89,8 +89,8 @@ impl Store for Late {
         self.inner.scan(scan)
     }
 
-    fn trim<'a>(&'a self, stream: &'a StreamPath, before: Offset) -> Later<'a, Result<(), CommitError>> {
-        self.inner.trim(stream, before)
+    fn trim<'a>(&'a self, stream: &'a StreamPath, cut: store::Cut) -> Later<'a, Result<(), CommitError>> {
+        self.inner.trim(stream, cut)
     }
 }
 
@@ -399,7 +399,7 @@ async fn positions_are_checked() {
     create(&streams, &stream).await;
     append(&streams, &stream, "123").await;
     append(&streams, &stream, "456").await;
-    streams.trim(&stream, Offset::new(0, 3)).await.expect("a trim");
+    streams.trim(&stream, store::Cut::Before(Offset::new(0, 3))).await.expect("a trim");
     let follow = |from| streams.follow(&stream, from);
     assert!(matches!(follow(Position::Offset(Offset::new(0, 9))).await, Err(FollowError::BadOffset { .. })));
     assert!(matches!(follow(Position::Offset(Offset::new(1, 3))).await, Err(FollowError::BadOffset { .. })));

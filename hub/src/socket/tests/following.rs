@@ -121,7 +121,7 @@ async fn subscriptions_end_by_close_deletion_bad_offset_and_failure() {
     house.append(&journal, &numbers(0..2)).await;
     client.subscribe(3, &journal, From::Offset(Offset::new(0, 3))).await;
     assert_eq!(client.ended(3).await.0, EndReason::Reset);
-    house.world.hub.streams().trim(&journal, Offset::new(0, 7)).await.unwrap();
+    house.world.hub.streams().trim(&journal, store::Cut::Before(Offset::new(0, 7))).await.unwrap();
     let failed = client.fail_to_subscribe(3, &journal, From::Offset(Offset::ZERO)).await;
     assert_eq!(failed, Failed::Ended(EndReason::Reset));
 

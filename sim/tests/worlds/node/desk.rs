@@ -94,6 +94,7 @@ impl Desk {
             let read = Read {
                 stream: path.clone(),
                 from,
+                walk: None,
                 direction: Direction::Forwards,
                 max_bytes: usize::MAX,
                 max_messages: 10_000,

@@ -56,8 +56,14 @@ pub(crate) fn judge(ledger: &Ledger) {
 fn read(ledger: &Ledger) -> Vec<Message> {
     let (mut messages, mut from) = (Vec::new(), None);
     loop {
-        let read =
-            Read { stream: path(), from, direction: Direction::Forwards, max_bytes: usize::MAX, max_messages: 1_000 };
+        let read = Read {
+            stream: path(),
+            from,
+            walk: None,
+            direction: Direction::Forwards,
+            max_bytes: usize::MAX,
+            max_messages: 1_000,
+        };
         match ledger.disk.truth().read(read).now_or_never().expect("memory") {
             Ok(page) if page.messages.is_empty() => return messages,
             Ok(page) => {

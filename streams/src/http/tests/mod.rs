@@ -1,5 +1,6 @@
 //! The HTTP face over a memory store, without a network.
 
+mod forks;
 mod live;
 mod plain;
 

@@ -183,14 +183,6 @@ async fn large_bodies_are_refused() {
 }
 
 #[tokio::test]
-async fn forks_are_refused_not_faked() {
-    let world = World::new();
-    assert_eq!(world.ask("PUT", "f", &["stream-forked-from: /v1/stream/s"], "").await.status, 501);
-    assert_eq!(world.ask("PUT", "f", &["stream-fork-sub-offset: 0"], "").await.status, 400);
-    assert_eq!(world.get("f").await.status, 404);
-}
-
-#[tokio::test]
 async fn other_origins_are_let_in_only_when_asked_to() {
     let world = World::with(|o| o.cors = true);
     let answer = world.ask("OPTIONS", "s", &[], "").await;
