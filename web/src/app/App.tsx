@@ -12,6 +12,7 @@ import { words } from "../words";
 import { HubContext, useHub, useRows } from "./context";
 import { useReading } from "./reading";
 import { Keys } from "./Keys";
+import { Notes } from "./Notes";
 import { useKeys } from "./keys";
 import { type Route, go, route } from "./router";
 import "./app.css";
@@ -33,10 +34,15 @@ function Door() {
     // A page of its own, from nothing: what this account has shown does not stay in memory (W-119).
     if (phase === "unpaired") location.replace("/pair");
   }, [phase]);
+  const old = connection.state === "stopped" && connection.why === "upgrade";
+  useEffect(() => {
+    // The hub speaks another protocol than this page: the page that it serves now speaks it.
+    if (old) void hub.fresh.look().then(() => (hub.fresh.newer.get() !== null && hub.fresh.mayLoad() ? hub.fresh.load() : undefined));
+  }, [old, hub]);
   if (phase === "unreachable") return <Alone title={words.boot.unreachableTitle} text={words.boot.unreachable} />;
   if (phase !== "ready") return <Alone title={words.boot.starting} />;
   if (connection.state === "stopped" && connection.why === "forbidden") return <Alone title={words.boot.forbiddenTitle} text={words.boot.forbidden} />;
-  if (connection.state === "stopped" && connection.why === "upgrade") {
+  if (old) {
     return (
       <Alone title={words.boot.upgradeTitle} text={words.boot.upgrade}>
         <button type="button" className="button button-primary" onClick={() => location.reload()}>
@@ -82,6 +88,7 @@ function Rooms() {
         ) : null}
       </div>
       <Actions />
+      <Notes />
       <DoneNote />
       {keys ? <Keys close={() => setKeys(false)} /> : null}
     </div>

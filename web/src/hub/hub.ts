@@ -2,6 +2,7 @@ import type { CommandBody, Me } from "../protocol/generated";
 import { Opener } from "../session/opener";
 import { Api, ApiError } from "./api";
 import { Feed, NO_ROWS, type Rows } from "./feed";
+import { Fresh } from "./fresh";
 import { Kept } from "./kept";
 import { Drafts, wipe } from "./local";
 import { Reading } from "./marks";
@@ -24,6 +25,7 @@ export class Hub {
   readonly sent = new Store<ReadonlyMap<string, Sent>>(new Map());
   readonly api = new Api();
   readonly kept = new Kept();
+  readonly fresh = new Fresh();
   readonly drafts = new Drafts(this.kept);
   readonly reading = new Reading(this.api);
   readonly socket: HubSocket;
@@ -153,13 +155,18 @@ export class Hub {
       }),
       this.socket.welcome.watch(() => {
         const welcome = this.socket.welcome.get();
-        if (welcome) this.#skewMs = welcome.hubAtMs - Date.now();
+        if (!welcome) return;
+        this.#skewMs = welcome.hubAtMs - Date.now();
+        // The hub may have been updated while it was away.
+        void this.fresh.look();
       }),
       this.socket.connection.watch(() => {
         const connection = this.socket.connection.get();
         if (connection.state === "stopped" && connection.why === "auth") this.unpair();
         if (connection.state === "live") this.reading.retry();
       }),
+      // A part of this page is gone from the hub: so is its build.
+      listen(window, "vite:preloadError", () => void this.fresh.look()),
       listen(window, "online", () => this.socket.nudge()),
       // The browser says that the network went: the socket may not know yet, and its sign must not say "live" for long.
       listen(window, "offline", () => this.socket.nudge()),

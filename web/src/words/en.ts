@@ -91,6 +91,7 @@ const errors: Partial<Record<ErrorCode, string>> = {
   session_exists: "This chat exists already.",
   store_broken: "The hub could not say whether it has this. It is asked again by itself, and nothing is done twice.",
   internal: "Something went wrong at the hub, so it could not say whether it has this. It is asked again by itself, and nothing is done twice.",
+  turn_started: "The agent has begun with it already, so it was not changed. What you wrote is kept here: send it as a message of its own, or dismiss it.",
   unsupported: "The host is too old for this. Update Towline there.",
 };
 

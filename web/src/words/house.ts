@@ -1,5 +1,10 @@
 /** Words of what is around the chats: putting away, taking out, devices, health, the program itself. */
 export const house = {
+  page: {
+    newer: "Towline was updated. This page loads itself anew; what you typed is kept.",
+    full: "This device has no room to keep what you write. Do not close the page before it is sent.",
+  },
+
   actions: {
     title: (chat: string): string => `“${chat}”`,
     rename: "Rename",

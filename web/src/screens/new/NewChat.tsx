@@ -1,4 +1,4 @@
-import { type FormEvent, useMemo, useState } from "react";
+import { type FormEvent, useEffect, useMemo, useState } from "react";
 import { useHub, useRows } from "../../app/context";
 import { go } from "../../app/router";
 import { mint } from "../../hub/ids";
@@ -27,6 +27,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   const [model, setModel] = useState("");
   const [mode, setMode] = useState("");
   const [text, setText] = useState(() => hub.drafts.get("new"));
+  useEffect(() => hub.drafts.set("new", text), [hub, text]);
   const long = tooLong(text);
 
   if (rows.ready && projects.length === 0) {
@@ -103,7 +104,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
             placeholder={words.newChat.prompt}
             onChange={(event) => setText(event.target.value)}
             onKeyDown={(event) => {
-              if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.nativeEvent.isComposing) submit();
+              if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.nativeEvent.isComposing && event.keyCode !== 229) submit();
             }}
           />
           {long ? <span className="small new-long" role="alert">{words.newChat.tooLong}</span> : null}

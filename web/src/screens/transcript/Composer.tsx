@@ -23,11 +23,7 @@ export function Composer({ session, host, running, sent }: Props) {
   const ready = text.trim() !== "" && !long;
 
   useEffect(() => {
-    const timer = setTimeout(() => hub.drafts.set(session, text), 300);
-    return () => {
-      clearTimeout(timer);
-      hub.drafts.set(session, area.current?.value ?? text);
-    };
+    hub.drafts.set(session, text);
   }, [hub, session, text]);
   useLayoutEffect(() => {
     const box = area.current;
