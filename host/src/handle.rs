@@ -15,6 +15,7 @@ use crate::agent::Agent;
 use crate::catalogue::{self, Catalogue};
 use crate::context::Context;
 use crate::executor::Executor;
+use crate::news;
 use crate::options::Options;
 use crate::project::{self, Projects, RegisterError};
 use crate::restart;
@@ -88,6 +89,8 @@ impl Host {
             dead: CancellationToken::new(),
             failure: OnceLock::new(),
         });
+        // First, so that nothing of a deleted session is brought back.
+        news::settle(&context).await?;
         let restored = restart::recover(&context, None).await?;
         project::look(&context).await?;
         let work = tokio::spawn(Executor::new(context.clone()).run(restored));

@@ -7,6 +7,7 @@ pub mod demo_agent;
 mod executor;
 mod handle;
 mod journal;
+mod news;
 mod notes;
 mod options;
 pub mod process;

@@ -167,6 +167,22 @@ pub(crate) async fn get<V: DeserializeOwned>(port: &dyn HubPort, key: &str) -> R
     Ok(found.iter().find(|note| note.key == key).and_then(decode))
 }
 
+/// The keys of every note below a prefix.
+///
+/// # Errors
+/// What the port says.
+pub(crate) async fn keys(port: &dyn HubPort, prefix: &str) -> Result<Vec<String>, PortError> {
+    let mut found: Vec<String> = Vec::new();
+    loop {
+        let page = port.notes(prefix, found.last().map(String::as_str), PAGE).await?;
+        let full = page.len() == PAGE;
+        found.extend(page.into_iter().map(|note| note.key));
+        if !full {
+            return Ok(found);
+        }
+    }
+}
+
 /// Every note below a prefix, in the order of keys.
 ///
 /// # Errors

@@ -159,7 +159,10 @@ fn succeeded(held: Held) -> Transition {
 }
 
 /// Commits a report; commands that are in other hands by now stay there.
-async fn commit(context: &Context, mut report: Report) -> Result<(), PortError> {
+///
+/// # Errors
+/// What the port says.
+pub(crate) async fn commit(context: &Context, mut report: Report) -> Result<(), PortError> {
     loop {
         match context.report(report.clone()).await {
             Err(error @ PortError::LeaseLost { command }) => {

@@ -3,7 +3,7 @@
 use protocol::fact::{FeedFact, Operation};
 use protocol::id::AccountId;
 use protocol::path::StreamPath;
-use store::{Append, Batch, Put};
+use store::{Append, Batch, Expected, Put};
 
 /// The type and the key of a fact's row, and whether the row goes; `None` for a fact that this program does not know.
 pub(crate) fn row_of(fact: &FeedFact) -> Option<(&'static str, String, Operation)> {
@@ -21,11 +21,17 @@ pub(crate) fn row_of(fact: &FeedFact) -> Option<(&'static str, String, Operation
 
 /// Adds a fact to an account's feed, and its row to the lists.
 pub(crate) fn tell(batch: &mut Batch, account: AccountId, fact: &FeedFact) {
+    tell_over(batch, account, fact, Expected::Anything);
+}
+
+/// Like [`tell`]; fails with the batch when the row is not what was read before.
+pub(crate) fn tell_over(batch: &mut Batch, account: AccountId, fact: &FeedFact, expected: Expected) {
     let (Some((kind, key, operation)), Some(message)) = (row_of(fact), fact.encode()) else { return };
     let row = crate::keys::row(account, kind, &key);
     batch.push(Append::new(StreamPath::feed(account), vec![message.clone()]));
-    batch.push(match operation {
+    let put = match operation {
         Operation::Insert | Operation::Update => Put::set(row, message),
         Operation::Delete => Put::remove(row),
-    });
+    };
+    batch.push(put.expecting(expected));
 }

@@ -43,6 +43,8 @@ pub(crate) struct Inner {
     pub(crate) stop: CancellationToken,
     /// Rings when a command was queued or a host took a new generation.
     pub(crate) queue: Bell,
+    /// Rings when there is something for a host to hear.
+    pub(crate) news: Bell,
     /// Rings when an enrolment changed.
     pub(crate) pairings: Bell,
     /// Rings when something became due earlier than before.
@@ -106,6 +108,7 @@ impl Hub {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             queue: Bell::new(),
+            news: Bell::new(),
             pairings: Bell::new(),
             due: Bell::new(),
             leashes: Mutex::default(),

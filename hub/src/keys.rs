@@ -18,6 +18,9 @@
 //! | `hub/fence/{dev}/{generation}` | empty | this generation was replaced |
 //! | `hub/note/{dev}/{key}` | opaque | private notes of a host |
 //! | `hub/session/{ses}` | [`SessionRow`](crate::rows::SessionRow) | whose a session is |
+//! | `hub/edit/{ses}` | [`EditRow`](crate::rows::EditRow) | what a person has set by hand of a session |
+//! | `hub/gone/{ses}` | an account id | a session that was deleted; its id is never given to another |
+//! | `hub/news/{dev}/{number}` | a `SessionNews` | what a host has to hear |
 //! | `hub/turn/{trn}` | [`TurnRow`](crate::rows::TurnRow) | of which session a turn is |
 //! | `hub/open/{ses}/{type}/{key}` | a fact | the newest facts of turns and approvals that are not over |
 
@@ -32,6 +35,8 @@ pub(crate) const OWNER: &str = "hub/owner";
 pub(crate) const PROBE: &str = "hub/probe";
 /// What keys of timed things start with.
 pub(crate) const DUE: &str = "hub/due/";
+/// What keys of turns start with.
+pub(crate) const TURNS: &str = "hub/turn/";
 /// What keys of enrolments start with.
 pub(crate) const PAIRINGS: &str = "hub/pairing/";
 
@@ -107,6 +112,22 @@ pub(crate) fn session(session: SessionId) -> String {
     format!("hub/session/{session}")
 }
 
+pub(crate) fn edit(session: SessionId) -> String {
+    format!("hub/edit/{session}")
+}
+
+pub(crate) fn gone(session: SessionId) -> String {
+    format!("hub/gone/{session}")
+}
+
+pub(crate) fn news(host: DeviceId, number: u64) -> String {
+    format!("hub/news/{host}/{number:020}")
+}
+
+pub(crate) fn all_news(host: DeviceId) -> String {
+    format!("hub/news/{host}/")
+}
+
 pub(crate) fn turn(turn: TurnId) -> String {
     format!("hub/turn/{turn}")
 }
@@ -130,6 +151,8 @@ pub(crate) enum Due {
     Turn(TurnId),
     /// An enrolment is over.
     Pairing(PairingId),
+    /// What was on its way when a session was deleted is deleted too.
+    Sweep(SessionId),
 }
 
 impl Due {
@@ -141,6 +164,7 @@ impl Due {
             Self::Forget(id) => format!("{DUE}{at:020}/forget/{id}"),
             Self::Turn(id) => format!("{DUE}{at:020}/turn/{id}"),
             Self::Pairing(id) => format!("{DUE}{at:020}/pairing/{id}"),
+            Self::Sweep(id) => format!("{DUE}{at:020}/sweep/{id}"),
         }
     }
 
@@ -153,6 +177,7 @@ impl Due {
             "forget" => Self::Forget(id.parse().ok()?),
             "turn" => Self::Turn(id.parse().ok()?),
             "pairing" => Self::Pairing(id.parse().ok()?),
+            "sweep" => Self::Sweep(id.parse().ok()?),
             _ => return None,
         };
         Some((UnixMs(at), due))
@@ -171,6 +196,7 @@ mod tests {
             Due::Forget(CommandId::from_uuid(id)),
             Due::Turn(TurnId::from_uuid(id)),
             Due::Pairing(PairingId::from_uuid(id)),
+            Due::Sweep(SessionId::from_uuid(id)),
         ];
         for due in all {
             assert_eq!(Due::parse(&due.key(UnixMs(9))), Some((UnixMs(9), due)));

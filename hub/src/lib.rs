@@ -21,6 +21,7 @@ mod port;
 mod random;
 mod rows;
 mod serve;
+mod sessions;
 mod socket;
 mod sockets;
 mod stall;

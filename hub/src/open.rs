@@ -197,7 +197,7 @@ pub(crate) fn json_stream(stream: StreamPath) -> Create {
 /// The newest arrival number in use, so that what comes now stands behind what waits already.
 async fn newest_arrival(streams: &Streams, host: DeviceId) -> Result<u64, OpenError> {
     let mut newest = 0;
-    for prefix in [keys::all_waiting(host), keys::all_leased(host)] {
+    for prefix in [keys::all_waiting(host), keys::all_leased(host), keys::all_news(host)] {
         let scan = store::Scan { prefix, after: None, direction: store::Direction::Backwards, limit: 1 };
         let last = streams.scan(scan).await.map_err(OpenError::Read)?;
         let number = last.first().and_then(|entry| entry.key.rsplit('/').next()?.parse::<u64>().ok());

@@ -5,6 +5,8 @@ use protocol::command::{Command, CommandRequest};
 use protocol::device::{Device, DeviceKind};
 use protocol::host::Host;
 use protocol::id::{AccountId, CommandId, DeviceId, PairingId, SessionId};
+use protocol::port::SessionNews;
+use protocol::session::Session;
 use protocol::time::UnixMs;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -142,6 +144,24 @@ pub(crate) struct SessionRow {
     pub(crate) live: bool,
 }
 
+/// What a person has set by hand of a session: it stands, whatever the host says later.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EditRow {
+    pub(crate) title: Option<String>,
+    pub(crate) archived_at_ms: Option<UnixMs>,
+}
+
+impl EditRow {
+    /// Puts what was set by hand over what a host says.
+    pub(crate) fn over(&self, session: &mut Session) {
+        if let Some(title) = &self.title {
+            session.content.title.clone_from(title);
+        }
+        session.archived_at_ms = self.archived_at_ms;
+    }
+}
+
 /// Of which session a turn is.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -172,4 +192,6 @@ impl Row for CommandRow {}
 impl Row for HostRow {}
 impl Row for SessionRow {}
 impl Row for TurnRow {}
+impl Row for EditRow {}
+impl Row for SessionNews {}
 impl Row for AuditEntry {}

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::keys::{self, Due};
 use crate::pairing;
+use crate::sessions;
 
 /// How many due things are looked at in one round.
 const ROUND: usize = 256;
@@ -78,6 +79,7 @@ async fn happen(hub: &Hub, at: UnixMs, due: Due) -> Result<(), Failure> {
         Due::Expire(command) => commands::expire(hub, command).await,
         Due::Forget(command) => commands::forget(hub, command, at).await,
         Due::Turn(turn) => delete_turn(hub, turn, at).await,
+        Due::Sweep(session) => sessions::sweep(hub, session).await,
         Due::Pairing(pairing) => pairing::finish(hub, pairing).await,
     }
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::command::{CommandBody, CommandContent, CommandError, CommandState};
 use crate::error::ErrorCode;
@@ -66,6 +67,19 @@ pub trait HubPort: Send + Sync + fmt::Debug + 'static {
         max_bytes: usize,
     ) -> Later<'_, Result<StreamPage, PortError>>;
 
+    /// What people did to this host's sessions and the host has not said that it heard, oldest first, each with its number; with
+    /// `wait`, waits until there is something. `heard` says that everything up to that number is done, on disk, and need not be told
+    /// again. Telling something twice changes nothing.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    fn news(
+        &self,
+        generation: u64,
+        heard: Option<u64>,
+        wait: bool,
+    ) -> Later<'_, Result<Vec<(u64, SessionNews)>, PortError>>;
+
     /// Says that the host stops: it is offline at once, and what was leased and not started goes back to the queue (W-020e).
     ///
     /// # Errors
@@ -82,6 +96,24 @@ pub struct Started {
     pub host: DeviceId,
     /// Whose.
     pub account: AccountId,
+}
+
+/// What somebody did to a session of a host, by the hub, at once: no command, so it neither waits nor expires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum SessionNews {
+    /// It has another title.
+    Renamed {
+        /// Which session.
+        session: SessionId,
+        /// Its title from now on.
+        title: String,
+    },
+    /// It is gone: whatever runs is to end, and whatever is kept of it is to go.
+    Deleted {
+        /// Which session.
+        session: SessionId,
+    },
 }
 
 /// A command in the hands of this host.

@@ -2,20 +2,21 @@
 
 mod check;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::command::CommandBody;
 use protocol::id::SessionId;
-use protocol::port::{Leased, PortError, Report, Transition};
-use tokio::sync::mpsc;
+use protocol::port::{Leased, PortError, Report, SessionNews, Transition};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::context::Context;
+use crate::news;
 use crate::notes::{self, NOTE_VERSION, SessionNote};
 use crate::restart::{self, Restored};
-use crate::session::{End, Ended, Session};
+use crate::session::{End, Ended, Session, Told};
 
 /// Commands leased in one go.
 const LEASE_MOST: usize = 32;
@@ -33,6 +34,8 @@ pub(crate) struct Executor {
     /// Whose task is whose, for those that panic.
     names: HashMap<Id, SessionId>,
     generation: u64,
+    /// Deleted sessions of which something is still here.
+    gone: HashSet<SessionId>,
 }
 
 /// A session whose task runs.
@@ -42,6 +45,7 @@ struct Slot {
     generation: u64,
     task: Id,
     mailbox: mpsc::Sender<Leased>,
+    told: watch::Sender<Told>,
     /// Commands that its ending task did not take.
     parked: Vec<Leased>,
     /// Its reports were refused once; the next time it is left alone.
@@ -51,7 +55,14 @@ struct Slot {
 impl Executor {
     /// An executor without sessions.
     pub(crate) fn new(context: Arc<Context>) -> Self {
-        Self { context, sessions: HashMap::new(), tasks: JoinSet::new(), names: HashMap::new(), generation: 0 }
+        Self {
+            context,
+            sessions: HashMap::new(),
+            tasks: JoinSet::new(),
+            names: HashMap::new(),
+            generation: 0,
+            gone: HashSet::new(),
+        }
     }
 
     /// Works until the host stops, and then until every session has stopped or the budget is spent; what then still runs is
@@ -74,9 +85,29 @@ impl Executor {
         let lease = || context.port.lease(context.me.generation, LEASE_MOST);
         // One call is kept until it answers: what a dropped one had leased would wait for the next start.
         let mut leasing = lease();
+        let news = |heard| context.port.news(context.me.generation, heard, true);
+        let mut hearing = news(None);
         loop {
             tokio::select! {
                 () = context.stop.cancelled() => return,
+                told = &mut hearing => {
+                    let heard = match told {
+                        Ok(told) => self.hear(told).await,
+                        Err(error) => Err(error),
+                    };
+                    match heard {
+                        Ok(heard) => hearing = news(heard),
+                        Err(error @ (PortError::Replaced { .. } | PortError::Broken { .. })) => {
+                            context.fail(error);
+                            return;
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, "what was done to sessions could not be heard");
+                            tokio::time::sleep(RETRY).await;
+                            hearing = news(None);
+                        }
+                    }
+                }
                 leased = &mut leasing => {
                     match leased {
                         Ok(leased) => {
@@ -101,6 +132,33 @@ impl Executor {
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
             }
         }
+    }
+
+    /// Does what people did to sessions, and says up to which number it is done.
+    async fn hear(&mut self, told: Vec<(u64, SessionNews)>) -> Result<Option<u64>, PortError> {
+        let mut heard = None;
+        for (number, news) in told {
+            match news {
+                SessionNews::Renamed { session, title } => match self.sessions.get(&session) {
+                    Some(slot) => slot.told.send_modify(|told| told.title = Some(title)),
+                    None => news::rename(&self.context, session, title).await?,
+                },
+                SessionNews::Deleted { session } => {
+                    self.gone.insert(session);
+                    if let Some(slot) = self.sessions.get(&session) {
+                        slot.told.send_modify(|told| told.gone = true);
+                    }
+                    while self.sessions.contains_key(&session) {
+                        let Some(ended) = self.tasks.join_next_with_id().await else { break };
+                        self.ended(ended).await;
+                    }
+                    news::erase(&self.context, session).await?;
+                    self.gone.remove(&session);
+                }
+            }
+            heard = Some(number);
+        }
+        Ok(heard)
     }
 
     /// Takes a command: checks it, and gives it to its session.
@@ -128,6 +186,9 @@ impl Executor {
         leased.body.validate().map_err(|error| check::invalid(&error))?;
         check::attachments(&leased.body)?;
         let starts = matches!(leased.body, CommandBody::StartSession { .. });
+        if self.gone.contains(&session) {
+            return Err(check::no_session().into());
+        }
         if !self.sessions.contains_key(&session) {
             let known = notes::get::<SessionNote>(&*self.context.port, &notes::session(session)).await?;
             let row = match (known, starts) {
@@ -161,10 +222,11 @@ impl Executor {
     fn spawn(&mut self, id: SessionId, row: SessionNote, unborn: bool, queue: Vec<notes::TurnNote>, broken: bool) {
         self.generation += 1;
         let (mailbox, letters) = mpsc::channel(MAILBOX);
-        let session = Session::new(self.context.clone(), id, row, unborn, queue, letters);
+        let (told, telling) = watch::channel(Told::default());
+        let session = Session::new(self.context.clone(), id, row, unborn, queue, letters, telling);
         let task = self.tasks.spawn(session.run()).id();
         self.names.insert(task, id);
-        let slot = Slot { generation: self.generation, task, mailbox, parked: Vec::new(), broken };
+        let slot = Slot { generation: self.generation, task, mailbox, told, parked: Vec::new(), broken };
         tracing::debug!(session = %id, generation = slot.generation, "a session is loaded");
         self.sessions.insert(id, slot);
     }
@@ -195,7 +257,12 @@ impl Executor {
 
     /// Brings a session back from what is durable, once.
     async fn again(&mut self, id: SessionId, twice: bool) {
-        if twice || self.context.stop.is_cancelled() {
+        if twice || self.context.stop.is_cancelled() || self.gone.contains(&id) {
+            return;
+        }
+        // Its reports are refused when somebody has deleted it: that is no fault.
+        if news::is_deleted(&self.context, id).await {
+            self.gone.insert(id);
             return;
         }
         match restart::recover(&self.context, Some(id)).await {

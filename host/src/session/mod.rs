@@ -21,7 +21,7 @@ use protocol::offset::Offset;
 use protocol::port::Leased;
 use protocol::session::Activity;
 use protocol::turn::{TurnError, TurnErrorCode};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::agent::Later;
@@ -62,6 +62,7 @@ pub(crate) struct Session {
     /// The word by which the agent's processes are found.
     tag: String,
     mailbox: mpsc::Receiver<Leased>,
+    telling: watch::Receiver<Told>,
     queue: VecDeque<Waiting>,
     current: Option<Running>,
     /// The turn that ended last, for what its agent still says of it.
@@ -76,6 +77,15 @@ pub(crate) struct Session {
     idle_since: Option<Instant>,
     stopping: bool,
     end: Option<End>,
+}
+
+/// What people did to a session by the hub.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told {
+    /// Its title from now on.
+    pub(crate) title: Option<String>,
+    /// It was deleted.
+    pub(crate) gone: bool,
 }
 
 /// A turn that waits.
@@ -148,6 +158,8 @@ pub(crate) enum End {
     Broken,
     /// The host stops.
     Stopped,
+    /// It was deleted.
+    Gone,
 }
 
 /// What a session's task leaves.
@@ -165,6 +177,7 @@ enum Wake {
     Slot(Option<OwnedSemaphorePermit>),
     Sent(Sent),
     Time,
+    Told,
     Stop,
     Dead,
 }
@@ -178,6 +191,7 @@ impl Session {
         unborn: bool,
         queue: Vec<TurnNote>,
         mailbox: mpsc::Receiver<Leased>,
+        telling: watch::Receiver<Told>,
     ) -> Self {
         Self {
             context,
@@ -188,6 +202,7 @@ impl Session {
             never: false,
             tag: String::new(),
             mailbox,
+            telling,
             queue: queue.into_iter().map(|note| Waiting { note, accepted: true, edits: 0 }).collect(),
             current: None,
             previous: None,
@@ -218,6 +233,17 @@ impl Session {
                 Wake::Slot(permit) => self.slot = Slot::Held { _permit: permit },
                 Wake::Sent(sent) => self.sent(sent),
                 Wake::Time => self.tick(Instant::now()),
+                Wake::Told => {
+                    let Told { title, gone } = self.telling.borrow_and_update().clone();
+                    if gone {
+                        // What it still had to say is about nothing any more; leaving kills the agent.
+                        return self.leave(End::Gone);
+                    }
+                    if let Some(title) = title {
+                        self.row.title = title;
+                        (self.dirty.fact, self.dirty.note) = (true, true);
+                    }
+                }
                 Wake::Stop => self.stop(),
                 Wake::Dead => return self.leave(End::Stopped),
             }
@@ -228,7 +254,7 @@ impl Session {
         let now = Instant::now();
         let deadline = self.deadline(now);
         let listen = self.has_room();
-        let Self { context, mailbox, agent, slot, in_flight, stopping, .. } = self;
+        let Self { context, mailbox, telling, agent, slot, in_flight, stopping, .. } = self;
         let stopping = *stopping;
         let slot = async {
             match slot {
@@ -251,6 +277,7 @@ impl Session {
         tokio::select! {
             () = context.dead.cancelled() => Wake::Dead,
             () = context.stop.cancelled(), if !stopping => Wake::Stop,
+            Ok(()) = telling.changed() => Wake::Told,
             sent = sent => Wake::Sent(sent),
             Some(leased) = mailbox.recv(), if !stopping && listen => Wake::Command(leased),
             stir = agent.stir(listen) => Wake::Agent(stir),

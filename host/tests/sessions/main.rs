@@ -4,6 +4,7 @@
 
 mod approvals;
 mod crash;
+mod deletion;
 mod edits;
 mod port;
 mod projects;

@@ -65,6 +65,9 @@ pub(crate) struct State {
     pub(crate) full: bool,
     pub(crate) broken: Vec<String>,
     pub(crate) reports: usize,
+    pub(crate) news: Vec<(u64, SessionNews)>,
+    pub(crate) gone: std::collections::BTreeSet<SessionId>,
+    told: u64,
     live_index: HashMap<ItemId, u64>,
 }
 
@@ -86,7 +89,22 @@ impl Hub {
         state.commands.insert(id, stored);
         state.order.push(id);
         drop(state);
-        self.changed.notify_one();
+        self.changed.notify_waiters();
+    }
+}
+
+impl Hub {
+    /// Tells the host what somebody did to a session; a deleted one takes no more reports.
+    pub(crate) fn tell(&self, news: SessionNews) {
+        let mut state = self.state();
+        if let SessionNews::Deleted { session } = news {
+            state.gone.insert(session);
+        }
+        state.told += 1;
+        let number = state.told;
+        state.news.push((number, news));
+        drop(state);
+        self.changed.notify_waiters();
     }
 }
 
@@ -127,6 +145,13 @@ impl State {
         }
         if self.full {
             return Err(PortError::Full { reason: "no room".into() });
+        }
+        for step in &report.streams {
+            if let StreamStep::Journal(session, _) | StreamStep::CreateJournal(session) = step
+                && self.gone.contains(session)
+            {
+                return Err(PortError::NoStream { stream: StreamPath::journal(*session) });
+            }
         }
         for step in &report.commands {
             let held = self.commands.get(&step.id).filter(|held| held.token == step.token);
@@ -352,6 +377,30 @@ impl HubPort for Port {
                 at = at.plus(message.len() as u64);
             }
             Ok(StreamPage { messages, next: at, up_to_date: true })
+        })
+    }
+
+    fn news(
+        &self,
+        generation: u64,
+        heard: Option<u64>,
+        wait: bool,
+    ) -> Later<'_, Result<Vec<(u64, SessionNews)>, PortError>> {
+        Box::pin(async move {
+            loop {
+                let changed = self.hub.changed.notified();
+                {
+                    let mut state = self.hub.state();
+                    if state.generation != generation {
+                        return Err(PortError::Replaced { generation, current: state.generation });
+                    }
+                    state.news.retain(|(number, _)| heard.is_none_or(|heard| *number > heard));
+                    if !state.news.is_empty() || !wait {
+                        return Ok(state.news.clone());
+                    }
+                }
+                changed.await;
+            }
         })
     }
 

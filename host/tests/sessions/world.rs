@@ -35,7 +35,7 @@ pub(crate) struct World {
     pub(crate) hub: Arc<Hub>,
     pub(crate) stage: Arc<Stage>,
     pub(crate) options: Options,
-    reaped: Arc<Mutex<Vec<host::agent::ProcessMark>>>,
+    pub(crate) reaped: Arc<Mutex<Vec<host::agent::ProcessMark>>>,
     pub(crate) root: tempfile::TempDir,
     clock: Arc<Ticks>,
     ids: AtomicU64,

@@ -118,9 +118,18 @@ impl Hub {
                 let command = Some(request.id);
                 let row = SessionRow { account: who.account, host: request.host, command, live: false };
                 batch.push(Put::set(key, row.encode()).expecting(Expected::Absent));
+                if self.inner.streams.get(&keys::gone(session)).await.map_err(Failure::from)?.is_some() {
+                    let detail = "a session with this id was deleted";
+                    return Err(Problem::new(ErrorCode::SessionExists).detail(detail));
+                }
                 Ok(())
             }
-            (Some(found), _) if found.value.account == who.account && found.value.host == request.host => Ok(()),
+            (Some(found), kind) if found.value.account == who.account && found.value.host == request.host => {
+                if kind == CommandKind::SendPrompt {
+                    crate::sessions::take_out(self, batch, who.account, session).await?;
+                }
+                Ok(())
+            }
             (_, _) => Err(Problem::new(ErrorCode::NotFound).detail("the host has no such session")),
         }
     }

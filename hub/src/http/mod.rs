@@ -15,13 +15,14 @@ mod pairings;
 mod paths;
 mod probe;
 mod reads;
+mod sessions;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post, put};
 
 use crate::hub::Hub;
 
@@ -46,6 +47,8 @@ fn routes() -> Router<Hub> {
         .route("/v1/me", get(reads::me))
         .route("/v1/lists", get(reads::lists))
         .route("/v1/sessions/{session}/transcript", get(reads::transcript))
+        .route("/v1/sessions/{session}", patch(sessions::edit).delete(sessions::delete))
+        .route("/v1/sessions/{session}/read", put(sessions::read))
         .route("/v1/audit", get(reads::audit))
         .route("/v1/commands", post(commands::submit))
         .route("/v1/commands/{command}", get(commands::show).delete(commands::cancel))

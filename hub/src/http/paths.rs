@@ -42,6 +42,10 @@ pub static ROUTES: &[Route] = &[
     route(Method::GET, "/v1/me", Need::Right(Right::Read)),
     route(Method::GET, "/v1/lists", Need::Right(Right::Read)),
     route(Method::GET, "/v1/sessions/{session}/transcript", Need::Right(Right::Read)),
+    route(Method::PATCH, "/v1/sessions/{session}", Need::Right(Right::Prompt)),
+    route(Method::DELETE, "/v1/sessions/{session}", Need::Right(Right::Prompt)),
+    // Who may read may say how far.
+    route(Method::PUT, "/v1/sessions/{session}/read", Need::Right(Right::Read)),
     route(Method::GET, "/v1/audit", Need::Right(Right::Manage)),
     // Each kind of command has a right of its own.
     route(Method::POST, "/v1/commands", Need::Device),

@@ -41,6 +41,11 @@ impl Known {
         insert(&mut lock(&self.turns), turn, session);
     }
 
+    pub(crate) fn forget_session(&self, session: SessionId) {
+        lock(&self.sessions).remove(&session);
+        lock(&self.turns).retain(|_, of| *of != session);
+    }
+
     pub(crate) fn forget_turn(&self, turn: TurnId) {
         lock(&self.turns).remove(&turn);
     }

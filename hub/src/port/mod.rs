@@ -3,6 +3,7 @@
 
 mod known;
 mod lease;
+mod news;
 mod report;
 mod start;
 mod steps;
@@ -16,7 +17,7 @@ use protocol::host::HostContent;
 use protocol::id::DeviceId;
 use protocol::offset::Offset;
 use protocol::path::{Owned, StreamPath};
-use protocol::port::{HubPort, Later, Leased, Note, PortError, Report, Reported, Started, StreamPage};
+use protocol::port::{HubPort, Later, Leased, Note, PortError, Report, Reported, SessionNews, Started, StreamPage};
 use store::{Batch, Expected, Put};
 
 use crate::failure::Failure;
@@ -138,6 +139,15 @@ impl HubPort for Port {
         max_bytes: usize,
     ) -> Later<'_, Result<StreamPage, PortError>> {
         Box::pin(self.read_page(stream, from, max_bytes))
+    }
+
+    fn news(
+        &self,
+        generation: u64,
+        heard: Option<u64>,
+        wait: bool,
+    ) -> Later<'_, Result<Vec<(u64, SessionNews)>, PortError>> {
+        Box::pin(self.tell_news(generation, heard, wait))
     }
 
     fn stop(&self, generation: u64) -> Later<'_, Result<(), PortError>> {

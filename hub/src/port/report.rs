@@ -7,7 +7,7 @@ use protocol::fact::{FeedFact, Operation};
 use protocol::host::Project;
 use protocol::id::CommandId;
 use protocol::port::{PortError, Report, Reported, StreamStep, Transition};
-use store::{Batch, Done};
+use store::{Batch, Done, Expected, Put};
 
 use super::steps::Draft;
 use super::{Port, write_notes};
@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::feed;
 use crate::hub::TRIES;
 use crate::keys;
-use crate::rows::{CommandRow, Stored};
+use crate::rows::{CommandRow, EditRow, Stored};
 
 impl Port {
     pub(super) async fn take_report(&self, report: Report) -> Result<Reported, PortError> {
@@ -60,16 +60,16 @@ impl Port {
                 return refuse(format!("a host does not write {kind} facts"));
             }
             let row = keys::row(account, kind, &key);
-            let exists = match here.get(&row) {
-                Some(exists) => *exists,
+            let (exists, expected) = match here.get(&row) {
+                Some(exists) => (*exists, Expected::Anything),
                 None => match self.hub.inner.streams.get(&row).await.map_err(Failure::from)? {
                     Some(entry) => {
                         let there =
                             FeedFact::parse(&entry.value).map_err(|e| PortError::Refused { reason: e.to_string() })?;
                         self.check_own(draft, &there).await?;
-                        true
+                        (true, Expected::Version(entry.version))
                     }
-                    None => false,
+                    None => (false, Expected::Absent),
                 },
             };
             here.insert(row, operation != Operation::Delete);
@@ -79,6 +79,10 @@ impl Port {
                 deleted if operation == Operation::Delete => deleted,
                 FeedFact::Session { id, value: Some(mut session), .. } => {
                     session.account = draft.own(id).await?.account;
+                    // Read after the row was: an edit writes both, so that one in between shows as another version of the row.
+                    let edit = self.hub.load::<EditRow>(&keys::edit(id)).await?;
+                    edit.map(|edit| edit.value).unwrap_or_default().over(&mut session);
+                    batch.push(Put::remove(keys::gone(id)).expecting(Expected::Absent));
                     FeedFact::from((id, write(exists), session))
                 }
                 FeedFact::Project { id, value: Some(project), .. } => FeedFact::from((id, write(exists), project)),
@@ -86,7 +90,7 @@ impl Port {
                 _ => return refuse(format!("a {kind} fact without a value")),
             };
             self.check_own(draft, &stamped).await?;
-            feed::tell(batch, account, &stamped);
+            feed::tell_over(batch, account, &stamped, expected);
         }
         Ok(())
     }
@@ -155,7 +159,7 @@ impl Port {
 
 /// Whether a lost compare-and-set of a report is worth another look.
 fn retriable(key: &str) -> bool {
-    key.starts_with("hub/command/") || key.starts_with("hub/session/")
+    ["hub/command/", "hub/session/", "hub/row/"].iter().any(|prefix| key.starts_with(prefix))
 }
 
 fn refuse<T>(reason: impl Into<String>) -> Result<T, PortError> {

@@ -124,6 +124,7 @@ impl<'a> Draft<'a> {
             }
         };
         batch.push(Put::set(key, row.encode()).expecting(expected));
+        batch.push(Put::remove(keys::gone(session)).expecting(Expected::Absent));
         self.sessions.insert(session, row);
         self.ends.push((batch.operations.len(), 0));
         batch.push(json_stream(StreamPath::journal(session)));

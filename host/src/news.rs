@@ -1,0 +1,75 @@
+//! What people did to sessions by the hub, at once: a new name, or the end of all of it.
+
+use protocol::error::ErrorCode;
+use protocol::id::SessionId;
+use protocol::port::{PortError, Report, SessionNews, Transition};
+
+use crate::context::Context;
+use crate::notes::{self, CommandNote, Held, ProcessNote, SessionNote, TurnNote};
+use crate::restart;
+
+/// Does what is outstanding, before any session is loaded. Ends the processes of deleted sessions.
+///
+/// # Errors
+/// What the port says.
+pub(crate) async fn settle(context: &Context) -> Result<(), PortError> {
+    let mut heard = None;
+    loop {
+        let told = context.port.news(context.me.generation, heard, false).await?;
+        let Some((last, _)) = told.last() else { return Ok(()) };
+        heard = Some(*last);
+        for (_, news) in told {
+            match news {
+                SessionNews::Renamed { session, title } => rename(context, session, title).await?,
+                SessionNews::Deleted { session } => erase(context, session).await?,
+            }
+        }
+    }
+}
+
+/// Whether a session was deleted, and the host has not done its part yet.
+pub(crate) async fn is_deleted(context: &Context, id: SessionId) -> bool {
+    let told = context.port.news(context.me.generation, None, false).await;
+    told.is_ok_and(|told| told.iter().any(|(_, news)| *news == SessionNews::Deleted { session: id }))
+}
+
+/// Names a session that is not loaded.
+pub(crate) async fn rename(context: &Context, id: SessionId, title: String) -> Result<(), PortError> {
+    let key = notes::session(id);
+    let Some(row) = notes::get::<SessionNote>(&*context.port, &key).await? else { return Ok(()) };
+    let row = SessionNote { title, ..row };
+    let notes = vec![(key, Some(notes::encode(&row)))];
+    context.report(Report { notes, ..Report::default() }).await.map(|_| ())
+}
+
+/// Removes whatever the host keeps of a session that is not loaded, and ends what still runs of it. The agent's own transcript is
+/// the agent's.
+///
+/// # Errors
+/// What the port says; then some of it may still be there, and it is to be done again.
+pub(crate) async fn erase(context: &Context, id: SessionId) -> Result<(), PortError> {
+    let port = &*context.port;
+    if let Some(ProcessNote { mark, .. }) = notes::get(port, &notes::process(id)).await? {
+        context.options.reaper.reap(vec![mark]).await;
+    }
+    let mut report = Report::default();
+    let mut fail = |held: Held| {
+        let detail = "the session was deleted";
+        report.commands.push(Transition::failed(held.id, held.token, ErrorCode::NotFound, detail));
+    };
+    for (_, note) in notes::all::<TurnNote>(port, &format!("turn/{id}/")).await? {
+        if let Some(held) = note.command {
+            fail(held);
+        }
+    }
+    for (_, note) in notes::all::<CommandNote>(port, &format!("command/{id}/")).await? {
+        fail(note.held);
+    }
+    for prefix in [format!("turn/{id}/"), format!("approval/{id}/"), format!("command/{id}/")] {
+        report.notes.extend(notes::keys(port, &prefix).await?.into_iter().map(|key| (key, None)));
+    }
+    report.notes.extend([(notes::process(id), None), (notes::session(id), None)]);
+    restart::commit(context, report).await?;
+    tracing::info!(session = %id, "a session was deleted");
+    Ok(())
+}

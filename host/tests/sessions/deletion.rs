@@ -1,0 +1,107 @@
+//! Sessions that people name or delete by the hub.
+
+use std::sync::atomic::Ordering;
+
+use protocol::command::CommandState;
+use protocol::error::ErrorCode;
+use protocol::port::SessionNews;
+use protocol::turn::TurnState;
+
+use crate::world::World;
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_session_ends_in_the_middle_and_leaves_nothing() {
+    let world = World::new(5);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("say 500 20 first"));
+    let (other, else_where) = world.open(Some("say 5 20 other"));
+    world.turn(first, TurnState::Running).await;
+    let second = world.prompt(session, "say 1 5 second");
+    world.turn(second, TurnState::Queued).await;
+    world.until("two agents", |_| world.stage.processes.load(Ordering::SeqCst) == 2).await;
+    world.turn(else_where, TurnState::Completed).await;
+    world.hub.tell(SessionNews::Deleted { session });
+    world.until("the news is heard", |hub| hub.news.is_empty()).await;
+    assert_eq!(world.end(second).await, CommandState::Failed);
+    assert_eq!(world.hub.state().command(second).error, Some(ErrorCode::NotFound));
+    assert_eq!(world.stage.processes.load(Ordering::SeqCst), 1, "its agent is gone, the other one is not");
+    let id = session.to_string();
+    assert!(world.hub.state().notes.keys().all(|key| !key.contains(&id)), "{:?}", world.hub.state().notes.keys());
+    let late = world.prompt(session, "say 1 5 late");
+    assert_eq!(world.end(late).await, CommandState::Failed);
+    assert_eq!(world.hub.state().command(late).error, Some(ErrorCode::NotFound));
+    let again = world.prompt(other, "say 1 5 again");
+    world.turn(again, TurnState::Completed).await;
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_while_the_host_was_away_is_gone_when_it_comes_back() {
+    let world = World::new(5);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("say 500 20 first"));
+    world.turn(first, TurnState::Running).await;
+    let second = world.prompt(session, "say 1 5 second");
+    world.turn(second, TurnState::Queued).await;
+    drop(host);
+    let note = world.hub.state().notes[&format!("process/{session}")].clone();
+    let note = String::from_utf8(note.to_vec()).unwrap();
+    world.hub.tell(SessionNews::Deleted { session });
+    let host = world.start().await;
+    let reaped = world.reaped.lock().unwrap().iter().any(|mark| note.contains(&mark.tag));
+    assert!(reaped, "what still ran of it is ended: {note}");
+    let id = session.to_string();
+    assert!(world.hub.state().notes.keys().all(|key| !key.contains(&id)));
+    assert_eq!(world.end(second).await, CommandState::Failed);
+    assert!(world.hub.state().news.is_empty());
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_power_may_go_while_a_session_is_deleted() {
+    for fuel in 0..12 {
+        let world = World::new(5);
+        let host = world.start().await;
+        let (session, first) = world.open(Some("say 500 20 first"));
+        world.turn(first, TurnState::Running).await;
+        drop(host);
+        world.hub.tell(SessionNews::Deleted { session });
+        let port = world.port(fuel, fuel % 2 == 0);
+        let cut = port.clone();
+        let start = tokio::time::timeout(std::time::Duration::from_mins(1), world.start_on(port));
+        tokio::select! {
+            started = start => drop(started),
+            () = cut.cut.notified() => {}
+        }
+        let host = world.start().await;
+        let id = session.to_string();
+        assert!(world.hub.state().notes.keys().all(|key| !key.contains(&id)), "after {fuel} reports");
+        assert!(world.hub.state().news.is_empty(), "after {fuel} reports");
+        world.sound();
+        host.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_a_person_gave_stays() {
+    let world = World::new(5);
+    let host = world.start().await;
+    let (session, first) = world.open(None);
+    world.end(first).await;
+    world.hub.tell(SessionNews::Renamed { session, title: "Tides".into() });
+    world.until("the news is heard", |hub| hub.news.is_empty()).await;
+    let second = world.prompt(session, "say 5 20 second");
+    world.turn(second, TurnState::Running).await;
+    world.hub.tell(SessionNews::Renamed { session, title: "Ebb and flow".into() });
+    world.turn(second, TurnState::Completed).await;
+    world.until("the name", |hub| hub.session(session).unwrap().content.title == "Ebb and flow").await;
+    assert_eq!(world.hub.state().session(session).unwrap().ended_turns, 1);
+    let third = world.prompt(session, "say 5 20 third");
+    world.turn(third, TurnState::Completed).await;
+    world.until("both are counted", |hub| hub.session(session).unwrap().ended_turns == 2).await;
+    assert_eq!(world.hub.state().session(session).unwrap().content.title, "Ebb and flow");
+    world.sound();
+    host.stop().await.unwrap();
+}

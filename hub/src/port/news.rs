@@ -1,0 +1,80 @@
+//! What people did to the host's sessions: kept until the host says that it has heard.
+
+use std::time::Duration;
+
+use protocol::port::{PortError, SessionNews};
+use store::{Batch, Put};
+
+use super::Port;
+use crate::hub::decode;
+use crate::keys::{self, Due};
+
+/// How often a waiting host looks although nothing rang (rule 9).
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+/// Most told, or taken as heard, at once.
+const MOST: usize = 256;
+
+impl Port {
+    /// Cancellation safe: what was not said to be heard is told again.
+    pub(super) async fn tell_news(
+        &self,
+        generation: u64,
+        heard: Option<u64>,
+        wait: bool,
+    ) -> Result<Vec<(u64, SessionNews)>, PortError> {
+        if let Some(heard) = heard {
+            self.heard(generation, heard).await?;
+        }
+        let stop = self.hub.stopping();
+        loop {
+            // Before looking, so that what comes in between is heard.
+            let mut bell = self.hub.inner.news.listen();
+            if stop.is_cancelled() {
+                return Err(PortError::Broken { reason: "the hub is shutting down".to_owned() });
+            }
+            let current = self.generation().await?;
+            if current != generation {
+                return Err(PortError::Replaced { generation, current });
+            }
+            let found = self.outstanding().await?;
+            if !found.is_empty() || !wait {
+                return Ok(found);
+            }
+            tokio::select! {
+                _ = bell.changed() => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn outstanding(&self) -> Result<Vec<(u64, SessionNews)>, PortError> {
+        let prefix = keys::all_news(self.host);
+        let mut found = Vec::new();
+        for entry in self.hub.scan(prefix.clone(), None, MOST).await? {
+            let number = entry.key.strip_prefix(&prefix).and_then(|number| number.parse().ok());
+            let Some(number) = number else { continue };
+            found.push((number, decode::<SessionNews>(&entry)?.value));
+        }
+        Ok(found)
+    }
+
+    async fn heard(&self, generation: u64, heard: u64) -> Result<(), PortError> {
+        let mut batch = Batch::of(self.fence(generation));
+        for (number, news) in self.outstanding().await? {
+            if number > heard {
+                break;
+            }
+            batch.push(Put::remove(keys::news(self.host, number)));
+            if let SessionNews::Deleted { session } = news {
+                // What the host held of it until now has come to its end.
+                batch.push(Put::set(Due::Sweep(session).key(self.hub.now()), ""));
+            }
+        }
+        if let Err(failure) = self.hub.commit(batch).await {
+            return Err(self.refused(generation, failure).await);
+        }
+        self.hub.inner.due.ring();
+        Ok(())
+    }
+}

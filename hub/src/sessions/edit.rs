@@ -1,0 +1,126 @@
+//! Naming a session and putting it away.
+
+use bytes::Bytes;
+use protocol::error::{ErrorCode, Problem};
+use protocol::fact::{FeedFact, Operation};
+use protocol::id::{AccountId, SessionId};
+use protocol::port::SessionNews;
+use protocol::session::{Session, SessionEdit};
+use store::{Batch, Expected, Put};
+
+use crate::audit::{self, About};
+use crate::devices::check_name;
+use crate::failure::Failure;
+use crate::feed;
+use crate::hub::{Hub, TRIES};
+use crate::identity::Identity;
+use crate::keys;
+use crate::rows::{EditRow, Row};
+
+/// A row of the feed, and what is to hold when it is written.
+struct Listed {
+    session: Session,
+    expected: Expected,
+}
+
+impl Hub {
+    /// Names a session, or puts it away, at once and for good: what the host says of it later does not change that. Doing what is
+    /// done already is a success without effect. Goes on to its end when the caller leaves.
+    ///
+    /// # Errors
+    /// `not_found`, `bad_request` for a title that is empty, too long, or steers the text around it; failures of the store.
+    pub async fn edit_session(&self, who: &Identity, session: SessionId, edit: SessionEdit) -> Result<(), Problem> {
+        if let Some(title) = &edit.title {
+            check_name("title", title)?;
+        }
+        let (hub, who) = (self.clone(), who.clone());
+        self.whole(async move { hub.edit_now(&who, session, &edit).await }).await
+    }
+
+    async fn edit_now(&self, who: &Identity, session: SessionId, wanted: &SessionEdit) -> Result<(), Problem> {
+        for _ in 0..TRIES {
+            let home = self.own_session(who.account, session).await?.value;
+            let Some(mut listed) = self.listed(who.account, session).await? else {
+                return Err(Problem::new(ErrorCode::NotFound));
+            };
+            let stored = self.load::<EditRow>(&keys::edit(session)).await?;
+            let before = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
+            let mut after = before.clone();
+            if let Some(title) = &wanted.title {
+                after.title = Some(title.trim().to_owned());
+            }
+            after.archived_at_ms = match wanted.archived {
+                Some(true) => before.archived_at_ms.or_else(|| Some(self.now())),
+                Some(false) => None,
+                None => before.archived_at_ms,
+            };
+            if after == before {
+                return Ok(());
+            }
+            let mut batch = Batch::new();
+            let expected = stored.map_or(Expected::Absent, |stored| Expected::Version(stored.version));
+            batch.push(Put::set(keys::edit(session), after.encode()).expecting(expected));
+            after.over(&mut listed.session);
+            let fact = FeedFact::from((session, Operation::Update, listed.session));
+            feed::tell_over(&mut batch, who.account, &fact, listed.expected);
+            if before.title != after.title
+                && let Some(title) = &after.title
+            {
+                let news = SessionNews::Renamed { session, title: title.clone() };
+                batch.push(Put::set(keys::news(home.host, self.arrival()), news.encode()));
+                let entry = self.entry(Some(who), "session.rename").about(session).on(home.host).sized(title.len());
+                audit::push(&mut batch, self.account(), &entry);
+            }
+            if before.archived_at_ms != after.archived_at_ms {
+                let action = if after.archived_at_ms.is_some() { "session.archive" } else { "session.unarchive" };
+                let entry = self.entry(Some(who), action).about(session).on(home.host);
+                audit::push(&mut batch, self.account(), &entry);
+            }
+            match self.commit(batch).await {
+                Ok(_) => {
+                    self.inner.news.ring();
+                    return Ok(());
+                }
+                Err(failure) if failure.lost().is_some() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Err(Failure::Contended { tries: TRIES }.into())
+    }
+
+    /// A session as the lists have it; `None` when its host has not told of it yet.
+    async fn listed(&self, account: AccountId, session: SessionId) -> Result<Option<Listed>, Failure> {
+        let key = keys::row(account, "session", &session.to_string());
+        let Some(entry) = self.inner.streams.get(&key).await? else { return Ok(None) };
+        let expected = Expected::Version(entry.version);
+        Ok(parse(&entry.value).map(|session| Listed { session, expected }))
+    }
+}
+
+fn parse(message: &Bytes) -> Option<Session> {
+    match FeedFact::parse(message) {
+        Ok(FeedFact::Session { value, .. }) => value,
+        _ => None,
+    }
+}
+
+/// Adds to a batch that a session which was put away is among the others again: somebody prompts it.
+pub(crate) async fn take_out(
+    hub: &Hub,
+    batch: &mut Batch,
+    account: AccountId,
+    session: SessionId,
+) -> Result<(), Failure> {
+    let Some(stored) = hub.load::<EditRow>(&keys::edit(session)).await? else { return Ok(()) };
+    if stored.value.archived_at_ms.is_none() {
+        return Ok(());
+    }
+    let after = EditRow { archived_at_ms: None, ..stored.value };
+    batch.push(Put::set(keys::edit(session), after.encode()).expecting(Expected::Version(stored.version)));
+    if let Some(mut listed) = hub.listed(account, session).await? {
+        after.over(&mut listed.session);
+        let fact = FeedFact::from((session, Operation::Update, listed.session));
+        feed::tell_over(batch, account, &fact, listed.expected);
+    }
+    Ok(())
+}
