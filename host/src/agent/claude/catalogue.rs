@@ -34,7 +34,8 @@ pub(super) fn fill(entry: &mut AgentEntry, initialized: &Value) {
     if let Some(version) = maybe(initialized, "claude_code_version") {
         entry.version = Some(version);
     }
-    entry.models = list(initialized, "models").iter().map(model).collect();
+    // Its own default is what a session has that names no model: one entry for it is enough.
+    entry.models = list(initialized, "models").iter().map(model).filter(|model| model.id != "default").collect();
     if is_logged_in(initialized) {
         entry.state = AgentState::Ready;
         entry.hint = None;
