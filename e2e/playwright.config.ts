@@ -29,6 +29,6 @@ export default defineConfig({
   projects: [
     { name: "phone", use: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true } },
     // Scenarios are a phone's, and open a second window where they need one; what looks different is looked at twice.
-    { name: "desktop", testMatch: /screens\.spec\.ts$/, use: { viewport: { width: 1280, height: 800 } } },
+    { name: "desktop", testMatch: /(screens|house|list)\.spec\.ts$/, use: { viewport: { width: 1280, height: 800 } } },
   ],
 });

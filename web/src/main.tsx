@@ -4,6 +4,7 @@ import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
 import { follow, parse, takeFragment } from "./app/router";
 import { Hub } from "./hub/hub";
+import { listenForInstall } from "./offline/install";
 import { Pair } from "./screens/pair/Pair";
 
 const root = document.getElementById("root");
@@ -15,6 +16,7 @@ if (parse(location.pathname).screen === "pair") {
   createRoot(root).render(<Pair secret={secret} />);
 } else {
   follow();
+  listenForInstall();
   const hub = new Hub();
   createRoot(root).render(<App hub={hub} />);
   void hub.start();

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { Suspense, lazy, useEffect, useRef, useState } from "react";
 import type { Hub } from "../hub/hub";
 import { useStore } from "../hub/store";
 import { Written } from "../parts/Written";
@@ -16,6 +16,10 @@ import { Notes } from "./Notes";
 import { useKeys } from "./keys";
 import { type Route, go, route } from "./router";
 import "./app.css";
+
+// Looked at now and then: they are fetched when they are asked for.
+const Devices = lazy(() => import("../screens/devices/Devices").then(({ Devices }) => ({ default: Devices })));
+const Health = lazy(() => import("../screens/health/Health").then(({ Health }) => ({ default: Health })));
 
 /** Everything behind the door: the list, and what it leads to. */
 export function App({ hub }: { hub: Hub }) {
@@ -81,6 +85,10 @@ function Rooms() {
         {here.screen === "new" ? <NewChat project={here.project} /> : null}
         {session === null ? null : <TranscriptScreen session={session} />}
         {here.screen === "archived" ? <Archived /> : null}
+        <Suspense fallback={<main className="alone" />}>
+          {here.screen === "devices" ? <Devices /> : null}
+          {here.screen === "health" ? <Health /> : null}
+        </Suspense>
         {here.screen === "sessions" ? (
           <aside className="alone" aria-label={words.sessions.emptyMain}>
             <Written title={words.sessions.title} text={words.sessions.emptyMain} />

@@ -1,15 +1,20 @@
 import type {
+  AuditPage,
   ClaimRequest,
   ClaimResponse,
   ClaimStatus,
   ClaimStatusRequest,
+  DeviceList,
   Lists,
   Me,
+  NewPairing,
   PairingList,
+  PairingOffer,
   Problem,
   SessionEdit,
   TranscriptPage,
 } from "../protocol/generated";
+import type { Report } from "../screens/health/report";
 
 /** The hub answered, and the answer is a problem. */
 export class ApiError extends Error {
@@ -66,6 +71,22 @@ export class Api {
   markRead(session: string, readTurns: number): Promise<void> {
     return this.#json("PUT", `/v1/sessions/${encodeURIComponent(session)}/read`, { readTurns });
   }
+
+  devices = (): Promise<DeviceList> => this.#json("GET", "/v1/devices");
+
+  /** Takes a device's credential back; it is out within two seconds. */
+  revoke(device: string): Promise<void> {
+    return this.#json("DELETE", `/v1/devices/${encodeURIComponent(device)}`);
+  }
+
+  /** Makes a code for another device, which is asked about before it comes in. */
+  offer = (): Promise<PairingOffer> => this.#json("POST", "/v1/pairings", { once: false } satisfies NewPairing);
+
+  audit(before: string | null): Promise<AuditPage> {
+    return this.#json("GET", `/v1/audit?limit=30${before === null ? "" : `&before=${encodeURIComponent(before)}`}`);
+  }
+
+  health = (): Promise<Report> => this.#json("GET", "/v1/health");
 
   logout = (): Promise<void> => this.#json("POST", "/v1/logout");
 

@@ -91,7 +91,12 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
         ) : null}
       </div>
       <footer className="sessions-foot">
-        <Hosts now={now} />
+        <div className="sessions-house">
+          <Hosts now={now} />
+          <Link to={{ screen: "devices" }} className="sessions-devices small soft">
+            {words.devices.link}
+          </Link>
+        </div>
         <Link to={{ screen: "new", project: null }} className="button button-primary button-wide">
           <Icon name="plus" />
           {rows.host.size === 1 ? words.sessions.newChatOn([...rows.host.values()][0]?.content.name ?? "") : words.sessions.newChat}
