@@ -46,10 +46,10 @@ pub(crate) struct ProjectsFile {
 }
 
 impl DataDir {
-    /// The directory that the arguments, the environment or the custom of this system name; nothing is made.
-    pub(crate) fn choose(argument: Option<PathBuf>, env: &Env) -> Result<Self, CommandError> {
+    /// The directory that the settings or the custom of this system name; nothing is made.
+    pub(crate) fn choose(named: Option<PathBuf>, env: &Env) -> Result<Self, CommandError> {
         let usual = || env.data_home.as_ref().map(|home| home.join("towline"));
-        let path = argument.or_else(|| env.data_dir()).or_else(usual).ok_or_else(|| {
+        let path = named.or_else(usual).ok_or_else(|| {
             CommandError::say(Kind::Config, "there is no home directory to keep data in")
                 .hint("Say where to keep it: --data-dir DIRECTORY.")
         })?;
@@ -148,7 +148,8 @@ impl DataDir {
     }
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Replaces a file whole, readable by nobody else, with a newline at its end.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
     let written = private(&fresh).and_then(|mut file| {
         file.write_all(bytes)?;

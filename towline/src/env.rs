@@ -6,10 +6,14 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
-/// Which data directory, when no argument says so.
-const DATA_DIR: &str = "TOWLINE_DATA_DIR";
-/// What is logged to standard error, in the form of tracing's filters (`debug`, `hub=debug,warn`); `warn` when it is not set.
-const LOG: &str = "TOWLINE_LOG";
+/// Which configuration file, when no argument says so. The variables of settings are in `config/keys.rs`.
+pub(crate) const CONFIG: &str = "TOWLINE_CONFIG";
+/// Variables of ours that are neither settings nor read by this program.
+pub(crate) const OTHERS: [&str; 1] = ["TOWLINE_BIN"];
+/// Which editor, the first that is set.
+const EDITORS: [&str; 2] = ["VISUAL", "EDITOR"];
+/// Whether colours are unwelcome (no-color.org: set and not empty).
+const NO_COLOR: &str = "NO_COLOR";
 /// Whether there is a screen to open a browser on (Unix without macOS).
 const SCREENS: [&str; 2] = ["DISPLAY", "WAYLAND_DISPLAY"];
 /// What Windows calls this machine.
@@ -24,6 +28,8 @@ pub(crate) struct Env {
     pub(crate) home: Option<PathBuf>,
     /// Where data of programs goes: `$XDG_DATA_HOME`, or what is usual here.
     pub(crate) data_home: Option<PathBuf>,
+    /// Where configuration of programs goes: `$XDG_CONFIG_HOME`, or what is usual here.
+    pub(crate) config_home: Option<PathBuf>,
     /// Where we were started.
     pub(crate) current_dir: Option<PathBuf>,
     /// This program.
@@ -34,6 +40,8 @@ pub(crate) struct Env {
     pub(crate) stdin_is_terminal: bool,
     /// Whether a person reads.
     pub(crate) stdout_is_terminal: bool,
+    /// Whether a person sees what is said beside the result.
+    pub(crate) stderr_is_terminal: bool,
     /// Whether a browser could be shown.
     pub(crate) has_screen: bool,
 }
@@ -49,11 +57,13 @@ impl Env {
         Self {
             home: base.as_ref().map(|base| base.home_dir().to_owned()),
             data_home: base.as_ref().map(BaseStrategy::data_dir),
+            config_home: base.as_ref().map(BaseStrategy::config_dir),
             current_dir: current_dir(),
             program: std::env::current_exe().ok(),
             machine,
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
             has_screen,
             all,
         }
@@ -64,14 +74,20 @@ impl Env {
         self.all.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_os_str())
     }
 
-    /// The data directory that the environment names.
-    pub(crate) fn data_dir(&self) -> Option<PathBuf> {
-        self.get(DATA_DIR).filter(|value| !value.is_empty()).map(PathBuf::from)
+    /// The configuration file that the environment names.
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
+        self.get(CONFIG).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
-    /// What is to be logged.
-    pub(crate) fn log(&self) -> &str {
-        self.get(LOG).and_then(OsStr::to_str).filter(|text| !text.is_empty()).unwrap_or("warn")
+    /// The editor that the person likes.
+    pub(crate) fn editor(&self) -> Option<&OsStr> {
+        EDITORS.iter().find_map(|name| self.get(name).filter(|value| !value.is_empty()))
+    }
+
+    /// Whether results may have colours.
+    pub(crate) fn colours(&self) -> bool {
+        let dumb = self.get("TERM").is_some_and(|term| term == "dumb");
+        self.stdout_is_terminal && !dumb && self.get(NO_COLOR).is_none_or(OsStr::is_empty)
     }
 }
 

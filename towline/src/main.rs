@@ -4,10 +4,12 @@
 
 mod cli;
 mod clock;
+mod config;
 mod data_dir;
 mod env;
 mod error;
 mod listen;
+mod near;
 mod node;
 mod node_key;
 mod output;
@@ -22,7 +24,8 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Devices, Projects, Verb};
+use cli::{Cli, Config, Devices, Projects, SettingFlags, Verb};
+use config::{Layers, Settings};
 use data_dir::DataDir;
 use env::Env;
 use error::{CommandError, Kind};
@@ -43,19 +46,7 @@ fn main() -> ExitCode {
         }
     };
     let env = Env::read();
-    log(env.log());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let error = CommandError::new(Kind::Config, error).during("the system gives no threads");
-            output::error(&error);
-            return error.exit();
-        }
-    };
-    let done = runtime.block_on(run(cli, &env));
-    // A thread that waits for somebody to type would wait for ever.
-    runtime.shutdown_timeout(LAST);
-    match done {
+    match start(cli, &env) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error);
@@ -64,24 +55,58 @@ fn main() -> ExitCode {
     }
 }
 
-fn log(filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|error| {
-        output::note(format!("TOWLINE_LOG is not understood, so it is taken for `warn`: {error}"));
-        EnvFilter::new("warn")
-    });
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+/// Reads the configuration, then does what was typed.
+fn start(mut cli: Cli, env: &Env) -> Result<(), CommandError> {
+    let place = config::place(cli.config.take(), env);
+    let out = Output { json: cli.json };
+    // What needs no setting works whatever the file says.
+    match cli.verb {
+        Some(Verb::DemoAgent { state_dir }) => {
+            log("warn")?;
+            return block_on(demo_agent(state_dir));
+        }
+        Some(Verb::Config { verb: Config::Edit }) => return verbs::edit_config(place, env, out),
+        Some(Verb::Config { verb: Config::Path }) => return verbs::config_path(place, out),
+        Some(Verb::Config { verb: Config::Reference { form } }) => return verbs::config_reference(form, out),
+        _ => {}
+    }
+    let mut flags = match &cli.verb {
+        Some(Verb::Up(up)) => up.settings.clone(),
+        Some(Verb::Config { verb: Config::Show(flags) }) => SettingFlags::clone(flags),
+        _ => SettingFlags::default(),
+    };
+    flags.data_dir = cli.data_dir.take();
+    let layers = Layers::read(place, &flags, env)?;
+    let settings = Settings::resolve(&layers, env)?;
+    if let Some(Verb::Config { verb: Config::Show(_) }) = cli.verb {
+        return verbs::show_config(&layers, &settings, env, out);
+    }
+    log(&settings.log)?;
+    block_on(run(cli.verb, settings, env, out))
 }
 
-async fn run(cli: Cli, env: &Env) -> Result<(), CommandError> {
-    let out = Output { json: cli.json };
-    let Some(verb) = cli.verb else { return alone(cli.data_dir, env, out).await };
-    if let Verb::DemoAgent { state_dir } = verb {
-        return demo_agent(state_dir).await;
-    }
-    let dir = DataDir::choose(cli.data_dir, env)?;
+fn block_on(work: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| CommandError::new(Kind::Config, error).during("the system gives no threads"))?;
+    let done = runtime.block_on(work);
+    // A thread that waits for somebody to type would wait for ever.
+    runtime.shutdown_timeout(LAST);
+    done
+}
+
+fn log(filter: &str) -> Result<(), CommandError> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| CommandError::new(Kind::Config, error))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    Ok(())
+}
+
+async fn run(verb: Option<Verb>, settings: Settings, env: &Env, out: Output) -> Result<(), CommandError> {
+    let dir = DataDir::choose(settings.data_dir.clone(), env)?;
     let node = || Node::find(&dir);
+    let Some(verb) = verb else { return alone(&dir, out).await };
     match verb {
-        Verb::Up(wish) => up::up(wish, &dir, env, out).await,
+        Verb::Up(wish) => up::up(wish.pair_once, &settings, &dir, env, out).await,
         Verb::Streams(wish) => streams_server::serve(wish, &dir, out).await,
         Verb::Pair(wish) => verbs::pair(&node()?, wish, env, out).await,
         Verb::Send(wish) => verbs::send(&node()?, wish, env, out).await,
@@ -93,13 +118,13 @@ async fn run(cli: Cli, env: &Env) -> Result<(), CommandError> {
         Verb::Projects { verb: Some(Projects::Add { path }) } => verbs::add_project(&dir, &path, env, out).await,
         Verb::Devices { verb: None } => verbs::devices(&node()?, out).await,
         Verb::Devices { verb: Some(Devices::Revoke { device }) } => verbs::revoke(&node()?, device, out).await,
-        Verb::DemoAgent { .. } => Ok(()),
+        Verb::DemoAgent { .. } | Verb::Config { .. } => Ok(()),
     }
 }
 
 /// `towline` alone: whether it runs, and what can be typed.
-async fn alone(data_dir: Option<std::path::PathBuf>, env: &Env, out: Output) -> Result<(), CommandError> {
-    let running = match DataDir::choose(data_dir, env).and_then(|dir| Node::find(&dir)) {
+async fn alone(dir: &DataDir, out: Output) -> Result<(), CommandError> {
+    let running = match Node::find(dir) {
         Ok(node) => node.api.me().await.is_ok().then_some(node.file),
         Err(_) => None,
     };

@@ -26,15 +26,17 @@ Commands:
   sessions  List the sessions
   projects  List the projects, or add one
   devices   List the devices, or revoke one
+  config    Show or change the configuration
 
 Options:
       --data-dir <DIRECTORY>  Where Towline keeps its data
+      --config <FILE>         The configuration file
       --json                  Print results as JSON, one object per line
   -h, --help                  Print help
   -V, --version               Print version
 
 Exit codes: 0 done · 1 it did not work out · 2 wrong arguments · 3 configuration · 4 Towline does not run · 5 denied · 70 a bug
-Environment: TOWLINE_DATA_DIR (the data directory), TOWLINE_LOG (what is logged to standard error; `warn`)
+Environment: TOWLINE_CONFIG (the configuration file), TOWLINE_DATA_DIR, TOWLINE_LOG, NO_COLOR; `towline config show` lists the others
 ";
 
 /// Runs it and compares all that it says; `{data}` stands for the data directory.
@@ -139,7 +141,8 @@ fn a_certificate_that_is_none_is_named() {
 #[test]
 fn a_project_that_is_not_there_stops_the_start() {
     let world = World::new();
-    let err = "error: --project nowhere: there is no such directory\n";
+    let err = "error: there is no directory nowhere to work in\n\
+               hint: It is named by --project, TOWLINE_PROJECTS or `host.projects`; `towline config show` says which.\n";
     check(&world, &["up", "--project", "nowhere", "--listen", "127.0.0.1:0"], 3, "", err);
     world.expect_nothing_left();
 }

@@ -1,4 +1,4 @@
-//! `gen`: the files that are made from the wire types. The test that guards them also writes them, so that there is one
+//! `gen`: the files that are made from the wire types and the settings. The test that guards them also writes them, so that there is one
 //! notion of what they contain.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::run::Step;
 
 /// A test that compares committed files with what the code says, and rewrites them under `UPDATE=1`.
-const GENERATORS: [(&str, &str); 2] = [("protocol", "generated"), ("protocol", "wire")];
+const GENERATORS: [(&str, &str); 3] = [("protocol", "generated"), ("protocol", "wire"), ("towline", "reference")];
 
 /// Longest time for one generator: the build of its crate from nothing.
 const LIMIT: Duration = Duration::from_mins(10);

@@ -41,7 +41,7 @@ enum Verb {
     Test(test::Options),
     /// Checks the rules of the house that no compiler checks
     Tidy,
-    /// Rewrites the files that are generated from the wire types
+    /// Rewrites the files that are generated from the wire types and the settings
     Gen,
     /// Drives the release program with a headless browser and the real agents
     E2e(e2e::Options),

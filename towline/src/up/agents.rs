@@ -8,7 +8,7 @@ use host::agent::acp::{AcpAgent, AcpOptions};
 use host::agent::claude::{ClaudeAgent, ClaudeOptions};
 use host::process::Environment;
 
-use crate::cli::AcpCommand;
+use crate::config::Settings;
 use crate::data_dir::DataDir;
 use crate::env::Env;
 use crate::output;
@@ -20,7 +20,9 @@ pub(super) fn environment(env: &Env, named: &[String]) -> Environment {
         match env.get(name) {
             Some(value) => environment = environment.with(name, value),
             None => {
-                output::note(format!("--agent-env {name}: there is no such variable here, so agents do not get it"));
+                output::note(format!(
+                    "There is no variable {name} here, so agents do not get it (--agent-env, `agents.environment`)."
+                ));
             }
         }
     }
@@ -28,17 +30,17 @@ pub(super) fn environment(env: &Env, named: &[String]) -> Environment {
 }
 
 /// Every agent.
-pub(super) fn all(env: &Env, environment: &Environment, dir: &DataDir, more: &[AcpCommand]) -> Vec<Arc<dyn Agent>> {
+pub(super) fn all(env: &Env, environment: &Environment, dir: &DataDir, settings: &Settings) -> Vec<Arc<dyn Agent>> {
     let probe_cwd: PathBuf = dir.path().to_owned();
     let mut agents: Vec<Arc<dyn Agent>> = vec![Arc::new(ClaudeAgent::new(ClaudeOptions {
         id: "claude".to_owned(),
         program: "claude".into(),
         environment: environment.clone(),
         extra_args: Vec::new(),
-        allow_bypass: false,
+        allow_bypass: settings.bypass_modes_allowed,
         probe_cwd: probe_cwd.clone(),
     }))];
-    for agent in more {
+    for agent in &settings.acp_agents {
         let [program, args @ ..] = agent.command.as_slice() else { continue };
         agents.push(Arc::new(AcpAgent::new(AcpOptions {
             id: agent.name.clone(),
@@ -46,7 +48,7 @@ pub(super) fn all(env: &Env, environment: &Environment, dir: &DataDir, more: &[A
             program: program.into(),
             args: args.iter().map(Into::into).collect(),
             environment: environment.clone(),
-            allow_bypass: false,
+            allow_bypass: settings.bypass_modes_allowed,
             probe_cwd: probe_cwd.clone(),
             install_hint: None,
         })));
@@ -58,7 +60,7 @@ pub(super) fn all(env: &Env, environment: &Environment, dir: &DataDir, more: &[A
             program: program.into(),
             args: vec!["demo-agent".into(), "--state-dir".into(), dir.demo().into()],
             environment: environment.clone(),
-            allow_bypass: false,
+            allow_bypass: settings.bypass_modes_allowed,
             probe_cwd,
             install_hint: None,
         })));

@@ -15,15 +15,14 @@ use std::time::Duration;
 
 use host::{Host, HostHandle, Reaper};
 use hub::{Hub, SystemRandom, Via};
-use protocol::limits::{AGENT_IDLE_MS, DEFAULT_TURNS_AT_ONCE};
 use protocol::time::{Clock, UnixMs};
 use serde::Serialize;
 use store::SqliteStore;
 use streams::Streams;
 use tokio::task::JoinSet;
 
-use crate::cli::Up;
 use crate::clock::SystemClock;
+use crate::config::Settings;
 use crate::data_dir::{DataDir, NodeFile};
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
@@ -68,23 +67,26 @@ struct Ready<'a> {
 }
 
 /// Runs a node until it is asked to stop.
-pub(crate) async fn up(wish: Up, dir: &DataDir, env: &Env, out: Output) -> Result<(), CommandError> {
+pub(crate) async fn up(
+    once: bool,
+    settings: &Settings,
+    dir: &DataDir,
+    env: &Env,
+    out: Output,
+) -> Result<(), CommandError> {
     let mut signals = Signals::listen()?;
-    let plan =
-        policy::plan(Wish { listen: wish.listen, lan: wish.lan, tls: wish.tls_cert.is_some() }, lan::private_address)?;
-    let acceptor = match (&wish.tls_cert, &wish.tls_key) {
-        (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
-        _ => None,
-    };
+    let wish = Wish { listen: settings.listen, lan: settings.lan, tls: settings.tls.is_some() };
+    let plan = policy::plan(wish, lan::private_address)?;
+    let acceptor = settings.tls.as_ref().map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
     dir.make()?;
     let store = open(dir).await?;
     let started = tokio::select! {
-        started = Node::start(&wish, plan, acceptor, dir, env, &store) => started,
+        started = Node::start(settings, plan, acceptor, dir, env, &store) => started,
         () = signals.next() => Err(CommandError::say(Kind::No, "stopped before it was ready")),
     };
     let ran = match started {
         Ok(node) => {
-            let ran = node.run(&wish, plan, dir, env, out, &mut signals).await;
+            let ran = node.run(once, settings, plan, dir, env, out, &mut signals).await;
             dir.retract();
             ran
         }
@@ -129,20 +131,20 @@ struct Node {
 
 impl Node {
     async fn start(
-        wish: &Up,
+        settings: &Settings,
         plan: Plan,
         acceptor: Option<tokio_rustls::TlsAcceptor>,
         dir: &DataDir,
         env: &Env,
         store: &Arc<SqliteStore>,
     ) -> Result<Self, CommandError> {
-        let bound = bind::bind(plan, acceptor, &wish.host_names, &env.machine).await?;
-        projects::remember(&wish.projects, env, dir)?;
+        let bound = bind::bind(plan, acceptor, &settings.host_names, &env.machine).await?;
+        projects::remember(&settings.projects, env, dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let platform = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
         let options = hub::Options {
-            node_name: env.machine.clone(),
+            node_name: settings.name.clone(),
             node_platform: platform.clone(),
             node_public_key: Some(node_key::public(dir, &SystemRandom)?),
             host: true,
@@ -159,23 +161,23 @@ impl Node {
         let orphans = host::process::adopt_orphans();
         let orphans =
             orphans.inspect_err(|error| tracing::warn!(%error, "abandoned processes fall to the system")).ok();
-        let environment = agents::environment(env, &wish.agent_env);
+        let environment = agents::environment(env, &settings.agent_env);
         let options = host::Options {
-            name: env.machine.clone(),
+            name: settings.name.clone(),
             platform,
             version,
-            turns_at_once: DEFAULT_TURNS_AT_ONCE,
+            turns_at_once: settings.turns_at_once,
             allowed_roots: projects::roots(env, dir),
             home: env.home.as_ref().map(|home| home.canonicalize().unwrap_or_else(|_| home.clone())),
-            agent_idle: Duration::from_millis(AGENT_IDLE_MS),
-            bypass_modes_allowed: false,
+            agent_idle: settings.agent_idle,
+            bypass_modes_allowed: settings.bypass_modes_allowed,
             probe_every: PROBE,
             stop_budget: AGENTS,
             threads: true,
             reaper: Reaper::system(),
         };
         let port = hub.host_port().ok_or_else(|| CommandError::say(Kind::Bug, "the hub has no port for its host"))?;
-        let host = Host::start(port, clock, agents::all(env, &environment, dir, &wish.acp_agents), options).await;
+        let host = Host::start(port, clock, agents::all(env, &environment, dir, settings), options).await;
         let host = host.map_err(|error| CommandError::new(Kind::No, error).during("the host does not start"))?;
         let mut registered = Vec::new();
         projects::register(&host, dir, &mut registered).await;
@@ -185,7 +187,8 @@ impl Node {
     /// Serves until a signal, or until something breaks; then stops in order.
     async fn run(
         self,
-        wish: &Up,
+        once: bool,
+        settings: &Settings,
         plan: Plan,
         dir: &DataDir,
         env: &Env,
@@ -222,7 +225,7 @@ impl Node {
             (true, false) => Audience::Reader,
             (true, true) => Audience::Person,
         };
-        let (once, public) = (wish.pair_once, plan.public);
+        let public = plan.public;
         let mut door = Door {
             hub: hub.clone(),
             url: url.clone(),
@@ -253,7 +256,7 @@ impl Node {
             }
             out.line(format!("{}\n  Ctrl-C stops it.\n", screen::advice(public)))?;
         }
-        if shows && !wish.no_open && env.stdout_is_terminal && env.has_screen {
+        if shows && settings.open_browser && env.stdout_is_terminal && env.has_screen {
             let page = if offer.is_some() { "/pair" } else { "/" };
             let (stop, page) = (hub.stopping(), format!("{local_url}{page}"));
             serving.spawn(async move {

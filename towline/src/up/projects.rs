@@ -27,7 +27,9 @@ pub(crate) fn shown(path: &Path, home: Option<&Path>) -> String {
 pub(super) fn remember(asked: &[PathBuf], env: &Env, dir: &DataDir) -> Result<(), CommandError> {
     for path in asked {
         let real = path.canonicalize().ok().filter(|real| real.is_dir()).ok_or_else(|| {
-            CommandError::say(Kind::Config, format!("--project {}: there is no such directory", path.display()))
+            CommandError::say(Kind::Config, format!("there is no directory {} to work in", path.display())).hint(
+                "It is named by --project, TOWLINE_PROJECTS or `host.projects`; `towline config show` says which.",
+            )
         })?;
         dir.add_project(real)?;
     }

@@ -1,0 +1,171 @@
+//! What the layers mean: plain values with their types, for whoever acts by them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use protocol::limits::{AGENT_IDLE_MS, DEFAULT_TURNS_AT_ONCE};
+
+use super::layers::{Layers, Origin};
+use super::value::{self, Value};
+use crate::cli::AcpCommand;
+use crate::env::Env;
+use crate::error::{CommandError, Kind};
+
+/// Every setting, resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The data directory, when somebody named it.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The address to listen on.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether to listen on the private network too.
+    pub(crate) lan: bool,
+    /// The certificate chain and its key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    /// Names that lead here.
+    pub(crate) host_names: Vec<String>,
+    /// What people call this machine.
+    pub(crate) name: String,
+    /// Directories to work in.
+    pub(crate) projects: Vec<PathBuf>,
+    /// Turns that run at once.
+    pub(crate) turns_at_once: usize,
+    /// How long an idle agent stays loaded.
+    pub(crate) agent_idle: Duration,
+    /// Whether modes that never ask may be chosen from afar.
+    pub(crate) bypass_modes_allowed: bool,
+    /// Variables that agents get.
+    pub(crate) agent_env: Vec<String>,
+    /// More agents.
+    pub(crate) acp_agents: Vec<AcpCommand>,
+    /// What is logged to standard error.
+    pub(crate) log: String,
+    /// What is logged to the file.
+    pub(crate) file_log: String,
+    /// Whether to open a browser.
+    pub(crate) open_browser: bool,
+}
+
+impl Settings {
+    /// Reads them out of the layers.
+    ///
+    /// # Errors
+    /// For a certificate without its key, and the other way round.
+    pub(crate) fn resolve(layers: &Layers, env: &Env) -> Result<Self, CommandError> {
+        let read = Reading { layers, env };
+        let tls = match (read.path("listen.tls_cert_file"), read.path("listen.tls_key_file")) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (certificate, _) => {
+                let (there, missing) = match certificate {
+                    Some(_) => ("listen.tls_cert_file", "--tls-key FILE, or `listen.tls_key_file`"),
+                    None => ("listen.tls_key_file", "--tls-cert FILE, or `listen.tls_cert_file`"),
+                };
+                let by_flag = matches!(layers.get(there), Some((_, Origin::Flag(_))));
+                let kind = if by_flag { Kind::Usage } else { Kind::Config };
+                return Err(CommandError::say(
+                    kind,
+                    "a certificate and its key belong together, and one of them is missing",
+                )
+                .hint(format!("Give {missing} in the configuration.")));
+            }
+        };
+        Ok(Self {
+            data_dir: read.path("data.directory"),
+            listen: read.text("listen.address").and_then(|text| text.parse().ok()),
+            lan: read.switch("listen.lan", false),
+            tls,
+            host_names: read.list("listen.host_names"),
+            name: read.text("host.name").map_or_else(|| env.machine.clone(), |name| name.trim().to_owned()),
+            projects: read.paths("host.projects"),
+            turns_at_once: read.count("host.turns_at_once").unwrap_or(DEFAULT_TURNS_AT_ONCE),
+            agent_idle: read
+                .text("host.agent_idle")
+                .and_then(value::time)
+                .unwrap_or(Duration::from_millis(AGENT_IDLE_MS)),
+            bypass_modes_allowed: read.switch("host.bypass_modes_allowed", false),
+            agent_env: read.list("agents.environment"),
+            acp_agents: read.commands("agents.acp"),
+            log: read.text("log.filter").unwrap_or("warn").to_owned(),
+            file_log: read.text("log.file_filter").unwrap_or("info").to_owned(),
+            open_browser: read.switch("terminal.open_browser", true),
+        })
+    }
+}
+
+struct Reading<'a> {
+    layers: &'a Layers,
+    env: &'a Env,
+}
+
+impl Reading<'_> {
+    fn value(&self, key: &str) -> Option<&Value> {
+        self.layers.get(key).map(|(value, _)| value)
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        match self.value(key)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn switch(&self, key: &str, usual: bool) -> bool {
+        match self.value(key) {
+            Some(Value::Switch(is)) => *is,
+            _ => usual,
+        }
+    }
+
+    fn count(&self, key: &str) -> Option<usize> {
+        match self.value(key)? {
+            Value::Count(count) => usize::try_from(*count).ok(),
+            _ => None,
+        }
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        match self.value(key) {
+            Some(Value::List(list)) => list.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn commands(&self, key: &str) -> Vec<AcpCommand> {
+        match self.value(key) {
+            Some(Value::Commands(all)) => {
+                all.iter().map(|(name, command)| AcpCommand { name: name.clone(), command: command.clone() }).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn path(&self, key: &str) -> Option<PathBuf> {
+        self.text(key).map(|text| self.real(key, text))
+    }
+
+    fn paths(&self, key: &str) -> Vec<PathBuf> {
+        self.list(key).iter().map(|text| self.real(key, text)).collect()
+    }
+
+    /// A path as it is meant where it was written.
+    fn real(&self, key: &str, text: &str) -> PathBuf {
+        let home = self.env.home.as_deref();
+        let path = match (text.strip_prefix('~').map(|rest| rest.trim_start_matches(['/', '\\'])), home) {
+            (Some(rest), Some(home)) if text == "~" || text.starts_with("~/") || text.starts_with("~\\") => {
+                home.join(rest)
+            }
+            _ => PathBuf::from(text),
+        };
+        let base: Option<&Path> = match self.layers.get(key) {
+            Some((_, Origin::File(_))) => self.layers.place.as_ref().and_then(|place| place.path.parent()),
+            // What is typed is read where it was typed.
+            _ => None,
+        };
+        match base {
+            Some(base) if path.is_relative() => base.join(path),
+            _ => path,
+        }
+    }
+}
