@@ -8,6 +8,7 @@ use protocol::api::{
 use protocol::command::CommandRequest;
 use protocol::id::{AuditId, CommandId, DeviceId, PairingId, SessionId};
 use protocol::offset::Offset;
+use protocol::session::SessionEdit;
 
 use crate::error::ApiError;
 use crate::http::{call, tell};
@@ -82,6 +83,22 @@ impl Api {
     ) -> Result<TranscriptPage, ApiError> {
         let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
         self.get(&format!("/v1/sessions/{session}/transcript?limit={limit}{before}")).await
+    }
+
+    /// Renames a session, puts it away, or takes it out again; applied when this returns.
+    ///
+    /// # Errors
+    /// `invalid`, `not_found`, `forbidden`.
+    pub async fn edit_session(&self, session: SessionId, edit: &SessionEdit) -> Result<(), ApiError> {
+        tell(&self.remote, Method::PATCH, &format!("/v1/sessions/{session}"), Some(edit)).await
+    }
+
+    /// Deletes a session with everything that the hub and the host keep of it.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`.
+    pub async fn delete_session(&self, session: SessionId) -> Result<(), ApiError> {
+        tell(&self.remote, Method::DELETE, &format!("/v1/sessions/{session}"), NOTHING).await
     }
 
     /// Sends a command; it is on disk when this returns. The same command sent again has the same answer.

@@ -7,6 +7,7 @@
 //! | `local.token` | the credential of the command line on this machine |
 //! | `node.key` | the secret half of the node's key pair |
 //! | `projects.json` | directories to register, besides those that the hub knows |
+//! | `log/` | what the node logs |
 //! | `demo/` | what the demo agent remembers |
 
 use std::fs::{self, File, OpenOptions};
@@ -182,7 +183,7 @@ fn private(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(unix)]
-fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let found = fs::metadata(path)?;
@@ -199,7 +200,7 @@ fn make_private(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 

@@ -21,6 +21,7 @@ const COMPUTER: &str = "COMPUTERNAME";
 
 /// What the environment says.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the place that we were started in")]
 pub(crate) struct Env {
     /// All of it, for children; each of them gets a short list of it.
     pub(crate) all: Vec<(OsString, OsString)>,
@@ -84,10 +85,10 @@ impl Env {
         EDITORS.iter().find_map(|name| self.get(name).filter(|value| !value.is_empty()))
     }
 
-    /// Whether results may have colours.
-    pub(crate) fn colours(&self) -> bool {
+    /// Whether what goes to a terminal, if it is one, may have colours.
+    pub(crate) fn colours(&self, is_terminal: bool) -> bool {
         let dumb = self.get("TERM").is_some_and(|term| term == "dumb");
-        self.stdout_is_terminal && !dumb && self.get(NO_COLOR).is_none_or(OsStr::is_empty)
+        is_terminal && !dumb && self.get(NO_COLOR).is_none_or(OsStr::is_empty)
     }
 }
 

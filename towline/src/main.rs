@@ -2,6 +2,7 @@
 //!
 //! Only this crate reads the environment (`env.rs`), and only `output.rs` writes to the terminal.
 
+mod ask;
 mod cli;
 mod clock;
 mod config;
@@ -9,11 +10,13 @@ mod data_dir;
 mod env;
 mod error;
 mod listen;
+mod log_file;
 mod near;
 mod node;
 mod node_key;
 mod output;
 mod qr;
+mod service;
 mod streams_server;
 mod up;
 mod verbs;
@@ -21,14 +24,17 @@ mod verbs;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
-use tracing_subscriber::EnvFilter;
+use clap::Parser;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use cli::{Cli, Config, Devices, Projects, SettingFlags, Verb};
 use config::{Layers, Settings};
 use data_dir::DataDir;
 use env::Env;
 use error::{CommandError, Kind};
+use log_file::LogFile;
 use node::Node;
 use output::Output;
 
@@ -49,7 +55,7 @@ fn main() -> ExitCode {
     match start(cli, &env) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::error(&error);
+            output::error(&error, env.colours(env.stderr_is_terminal));
             error.exit()
         }
     }
@@ -58,13 +64,19 @@ fn main() -> ExitCode {
 /// Reads the configuration, then does what was typed.
 fn start(mut cli: Cli, env: &Env) -> Result<(), CommandError> {
     let place = config::place(cli.config.take(), env);
-    let out = Output { json: cli.json };
+    let out = Output {
+        json: cli.json,
+        colour: env.colours(env.stdout_is_terminal),
+        progress: env.stderr_is_terminal && !cli.json,
+    };
     // What needs no setting works whatever the file says.
     match cli.verb {
         Some(Verb::DemoAgent { state_dir }) => {
-            log("warn")?;
+            log("warn", None)?;
             return block_on(demo_agent(state_dir));
         }
+        Some(Verb::Completions { shell }) => return verbs::completions(shell, out),
+        Some(Verb::Man { dir }) => return verbs::man(dir.as_deref(), out),
         Some(Verb::Config { verb: Config::Edit }) => return verbs::edit_config(place, env, out),
         Some(Verb::Config { verb: Config::Path }) => return verbs::config_path(place, out),
         Some(Verb::Config { verb: Config::Reference { form } }) => return verbs::config_reference(form, out),
@@ -77,12 +89,15 @@ fn start(mut cli: Cli, env: &Env) -> Result<(), CommandError> {
     };
     flags.data_dir = cli.data_dir.take();
     let layers = Layers::read(place, &flags, env)?;
-    let settings = Settings::resolve(&layers, env)?;
+    let mut settings = Settings::resolve(&layers, env)?;
+    settings.pair_once = matches!(&cli.verb, Some(Verb::Up(up)) if up.pair_once);
     if let Some(Verb::Config { verb: Config::Show(_) }) = cli.verb {
         return verbs::show_config(&layers, &settings, env, out);
     }
-    log(&settings.log)?;
-    block_on(run(cli.verb, settings, env, out))
+    let file = LogFile::default();
+    let is_node = matches!(cli.verb, Some(Verb::Up(_)));
+    log(&settings.log, is_node.then_some((&file, settings.file_log.as_str())))?;
+    block_on(run(cli.verb, &layers, &settings, file, env, out))
 }
 
 fn block_on(work: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
@@ -95,53 +110,55 @@ fn block_on(work: impl Future<Output = Result<(), CommandError>>) -> Result<(), 
     done
 }
 
-fn log(filter: &str) -> Result<(), CommandError> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| CommandError::new(Kind::Config, error))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+/// Logs to standard error, and to the file of a node.
+fn log(filter: &str, file: Option<(&LogFile, &str)>) -> Result<(), CommandError> {
+    let parse = |filter: &str| EnvFilter::try_new(filter).map_err(|error| CommandError::new(Kind::Config, error));
+    let terminal = fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_filter(parse(filter)?);
+    let file = match file {
+        Some((file, filter)) => {
+            Some(fmt::layer().with_writer(file.clone()).with_ansi(false).with_filter(parse(filter)?))
+        }
+        None => None,
+    };
+    tracing_subscriber::registry().with(terminal).with(file).init();
     Ok(())
 }
 
-async fn run(verb: Option<Verb>, settings: Settings, env: &Env, out: Output) -> Result<(), CommandError> {
+async fn run(
+    verb: Option<Verb>,
+    layers: &Layers,
+    settings: &Settings,
+    log: LogFile,
+    env: &Env,
+    out: Output,
+) -> Result<(), CommandError> {
     let dir = DataDir::choose(settings.data_dir.clone(), env)?;
     let node = || Node::find(&dir);
-    let Some(verb) = verb else { return alone(&dir, out).await };
+    let Some(verb) = verb else { return verbs::state(&dir, out).await };
     match verb {
-        Verb::Up(wish) => up::up(wish.pair_once, &settings, &dir, env, out).await,
+        Verb::Up(_) => up::up(settings, &dir, &log, env, out).await,
+        Verb::Open { session } => verbs::open(&node()?, session.as_deref(), env, out).await,
         Verb::Streams(wish) => streams_server::serve(wish, &dir, out).await,
         Verb::Pair(wish) => verbs::pair(&node()?, wish, env, out).await,
         Verb::Send(wish) => verbs::send(&node()?, wish, env, out).await,
         Verb::Tail(wish) => verbs::tail(&node()?, wish, out).await,
         Verb::Answer(wish) => verbs::answer(&node()?, wish, out).await,
         Verb::Cancel { session } => verbs::cancel(&node()?, &session, out).await,
-        Verb::Sessions => verbs::sessions(&node()?, out).await,
+        Verb::Sessions { all } => verbs::sessions(&node()?, all, out).await,
+        Verb::Rename { session, title } => verbs::rename(&node()?, &session, &title, out).await,
+        Verb::Archive { session, undo } => verbs::archive(&node()?, &session, undo, out).await,
+        Verb::Delete { session, yes } => verbs::delete(&node()?, &session, yes, env, out).await,
+        Verb::Export(wish) => verbs::export(&node()?, wish, out).await,
         Verb::Projects { verb: None } => verbs::projects(&node()?, out).await,
         Verb::Projects { verb: Some(Projects::Add { path }) } => verbs::add_project(&dir, &path, env, out).await,
         Verb::Devices { verb: None } => verbs::devices(&node()?, out).await,
         Verb::Devices { verb: Some(Devices::Revoke { device }) } => verbs::revoke(&node()?, device, out).await,
-        Verb::DemoAgent { .. } | Verb::Config { .. } => Ok(()),
+        Verb::Audit { limit } => verbs::audit(&node()?, limit, out).await,
+        Verb::Logs(wish) => verbs::logs(wish, &dir, out).await,
+        Verb::Service { verb } => service::service(verb, layers, &dir, env, out).await,
+        // They were done before there was a configuration.
+        Verb::DemoAgent { .. } | Verb::Config { .. } | Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
     }
-}
-
-/// `towline` alone: whether it runs, and what can be typed.
-async fn alone(dir: &DataDir, out: Output) -> Result<(), CommandError> {
-    let running = match Node::find(dir) {
-        Ok(node) => node.api.me().await.is_ok().then_some(node.file),
-        Err(_) => None,
-    };
-    if out.json {
-        return out.json(&serde_json::json!({
-            "running": running.is_some(),
-            "url": running.as_ref().map(|node| &node.public_url),
-            "pid": running.as_ref().map(|node| node.pid),
-            "version": env!("CARGO_PKG_VERSION"),
-        }));
-    }
-    let state = match &running {
-        Some(node) => format!("runs: {}", node.public_url),
-        None => "does not run; start it with `towline up`".to_owned(),
-    };
-    out.line(format!("{}  Towline {state}\n", up::SIGN))?;
-    out.raw(&Cli::command().render_help().to_string())
 }
 
 /// Be the demo agent.

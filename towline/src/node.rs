@@ -17,6 +17,7 @@ use protocol::time::Clock;
 use crate::clock::SystemClock;
 use crate::data_dir::{DataDir, NodeFile};
 use crate::error::{CommandError, Kind};
+use crate::near::did_you_mean;
 
 /// Between two looks at a command that has not ended.
 const LOOK: Duration = Duration::from_millis(50);
@@ -145,14 +146,75 @@ pub(crate) fn succeeded(ack: &CommandAck) -> Result<(), CommandError> {
 }
 
 impl Known {
-    /// The session that a person means.
+    /// The session that a person means: `last`, an id, a title, or the beginning of a title that no other begins with.
     pub(crate) fn session(&self, text: &str) -> Result<SessionId, CommandError> {
         if text == "last" {
             let newest = self.sessions.iter().max_by_key(|(id, session)| (session.updated_at_ms, **id));
-            return newest.map(|(id, _)| *id).ok_or_else(|| CommandError::say(Kind::No, "there is no session yet"));
+            return newest.map(|(id, _)| *id).ok_or_else(|| {
+                CommandError::say(Kind::No, "there is no session yet").hint("Start one: towline send \"…\"")
+            });
         }
-        text.parse().map_err(|error: protocol::id::ParseIdError| {
-            CommandError::new(Kind::Usage, error).hint("`towline sessions` lists them; `last` is the newest.")
-        })
+        if text.starts_with("ses_") {
+            return text.parse().map_err(|error: protocol::id::ParseIdError| {
+                CommandError::new(Kind::Usage, error).hint("`towline sessions` lists them; `last` is the newest.")
+            });
+        }
+        let wanted = text.trim().to_lowercase();
+        let titled = |fits: fn(&str, &str) -> bool| -> Vec<SessionId> {
+            let all = self.sessions.iter();
+            all.filter(|(_, session)| fits(&session.content.title.to_lowercase(), &wanted)).map(|(id, _)| *id).collect()
+        };
+        let mut found = titled(|title, wanted| title == wanted);
+        if found.is_empty() && !wanted.is_empty() {
+            found = titled(|title, wanted| title.starts_with(wanted));
+        }
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] => {
+                let names = self.sessions.values().map(|session| session.content.title.as_str());
+                let error = CommandError::say(Kind::Usage, format!("there is no session called `{text}`"));
+                let error = did_you_mean(text, names).into_iter().fold(error, CommandError::hint);
+                Err(error.hint("`towline sessions` lists them; `last` is the newest."))
+            }
+            several => {
+                let error = CommandError::say(Kind::Usage, format!("several sessions are called `{text}`"));
+                let shown = several.iter().take(5).map(|id| {
+                    let title = self.sessions.get(id).map(|session| session.content.title.as_str()).unwrap_or_default();
+                    format!("{id}  {title}")
+                });
+                Err(shown.fold(error, CommandError::hint))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_found_by_what_a_person_remembers_of_it() {
+        let id =
+            |number: u8| SessionId::from_uuid(uuid::Builder::from_unix_timestamp_millis(7, &[number; 10]).into_uuid());
+        let mut known = Known::default();
+        assert_eq!(known.session("last").unwrap_err().kind, Kind::No);
+        for (number, title) in [(1, "Fix the gauge"), (2, "Fix the tests"), (3, "Fix"), (4, "Write docs")] {
+            let session: Session = serde_json::from_value(serde_json::json!({
+                "v": 1, "account": id(9).to_string().replace("ses", "acc"), "host": id(9).to_string().replace("ses", "dev"),
+                "project": id(9).to_string().replace("ses", "prj"), "agent": "demo", "model": null, "mode": null,
+                "activity": "idle", "lastTurn": null, "queuedTurns": 0, "createdAtMs": 1, "updatedAtMs": number,
+                "archivedAtMs": null, "endedTurns": 0, "content": {"title": title, "doing": null},
+            }))
+            .unwrap();
+            known.sessions.insert(id(number), session);
+        }
+        let found = |text: &str| known.session(text).map_err(|error| error.hints);
+        assert_eq!(found("last"), Ok(id(4)));
+        assert_eq!(found(&id(2).to_string()), Ok(id(2)));
+        assert_eq!(found("fix"), Ok(id(3)), "the whole title goes before the beginning of others");
+        assert_eq!(found("Write"), Ok(id(4)));
+        assert_eq!(found("fix the").unwrap_err().len(), 2);
+        assert_eq!(found("Fix the guage").unwrap_err()[0], "Did you mean `Fix the gauge`?");
+        assert!(found("ses_1").is_err() && found("").is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! The only place that writes to the terminal. Results go to standard output, everything else to standard error.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -11,12 +12,67 @@ use crate::error::{CommandError, Kind};
 pub(crate) struct Output {
     /// Whether results are JSON.
     pub(crate) json: bool,
+    /// Whether results may have colours.
+    pub(crate) colour: bool,
+    /// Whether a person sees what takes long.
+    pub(crate) progress: bool,
 }
+
+/// What a text is, for those who see colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// A heading.
+    Strong,
+    /// As it should be.
+    Good,
+    /// Wrong, or waiting for a person.
+    Bad,
+    /// Beside the point.
+    Faint,
+}
+
+/// How long something may take before it is said what takes so long.
+const QUIET: Duration = Duration::from_secs(1);
+/// Between two pictures of what moves.
+const TICK: Duration = Duration::from_millis(120);
 
 impl Output {
     /// Writes a line of text.
     pub(crate) fn line(self, text: impl AsRef<str>) -> Result<(), CommandError> {
         self.raw(&format!("{}\n", text.as_ref()))
+    }
+
+    /// A text in its colour.
+    pub(crate) fn paint(self, style: Style, text: &str) -> String {
+        let code = match style {
+            Style::Strong => "1",
+            Style::Good => "32",
+            Style::Bad => "31",
+            Style::Faint => "2",
+        };
+        if self.colour && !self.json { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// Waits for something; when it takes over a second, a person at a terminal sees for what.
+    pub(crate) async fn waiting<T>(self, what: &str, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        if !self.progress {
+            return work.await;
+        }
+        if let Ok(done) = tokio::time::timeout(QUIET, work.as_mut()).await {
+            return done;
+        }
+        let began = tokio::time::Instant::now();
+        for picture in ["●─────●", "●━────●", "●─━───●", "●──━──●", "●───━─●", "●────━●"].into_iter().cycle()
+        {
+            let seconds = (began.elapsed() + QUIET).as_secs();
+            ask(format!("\r\u{1b}[2K{picture}  {what} ({seconds} s)"));
+            if let Ok(done) = tokio::time::timeout(TICK, work.as_mut()).await {
+                ask("\r\u{1b}[2K");
+                return done;
+            }
+        }
+        work.await
     }
 
     /// Writes text as it comes, and shows it at once.
@@ -56,13 +112,15 @@ pub(crate) fn ask(text: impl AsRef<str>) {
 }
 
 /// Says what went wrong and what to do next.
-pub(crate) fn error(error: &CommandError) {
+pub(crate) fn error(error: &CommandError, colour: bool) {
     if error.kind == Kind::Unheard {
         return;
     }
-    note(printable(&format!("error: {:#}", error.source)));
-    for hint in &error.hints {
-        note(printable(&format!("hint: {hint}")));
+    let out = Output { json: false, colour, progress: false };
+    let (wrong, hint) = (out.paint(Style::Bad, "error:"), out.paint(Style::Good, "hint:"));
+    note(format!("{wrong} {}", printable(&format!("{:#}", error.source))));
+    for words in &error.hints {
+        note(format!("{hint} {}", printable(words)));
     }
     if error.kind == Kind::Bug {
         note("hint: This is a bug of Towline. Run it again with TOWLINE_LOG=debug and report what it says.");

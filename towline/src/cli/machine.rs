@@ -1,6 +1,6 @@
 //! What can be typed about this machine: its configuration, its health.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::SettingFlags;
 
@@ -29,4 +29,28 @@ pub(crate) enum Form {
     Schema,
     /// A commented file.
     Example,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// How many lines, from the end
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 100)]
+    pub(crate) lines: usize,
+    /// Go on with what is logged, until Ctrl-C
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Service {
+    /// Start Towline now and with every login, by systemd, launchd or the Windows task scheduler
+    Install {
+        /// Print what would be written, and do nothing
+        #[arg(long)]
+        print: bool,
+    },
+    /// Say whether it is installed, and what the system says of it
+    Status,
+    /// Stop it, and remove what was installed
+    Uninstall,
 }

@@ -7,11 +7,12 @@ mod session;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use protocol::id::{DeviceId, PairingId};
 
-pub(crate) use machine::{Config, Form};
+pub(crate) use machine::{Config, Form, Logs, Service};
 pub(crate) use node::{AcpCommand, SettingFlags, Streams, Up};
-pub(crate) use session::{Answer, Send, Tail};
+pub(crate) use session::{Answer, Export, ExportFormat, Send, Tail};
 
 /// What `--help` says after everything else.
 const EXIT_CODES: &str = "\
@@ -39,6 +40,11 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Start Towline on this machine
     Up(Box<Up>),
+    /// Open Towline, or a session, in a browser here
+    Open {
+        /// Which session: its title, its id, or `last` for the newest
+        session: Option<String>,
+    },
     /// Make a code for one more device, or answer one that asks
     Pair(Pair),
     /// Send a prompt to a session, or start one
@@ -49,11 +55,40 @@ pub(crate) enum Verb {
     Answer(Answer),
     /// Stop the running turn of a session
     Cancel {
-        /// Which session; `last` for the newest
+        /// Which session: its title, its id, or `last` for the newest
         session: String,
     },
     /// List the sessions
-    Sessions,
+    Sessions {
+        /// Those that were put away too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Give a session another title
+    Rename {
+        /// Which session: its title, its id, or `last` for the newest
+        session: String,
+        /// What to call it
+        title: String,
+    },
+    /// Put a session away, or take it out again
+    Archive {
+        /// Which session: its title, its id, or `last` for the newest
+        session: String,
+        /// Take it out again
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Delete a session for good
+    Delete {
+        /// Which session: its title, its id, or `last` for the newest
+        session: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write a session as Markdown or JSON
+    Export(Export),
     /// List the projects, or add one
     Projects {
         #[command(subcommand)]
@@ -64,10 +99,34 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: Option<Devices>,
     },
+    /// List who did what from where
+    Audit {
+        /// How many entries, the newest first
+        #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Show what `towline up` logged
+    Logs(Logs),
     /// Show or change the configuration
     Config {
         #[command(subcommand)]
         verb: Config,
+    },
+    /// Start Towline with this machine, as a service of its user
+    Service {
+        #[command(subcommand)]
+        verb: Service,
+    },
+    /// Print what a shell needs to complete what is typed
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write those of all verbs
+    Man {
+        /// Where to write a page for each verb
+        #[arg(long, value_name = "DIRECTORY")]
+        dir: Option<PathBuf>,
     },
     /// Be the demo agent (ACP on standard input and output)
     #[command(hide = true)]

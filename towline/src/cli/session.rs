@@ -1,13 +1,15 @@
 //! What can be typed about sessions.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 use protocol::id::ApprovalId;
 
 #[derive(Debug, Args)]
 pub(crate) struct Send {
     /// The prompt; `-` reads it from standard input
     pub(crate) text: String,
-    /// The session to send it to; `last` for the newest
+    /// The session to send it to: its title, its id, or `last` for the newest
     #[arg(long, conflicts_with_all = ["project", "agent", "model", "mode"])]
     pub(crate) session: Option<String>,
     /// The project of a new session, by name, path or id [default: the current directory's]
@@ -29,7 +31,7 @@ pub(crate) struct Send {
 
 #[derive(Debug, Args)]
 pub(crate) struct Tail {
-    /// Which session; `last` for the newest
+    /// Which session: its title, its id, or `last` for the newest
     pub(crate) session: String,
     /// End when nothing runs and nothing waits
     #[arg(long)]
@@ -48,4 +50,28 @@ pub(crate) struct Answer {
     /// What to tell the agent
     #[arg(long)]
     pub(crate) message: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Which session: its title, its id, or `last` for the newest
+    pub(crate) session: String,
+    /// Markdown to read, JSON to keep
+    #[arg(long, value_enum, default_value_t = ExportFormat::Markdown)]
+    pub(crate) format: ExportFormat,
+    /// The file to write, or `-` for standard output [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
+}
+
+/// How a session is exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// To read.
+    Markdown,
+    /// To keep.
+    Json,
 }

@@ -103,7 +103,10 @@ pub(crate) fn parse(text: &str) -> Result<Said, Vec<Mistake>> {
             let read = match keys::find(name, key) {
                 None => Err(unknown_key(name, key)),
                 Some(known) => match Value::from_toml(value.get_ref(), known.shape) {
-                    Ok(value) => Ok(drop(said.insert(known.path(), (value, at)))),
+                    Ok(value) => {
+                        said.insert(known.path(), (value, at));
+                        Ok(())
+                    }
                     Err(why) => Err(format!("`{}`: {why}", known.path())),
                 },
             };
@@ -126,13 +129,10 @@ fn unknown_section(name: &str) -> String {
     if let Some(key) = KEYS.iter().find(|key| key.name == name) {
         return format!("`{name}` belongs into a table: [{}]", key.section);
     }
-    match nearest(name, SECTIONS.iter().map(|(known, _)| *known)) {
-        Some(near) => format!("there is no table [{name}]; did you mean [{near}]?"),
-        None => {
-            let all: Vec<&str> = SECTIONS.iter().map(|(known, _)| *known).collect();
-            format!("there is no table [{name}]; there are {}", all.join(", "))
-        }
-    }
+    let all: Vec<&str> = SECTIONS.iter().map(|(known, _)| *known).collect();
+    let known = || format!("there are {}", all.join(", "));
+    let near = nearest(name, all.iter().copied()).map(|near| format!("did you mean [{near}]?"));
+    format!("there is no table [{name}]; {}", near.unwrap_or_else(known))
 }
 
 fn unknown_key(section: &str, name: &str) -> String {

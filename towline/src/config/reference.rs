@@ -27,17 +27,17 @@ pub(crate) fn page() -> String {
          editors.\n"
     );
     for (section, about) in SECTIONS {
-        let _ = write!(out, "\n## `[{section}]`\n\n{about}\n");
+        let _ = writeln!(out, "\n## `[{section}]`\n\n{about}");
         for key in in_section(section) {
-            let _ = write!(out, "\n### `{}`\n\n{}\n\n", key.path(), key.about);
-            let _ = write!(out, "- Value: {}\n- Default: {}\n", shape_words(key.shape), default_words(key));
+            let _ = writeln!(out, "\n### `{}`\n\n{}\n", key.path(), key.about);
+            let _ = writeln!(out, "- Value: {}\n- Default: {}", shape_words(key.shape), default_words(key));
             if let Some(variable) = key.variable {
-                let _ = write!(out, "- Environment: `{variable}`{}\n", list_words(key.shape));
+                let _ = writeln!(out, "- Environment: `{variable}`{}", list_words(key.shape));
             }
             if let Some(flag) = key.flag {
-                let _ = write!(out, "- Flag: `{flag}`\n");
+                let _ = writeln!(out, "- Flag: `{flag}`");
             }
-            let _ = write!(out, "\n```toml\n[{section}]\n{} = {}\n```\n", key.name, key.example);
+            let _ = writeln!(out, "\n```toml\n[{section}]\n{} = {}\n```", key.name, key.example);
         }
     }
     out
@@ -49,13 +49,13 @@ pub(crate) fn example() -> String {
                    # Each comment says what a setting does and what it is without the line.\n"
         .to_owned();
     for (section, about) in SECTIONS {
-        let _ = write!(out, "\n# {about}\n[{section}]\n");
+        let _ = writeln!(out, "\n# {about}\n[{section}]");
         for key in in_section(section) {
             out.push('\n');
             for line in wrapped(&plain(key.about)) {
-                let _ = write!(out, "# {line}\n");
+                let _ = writeln!(out, "# {line}");
             }
-            let _ = write!(out, "# Default: {}\n# {} = {}\n", key.default, key.name, key.example);
+            let _ = writeln!(out, "# Default: {}\n# {} = {}", key.default, key.name, key.example);
         }
     }
     out

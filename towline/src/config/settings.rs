@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) log: String,
     /// What is logged to the file.
     pub(crate) file_log: String,
+    /// Whether the first device is let in without a question; a flag only.
+    pub(crate) pair_once: bool,
     /// Whether to open a browser.
     pub(crate) open_browser: bool,
 }
@@ -89,6 +91,7 @@ impl Settings {
             acp_agents: read.commands("agents.acp"),
             log: read.text("log.filter").unwrap_or("warn").to_owned(),
             file_log: read.text("log.file_filter").unwrap_or("info").to_owned(),
+            pair_once: false,
             open_browser: read.switch("terminal.open_browser", true),
         })
     }

@@ -8,16 +8,24 @@ use tokio::process::Command;
 /// Longest that the helper is waited for; what it started goes on without us.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Asks the system to open an address. The address holds no secret: other users can see it in the list of processes.
-pub(super) async fn open(url: String) {
+/// Asks the system to open an address; whether it took it. The address holds no secret: other users can see it in the list of processes.
+pub(crate) async fn open(url: String) -> bool {
     let mut command = command(&url);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     match command.spawn() {
         Ok(mut child) => match tokio::time::timeout(PATIENCE, child.wait()).await {
-            Ok(Ok(status)) if status.success() => {}
-            ended => tracing::debug!(?ended, "the browser's helper did not do well"),
+            Ok(Ok(status)) if status.success() => true,
+            // A helper that became the browser lives as long as that.
+            Err(_) => true,
+            Ok(ended) => {
+                tracing::debug!(?ended, "the browser's helper did not do well");
+                false
+            }
         },
-        Err(error) => tracing::debug!(%error, "no browser was opened"),
+        Err(error) => {
+            tracing::debug!(%error, "no browser was opened");
+            false
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::env::Env;
 use crate::error::{CommandError, Kind};
 use crate::listen::policy::{Plan, Public, Wish};
 use crate::listen::{lan, policy, tls};
+use crate::log_file::LogFile;
 use crate::node_key;
 use crate::output::{self, Output};
 use crate::verbs::pair_url;
@@ -35,6 +36,7 @@ use bind::{Bound, PublicListener};
 use pairing::{Audience, Door};
 use signals::Signals;
 
+pub(crate) use browser::open as open_browser;
 pub(crate) use projects::shown;
 pub(crate) use screen::SIGN;
 
@@ -68,9 +70,9 @@ struct Ready<'a> {
 
 /// Runs a node until it is asked to stop.
 pub(crate) async fn up(
-    once: bool,
     settings: &Settings,
     dir: &DataDir,
+    log: &LogFile,
     env: &Env,
     out: Output,
 ) -> Result<(), CommandError> {
@@ -79,6 +81,9 @@ pub(crate) async fn up(
     let plan = policy::plan(wish, lan::private_address)?;
     let acceptor = settings.tls.as_ref().map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
     dir.make()?;
+    log.open(dir.path())
+        .map_err(|error| CommandError::new(Kind::Config, error).during("cannot write the log in the data directory"))?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting");
     let store = open(dir).await?;
     let started = tokio::select! {
         started = Node::start(settings, plan, acceptor, dir, env, &store) => started,
@@ -86,7 +91,7 @@ pub(crate) async fn up(
     };
     let ran = match started {
         Ok(node) => {
-            let ran = node.run(once, settings, plan, dir, env, out, &mut signals).await;
+            let ran = node.run(settings, plan, dir, env, out, &mut signals).await;
             dir.retract();
             ran
         }
@@ -187,7 +192,6 @@ impl Node {
     /// Serves until a signal, or until something breaks; then stops in order.
     async fn run(
         self,
-        once: bool,
         settings: &Settings,
         plan: Plan,
         dir: &DataDir,
@@ -203,6 +207,7 @@ impl Node {
             pid: std::process::id(),
             version: hub.version().to_owned(),
         };
+        tracing::info!(%url, %local_url, "ready");
         dir.announce(&file, &credential(&hub, dir).await?)?;
 
         let mut serving = JoinSet::new();
@@ -230,7 +235,7 @@ impl Node {
             hub: hub.clone(),
             url: url.clone(),
             public,
-            once,
+            once: settings.pair_once,
             audience,
             offer: None,
             paired: false,
@@ -261,7 +266,7 @@ impl Node {
             let (stop, page) = (hub.stopping(), format!("{local_url}{page}"));
             serving.spawn(async move {
                 tokio::select! {
-                    () = browser::open(page) => {}
+                    _opened = browser::open(page) => {}
                     () = stop.cancelled() => {}
                 }
             });
@@ -273,6 +278,7 @@ impl Node {
             error = host.failed() => Err(CommandError::new(Kind::No, error).during("the host stopped")),
             () = projects::keep(&host, dir, registered) => Ok(()),
         };
+        tracing::info!(failed = ended.is_err(), "stopping");
         let stopping = async {
             if !out.json {
                 output::note("\nStopping; again to stop at once.");

@@ -16,7 +16,7 @@ use crate::output::{self, Output, printable};
 /// One line of `config show --json`; stable.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+struct Row<'a> {
     key: String,
     /// The value; null when nobody wrote one and the default depends on the machine.
     value: Option<&'a Value>,
@@ -40,7 +40,7 @@ pub(crate) fn show(layers: &Layers, settings: &Settings, env: &Env, out: Output)
                 Origin::Variable(name) => ("environment", Some(name.to_owned()), None),
                 Origin::Flag(name) => ("flag", Some(name.to_owned()), None),
             };
-            out.json(&Line { key: key.path(), value, origin: word, by, line, default: key.default })
+            out.json(&Row { key: key.path(), value, origin: word, by, line, default: key.default })
         });
     }
     for strange in config::strange_variables(env) {

@@ -29,10 +29,11 @@ struct SessionRow {
     model: Option<String>,
     doing: Option<String>,
     updated_at_ms: UnixMs,
+    archived_at_ms: Option<UnixMs>,
 }
 
 /// The word of an enum's value on the wire.
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -43,11 +44,12 @@ pub(super) fn time(at: UnixMs) -> String {
 }
 
 /// Lists the sessions, the newest first.
-pub(crate) async fn sessions(node: &Node, out: Output) -> Result<(), CommandError> {
+pub(crate) async fn sessions(node: &Node, all: bool, out: Output) -> Result<(), CommandError> {
     let known = node.known().await?;
     let mut rows: Vec<_> = known
         .sessions
         .iter()
+        .filter(|(_, session)| all || session.archived_at_ms.is_none())
         .map(|(id, session)| SessionRow {
             session: id.to_string(),
             title: session.content.title.clone(),
@@ -57,6 +59,7 @@ pub(crate) async fn sessions(node: &Node, out: Output) -> Result<(), CommandErro
             model: session.model.clone(),
             doing: session.content.doing.clone(),
             updated_at_ms: session.updated_at_ms,
+            archived_at_ms: session.archived_at_ms,
         })
         .collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at_ms));
@@ -64,7 +67,11 @@ pub(crate) async fn sessions(node: &Node, out: Output) -> Result<(), CommandErro
         return rows.iter().try_for_each(|row| out.json(row));
     }
     if rows.is_empty() {
-        return out.line("No session yet. Start one: towline send \"…\"");
+        let away = known.sessions.len();
+        return out.line(match away {
+            0 => "No session yet. Start one: towline send \"…\"".to_owned(),
+            _ => format!("No session but {away} put away: towline sessions --all"),
+        });
     }
     rows.iter().try_for_each(|row| {
         let what = format!("{:<11} {:<12} {:<8} {}", word(&row.activity), row.project, row.agent, row.title);

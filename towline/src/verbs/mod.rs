@@ -1,16 +1,30 @@
-//! One file for each thing that a person asks of the running node.
+//! One file for each thing that a person asks of the running node, or of this machine.
 
 mod answer;
+mod audit;
 mod config;
+mod edit;
+mod export;
 mod lists;
+mod logs;
+mod open;
 mod pair;
 mod printer;
 mod send;
+mod shell;
+mod state;
 mod tail;
 
 pub(crate) use answer::{answer, cancel};
+pub(crate) use audit::audit;
 pub(crate) use config::{edit as edit_config, path as config_path, reference as config_reference, show as show_config};
+pub(crate) use edit::{archive, delete, rename};
+pub(crate) use export::export;
 pub(crate) use lists::{add_project, devices, projects, revoke, sessions};
+pub(crate) use logs::logs;
+pub(crate) use open::open;
 pub(crate) use pair::{code as offered_code, is_yes, line as claim_line, pair, pair_url};
 pub(crate) use send::send;
+pub(crate) use shell::{completions, man};
+pub(crate) use state::state;
 pub(crate) use tail::tail;

@@ -22,6 +22,7 @@ use crate::cli::Send;
 use crate::clock::SystemClock;
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
+use crate::near::did_you_mean;
 use crate::node::{Known, Node, succeeded};
 use crate::output::{self, Output};
 
@@ -112,7 +113,11 @@ fn project(known: &Known, wanted: Option<&str>, env: &Env) -> Result<ProjectId, 
             (Some(_), Some(_)) => {
                 Err(CommandError::say(Kind::Usage, format!("several projects are called `{wanted}`")).hint(all()))
             }
-            (None, _) => Err(CommandError::say(Kind::Usage, format!("there is no project `{wanted}`")).hint(all())),
+            (None, _) => {
+                let names = known.projects.values().map(|project| project.content.name.as_str());
+                let error = CommandError::say(Kind::Usage, format!("there is no project `{wanted}`"));
+                Err(did_you_mean(wanted, names).into_iter().fold(error, CommandError::hint).hint(all()))
+            }
         };
     }
     let mut here = env.current_dir.as_deref().into_iter().flat_map(Path::ancestors).map(shown);
@@ -125,13 +130,21 @@ fn project(known: &Known, wanted: Option<&str>, env: &Env) -> Result<ProjectId, 
 }
 
 fn agent(known: &Known, host: DeviceId, wanted: Option<String>) -> Result<String, CommandError> {
-    if let Some(wanted) = wanted {
-        return Ok(wanted);
-    }
     let agents = known.hosts.get(&host).map(|host| host.content.agents.as_slice()).unwrap_or_default();
+    if let Some(wanted) = wanted {
+        // Before the host has looked for its agents it knows better than we do.
+        if agents.is_empty() || agents.iter().any(|agent| agent.id == wanted) {
+            return Ok(wanted);
+        }
+        let ids: Vec<&str> = agents.iter().map(|agent| agent.id.as_str()).collect();
+        let error = CommandError::say(Kind::Usage, format!("there is no agent `{wanted}` here"));
+        let error = did_you_mean(&wanted, ids.iter().copied()).into_iter().fold(error, CommandError::hint);
+        return Err(error.hint(format!("Say which: --agent, one of {}.", ids.join(", "))));
+    }
     let ready = agents.iter().find(|agent| agent.state == AgentState::Ready);
     ready.map(|agent| agent.id.clone()).ok_or_else(|| {
-        CommandError::say(Kind::No, "no agent is ready yet").hint("Say which: --agent claude, or --agent demo.")
+        CommandError::say(Kind::No, "no agent is ready yet")
+            .hint("`towline doctor` says what is missing; the demo agent is always there: --agent demo")
     })
 }
 

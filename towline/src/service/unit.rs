@@ -1,0 +1,213 @@
+//! What each system is told of the service.
+
+use std::path::{Path, PathBuf};
+
+/// What is to be started.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// The program.
+    pub(crate) program: PathBuf,
+    /// Its arguments.
+    pub(crate) args: Vec<String>,
+    /// Where programs are found: agents are looked for there.
+    pub(crate) path: Option<String>,
+    /// The home directory.
+    pub(crate) home: PathBuf,
+}
+
+/// A systemd user unit.
+pub(crate) fn systemd(wanted: &Wanted) -> String {
+    let words = std::iter::once(wanted.program.display().to_string()).chain(wanted.args.iter().cloned());
+    let line: Vec<String> = words.map(|word| systemd_word(&word)).collect();
+    // In `Environment=` a dollar sign means itself.
+    let path = wanted.path.as_ref().map(|path| {
+        let assignment = systemd_word(&format!("PATH={path}")).replace("$$", "$");
+        format!("Environment={assignment}\n")
+    });
+    format!(
+        "# Made by `towline service install`; `towline service uninstall` removes it.\n\
+         [Unit]\n\
+         Description=Towline: coding agents on this machine, from everywhere\n\
+         After=network.target\n\
+         \n\
+         [Service]\n\
+         Type=exec\n\
+         ExecStart={}\n\
+         {}WorkingDirectory=%h\n\
+         UMask=0077\n\
+         # Towline ends its agents itself, in order; what is left after that is killed.\n\
+         KillMode=mixed\n\
+         TimeoutStopSec=15\n\
+         Restart=on-failure\n\
+         RestartSec=2\n\
+         # A wrong configuration does not get better by starting again.\n\
+         RestartPreventExitStatus=2 3\n\
+         \n\
+         [Install]\n\
+         WantedBy=default.target\n",
+        line.join(" "),
+        path.unwrap_or_default(),
+    )
+}
+
+/// A word of a command line as systemd reads it (systemd.syntax(7), systemd.service(5)).
+fn systemd_word(word: &str) -> String {
+    let mut out = String::from("\"");
+    for c in word.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '%' => out.push_str("%%"),
+            '$' => out.push_str("$$"),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A launchd property list.
+pub(crate) fn launchd(wanted: &Wanted, label: &str, log: &Path) -> String {
+    let words = std::iter::once(wanted.program.display().to_string()).chain(wanted.args.iter().cloned());
+    let words: Vec<String> = words.map(|word| format!("    <string>{}</string>\n", xml(&word))).collect();
+    let words = words.concat();
+    let path = wanted.path.as_ref().map(|path| {
+        format!(
+            "  <key>EnvironmentVariables</key>\n  <dict>\n    <key>PATH</key>\n    <string>{}</string>\n  </dict>\n",
+            xml(path)
+        )
+    });
+    let (home, log) = (xml(&wanted.home.display().to_string()), xml(&log.display().to_string()));
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n\
+         <plist version=\"1.0\">\n<dict>\n\
+         \x20 <key>Label</key>\n  <string>{}</string>\n\
+         \x20 <key>ProgramArguments</key>\n  <array>\n{words}  </array>\n\
+         {}\
+         \x20 <key>WorkingDirectory</key>\n  <string>{home}</string>\n\
+         \x20 <key>RunAtLoad</key>\n  <true/>\n\
+         \x20 <key>KeepAlive</key>\n  <dict>\n    <key>SuccessfulExit</key>\n    <false/>\n  </dict>\n\
+         \x20 <key>ProcessType</key>\n  <string>Interactive</string>\n\
+         \x20 <key>Umask</key>\n  <integer>63</integer>\n\
+         \x20 <key>ExitTimeOut</key>\n  <integer>15</integer>\n\
+         \x20 <key>StandardErrorPath</key>\n  <string>{log}</string>\n\
+         </dict>\n</plist>\n",
+        xml(label),
+        path.unwrap_or_default(),
+    )
+}
+
+/// A task of the Windows task scheduler.
+pub(crate) fn windows(wanted: &Wanted) -> String {
+    let args: Vec<String> = wanted.args.iter().map(|word| windows_word(word)).collect();
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <Task version=\"1.2\" xmlns=\"http://schemas.microsoft.com/windows/2004/02/mit/task\">\n\
+         \x20 <RegistrationInfo>\n    <Description>Towline: coding agents on this machine, from everywhere</Description>\n  </RegistrationInfo>\n\
+         \x20 <Triggers>\n    <LogonTrigger>\n      <Enabled>true</Enabled>\n    </LogonTrigger>\n  </Triggers>\n\
+         \x20 <Principals>\n    <Principal id=\"Author\">\n      <LogonType>InteractiveToken</LogonType>\n      \
+         <RunLevel>LeastPrivilege</RunLevel>\n    </Principal>\n  </Principals>\n\
+         \x20 <Settings>\n    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>\n    \
+         <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>\n    \
+         <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>\n    <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>\n    \
+         <RestartOnFailure>\n      <Interval>PT1M</Interval>\n      <Count>10</Count>\n    </RestartOnFailure>\n  </Settings>\n\
+         \x20 <Actions Context=\"Author\">\n    <Exec>\n      <Command>{}</Command>\n      <Arguments>{}</Arguments>\n      \
+         <WorkingDirectory>{}</WorkingDirectory>\n    </Exec>\n  </Actions>\n\
+         </Task>\n",
+        xml(&wanted.program.display().to_string()),
+        xml(&args.join(" ")),
+        xml(&wanted.home.display().to_string()),
+    )
+}
+
+/// A word of a command line as Windows programs read it.
+fn windows_word(word: &str) -> String {
+    if !word.is_empty() && !word.contains([' ', '\t', '"']) {
+        return word.to_owned();
+    }
+    let mut out = String::from("\"");
+    let mut slashes = 0;
+    for c in word.chars() {
+        if c == '"' {
+            out.push_str(&"\\".repeat(slashes + 1));
+        }
+        slashes = if c == '\\' { slashes + 1 } else { 0 };
+        out.push(c);
+    }
+    // Backslashes before the closing mark count double.
+    out.push_str(&"\\".repeat(slashes));
+    out.push('"');
+    out
+}
+
+fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> Wanted {
+        Wanted {
+            program: "/opt/a b/tow\"line".into(),
+            args: ["--data-dir", "/d/50% & $HOME\\", "up", "--no-open"].map(str::to_owned).to_vec(),
+            path: Some("/usr/bin:/home/a b/$x/bin".to_owned()),
+            home: "/home/a b".into(),
+        }
+    }
+
+    #[test]
+    fn systemd_reads_every_word_as_it_was_meant() {
+        let unit = systemd(&wanted());
+        for line in [
+            r#"ExecStart="/opt/a b/tow\"line" "--data-dir" "/d/50%% & $$HOME\\" "up" "--no-open""#,
+            r#"Environment="PATH=/usr/bin:/home/a b/$x/bin""#,
+            "KillMode=mixed",
+            "WantedBy=default.target",
+            "RestartPreventExitStatus=2 3",
+        ] {
+            assert!(unit.lines().any(|found| found == line), "{line}\n{unit}");
+        }
+    }
+
+    #[test]
+    fn launchd_reads_every_word_as_it_was_meant() {
+        let list = launchd(&wanted(), "towline", Path::new("/d/log & more"));
+        for line in [
+            "    <string>/opt/a b/tow&quot;line</string>",
+            "    <string>/d/50% &amp; $HOME\\</string>",
+            "    <string>/usr/bin:/home/a b/$x/bin</string>",
+            "  <string>/d/log &amp; more</string>",
+            "  <key>RunAtLoad</key>",
+        ] {
+            assert!(list.lines().any(|found| found == line), "{line}\n{list}");
+        }
+        let count = |tag: &str| (list.matches(&format!("<{tag}>")).count(), list.matches(&format!("</{tag}>")).count());
+        for tag in ["dict", "array", "string", "key"] {
+            assert_eq!(count(tag).0, count(tag).1, "{tag}");
+        }
+    }
+
+    #[test]
+    fn windows_reads_every_word_as_it_was_meant() {
+        let task = windows(&wanted());
+        assert!(task.contains("<Command>/opt/a b/tow&quot;line</Command>"), "{task}");
+        let args = r"<Arguments>--data-dir &quot;/d/50% &amp; $HOME\\&quot; up --no-open</Arguments>";
+        assert!(task.contains(args), "{task}");
+        assert!(task.contains("<ExecutionTimeLimit>PT0S</ExecutionTimeLimit>"));
+        assert_eq!(windows_word(r#"a\"b c"#), r#""a\\\"b c""#);
+        assert_eq!((windows_word("plain").as_str(), windows_word("").as_str()), ("plain", "\"\""));
+    }
+}
