@@ -40,6 +40,8 @@ use output::Output;
 
 /// Longest that threads which wait for a key or a disk are waited for at the end.
 const LAST: Duration = Duration::from_millis(100);
+/// Libraries whose finest levels hold what people and agents say, which is never logged (W-124): frames as they come and go.
+const QUIET: [&str; 1] = ["tungstenite=info"];
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -112,7 +114,13 @@ fn block_on(work: impl Future<Output = Result<(), CommandError>>) -> Result<(), 
 
 /// Logs to standard error, and to the file of a node.
 fn log(filter: &str, file: Option<(&LogFile, &str)>) -> Result<(), CommandError> {
-    let parse = |filter: &str| EnvFilter::try_new(filter).map_err(|error| CommandError::new(Kind::Config, error));
+    let parse = |filter: &str| {
+        let mut filter = EnvFilter::try_new(filter).map_err(|error| CommandError::new(Kind::Config, error))?;
+        for quiet in QUIET {
+            filter = filter.add_directive(quiet.parse().map_err(|error| CommandError::new(Kind::Bug, error))?);
+        }
+        Ok::<_, CommandError>(filter)
+    };
     let terminal = fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_filter(parse(filter)?);
     let file = match file {
         Some((file, filter)) => {

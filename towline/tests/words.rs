@@ -17,16 +17,26 @@ Drive the coding agents on this machine from a phone, a browser or a terminal
 Usage: towline [OPTIONS] [COMMAND]
 
 Commands:
-  up        Start Towline on this machine
-  pair      Make a code for one more device, or answer one that asks
-  send      Send a prompt to a session, or start one
-  tail      Show a session as it goes on
-  answer    Answer what an agent asks
-  cancel    Stop the running turn of a session
-  sessions  List the sessions
-  projects  List the projects, or add one
-  devices   List the devices, or revoke one
-  config    Show or change the configuration
+  up           Start Towline on this machine
+  open         Open Towline, or a session, in a browser here
+  pair         Make a code for one more device, or answer one that asks
+  send         Send a prompt to a session, or start one
+  tail         Show a session as it goes on
+  answer       Answer what an agent asks
+  cancel       Stop the running turn of a session
+  sessions     List the sessions
+  rename       Give a session another title
+  archive      Put a session away, or take it out again
+  delete       Delete a session for good
+  export       Write a session as Markdown or JSON
+  projects     List the projects, or add one
+  devices      List the devices, or revoke one
+  audit        List who did what from where
+  logs         Show what `towline up` logged
+  config       Show or change the configuration
+  service      Start Towline with this machine, as a service of its user
+  completions  Print what a shell needs to complete what is typed
+  man          Print the manual page, or write those of all verbs
 
 Options:
       --data-dir <DIRECTORY>  Where Towline keeps its data
@@ -49,15 +59,23 @@ fn check(world: &World, args: &[&str], code: i32, out: &str, err: &str) {
 #[test]
 fn alone_it_says_whether_it_runs_and_what_can_be_typed() {
     let world = World::new();
-    let alone = format!("●────●  Towline does not run; start it with `towline up`\n\n{HELP}");
+    let alone = format!(
+        "●────●  Towline {} does not run here.\n\n  \
+         towline up       start it, in the directory of a project\n  \
+         towline doctor   see whether this machine is ready\n  \
+         towline --help   everything else\n",
+        env!("CARGO_PKG_VERSION")
+    );
     check(&world, &[], 0, &alone, "");
     check(&world, &["--help"], 0, HELP, "");
     let version = format!("towline {}\n", env!("CARGO_PKG_VERSION"));
     check(&world, &["--version"], 0, &version, "");
-    let json =
-        format!("{{\"running\":false,\"url\":null,\"pid\":null,\"version\":\"{}\"}}\n", env!("CARGO_PKG_VERSION"));
     let said: serde_json::Value = serde_json::from_str(&world.run(&["--json"]).out).unwrap();
-    assert_eq!(said, serde_json::from_str::<serde_json::Value>(&json).unwrap());
+    assert_eq!(
+        said,
+        serde_json::json!({"running": false, "url": null, "localUrl": null, "pid": null, "version": env!("CARGO_PKG_VERSION"),
+            "needsYou": [], "working": 0, "asking": []})
+    );
     assert!(!world.data().exists(), "looking makes nothing");
 }
 

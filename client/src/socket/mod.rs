@@ -167,7 +167,7 @@ pub enum Update {
 
 #[derive(Debug, Clone)]
 enum Request {
-    Command(CommandRequest),
+    Command(Box<CommandRequest>),
     Cancel(CommandId),
     Ping,
 }
@@ -175,7 +175,7 @@ enum Request {
 impl Request {
     fn frame(&self, req: u32) -> ClientFrame {
         match self {
-            Self::Command(command) => ClientFrame::Command { req, command: command.clone() },
+            Self::Command(command) => ClientFrame::Command { req, command: CommandRequest::clone(command) },
             Self::Cancel(command) => ClientFrame::CancelCommand { req, command: *command },
             Self::Ping => ClientFrame::Ping { req },
         }
@@ -243,7 +243,7 @@ impl Socket {
     /// # Errors
     /// [`RequestError`].
     pub async fn command(&self, command: CommandRequest) -> Result<Ack, RequestError> {
-        self.acked(Request::Command(command)).await
+        self.acked(Request::Command(Box::new(command))).await
     }
 
     /// Takes back a command that has not started.

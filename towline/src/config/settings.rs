@@ -14,6 +14,7 @@ use crate::error::{CommandError, Kind};
 
 /// Every setting, resolved.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
 pub(crate) struct Settings {
     /// The data directory, when somebody named it.
     pub(crate) data_dir: Option<PathBuf>,

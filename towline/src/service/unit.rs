@@ -163,8 +163,8 @@ mod tests {
         Wanted {
             program: "/opt/a b/tow\"line".into(),
             args: ["--data-dir", "/d/50% & $HOME\\", "up", "--no-open"].map(str::to_owned).to_vec(),
-            path: Some("/usr/bin:/home/a b/$x/bin".to_owned()),
-            home: "/home/a b".into(),
+            path: Some("/usr/bin:/users/a b/$x/bin".to_owned()),
+            home: "/users/a b".into(),
         }
     }
 
@@ -173,7 +173,7 @@ mod tests {
         let unit = systemd(&wanted());
         for line in [
             r#"ExecStart="/opt/a b/tow\"line" "--data-dir" "/d/50%% & $$HOME\\" "up" "--no-open""#,
-            r#"Environment="PATH=/usr/bin:/home/a b/$x/bin""#,
+            r#"Environment="PATH=/usr/bin:/users/a b/$x/bin""#,
             "KillMode=mixed",
             "WantedBy=default.target",
             "RestartPreventExitStatus=2 3",
@@ -188,7 +188,7 @@ mod tests {
         for line in [
             "    <string>/opt/a b/tow&quot;line</string>",
             "    <string>/d/50% &amp; $HOME\\</string>",
-            "    <string>/usr/bin:/home/a b/$x/bin</string>",
+            "    <string>/usr/bin:/users/a b/$x/bin</string>",
             "  <string>/d/log &amp; more</string>",
             "  <key>RunAtLoad</key>",
         ] {

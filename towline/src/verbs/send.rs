@@ -22,7 +22,7 @@ use crate::cli::Send;
 use crate::clock::SystemClock;
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
-use crate::near::did_you_mean;
+use crate::near::{did_you_mean, nearest};
 use crate::node::{Known, Node, succeeded};
 use crate::output::{self, Output};
 
@@ -132,14 +132,17 @@ fn project(known: &Known, wanted: Option<&str>, env: &Env) -> Result<ProjectId, 
 fn agent(known: &Known, host: DeviceId, wanted: Option<String>) -> Result<String, CommandError> {
     let agents = known.hosts.get(&host).map(|host| host.content.agents.as_slice()).unwrap_or_default();
     if let Some(wanted) = wanted {
-        // Before the host has looked for its agents it knows better than we do.
-        if agents.is_empty() || agents.iter().any(|agent| agent.id == wanted) {
-            return Ok(wanted);
-        }
         let ids: Vec<&str> = agents.iter().map(|agent| agent.id.as_str()).collect();
-        let error = CommandError::say(Kind::Usage, format!("there is no agent `{wanted}` here"));
-        let error = did_you_mean(&wanted, ids.iter().copied()).into_iter().fold(error, CommandError::hint);
-        return Err(error.hint(format!("Say which: --agent, one of {}.", ids.join(", "))));
+        // The host lists its agents as it finds them, so one that is missing may still be there: the host decides.
+        let near = nearest(&wanted, ids.iter().copied().filter(|id| *id != wanted));
+        return match near {
+            Some(near) if !ids.contains(&wanted.as_str()) => {
+                Err(CommandError::say(Kind::Usage, format!("there is no agent `{wanted}` here"))
+                    .hint(format!("Did you mean `{near}`?"))
+                    .hint(format!("Say which: --agent, one of {}.", ids.join(", "))))
+            }
+            _ => Ok(wanted),
+        };
     }
     let ready = agents.iter().find(|agent| agent.state == AgentState::Ready);
     ready.map(|agent| agent.id.clone()).ok_or_else(|| {
