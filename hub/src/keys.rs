@@ -21,10 +21,16 @@
 //! | `hub/edit/{ses}` | [`EditRow`](crate::rows::EditRow) | what a person has set by hand of a session |
 //! | `hub/gone/{ses}` | an account id | a session that was deleted; its id is never given to another |
 //! | `hub/news/{dev}/{number}` | a `SessionNews` | what a host has to hear |
+//! | `hub/quota/{acc}` | [`QuotaRow`](crate::rows::QuotaRow) | how much an account keeps |
+//! | `hub/upload/{acc}/{upl}` | [`UploadRow`](crate::rows::UploadRow) | a file on its way |
+//! | `hub/blob/{acc}/{sha256}` | [`BlobRow`](crate::rows::BlobRow) | a file, and in which stream its bytes are |
+//! | `hub/file/{ses}/{sha256}` | empty | a session uses a file |
+//! | `hub/user/{acc}/{sha256}/{ses}` | empty | a file is used by a session |
 //! | `hub/turn/{trn}` | [`TurnRow`](crate::rows::TurnRow) | of which session a turn is |
 //! | `hub/open/{ses}/{type}/{key}` | a fact | the newest facts of turns and approvals that are not over |
 
-use protocol::id::{AccountId, AuditId, CommandId, DeviceId, PairingId, SessionId, TurnId};
+use protocol::blob::BlobId;
+use protocol::id::{AccountId, AuditId, CommandId, DeviceId, PairingId, SessionId, TurnId, UploadId};
 use protocol::time::UnixMs;
 
 /// The layout's number.
@@ -128,6 +134,34 @@ pub(crate) fn all_news(host: DeviceId) -> String {
     format!("hub/news/{host}/")
 }
 
+pub(crate) fn quota(account: AccountId) -> String {
+    format!("hub/quota/{account}")
+}
+
+pub(crate) fn upload(account: AccountId, upload: UploadId) -> String {
+    format!("hub/upload/{account}/{upload}")
+}
+
+pub(crate) fn blob(account: AccountId, blob: BlobId) -> String {
+    format!("hub/blob/{account}/{blob}")
+}
+
+pub(crate) fn file(session: SessionId, blob: BlobId) -> String {
+    format!("hub/file/{session}/{blob}")
+}
+
+pub(crate) fn all_files(session: SessionId) -> String {
+    format!("hub/file/{session}/")
+}
+
+pub(crate) fn user(account: AccountId, blob: BlobId, session: SessionId) -> String {
+    format!("hub/user/{account}/{blob}/{session}")
+}
+
+pub(crate) fn all_users(account: AccountId, blob: BlobId) -> String {
+    format!("hub/user/{account}/{blob}/")
+}
+
 pub(crate) fn turn(turn: TurnId) -> String {
     format!("hub/turn/{turn}")
 }
@@ -153,6 +187,10 @@ pub(crate) enum Due {
     Pairing(PairingId),
     /// What was on its way when a session was deleted is deleted too.
     Sweep(SessionId),
+    /// An upload is over, or forgotten.
+    Upload(AccountId, UploadId),
+    /// A file goes, unless somebody uses it.
+    Blob(AccountId, BlobId),
 }
 
 impl Due {
@@ -165,6 +203,8 @@ impl Due {
             Self::Turn(id) => format!("{DUE}{at:020}/turn/{id}"),
             Self::Pairing(id) => format!("{DUE}{at:020}/pairing/{id}"),
             Self::Sweep(id) => format!("{DUE}{at:020}/sweep/{id}"),
+            Self::Upload(account, id) => format!("{DUE}{at:020}/upload/{id}/{account}"),
+            Self::Blob(account, id) => format!("{DUE}{at:020}/blob/{id}/{account}"),
         }
     }
 
@@ -178,6 +218,8 @@ impl Due {
             "turn" => Self::Turn(id.parse().ok()?),
             "pairing" => Self::Pairing(id.parse().ok()?),
             "sweep" => Self::Sweep(id.parse().ok()?),
+            "upload" => Self::Upload(parts.next()?.parse().ok()?, id.parse().ok()?),
+            "blob" => Self::Blob(parts.next()?.parse().ok()?, id.parse().ok()?),
             _ => return None,
         };
         Some((UnixMs(at), due))
@@ -197,6 +239,8 @@ mod tests {
             Due::Turn(TurnId::from_uuid(id)),
             Due::Pairing(PairingId::from_uuid(id)),
             Due::Sweep(SessionId::from_uuid(id)),
+            Due::Upload(AccountId::from_uuid(id), UploadId::from_uuid(id)),
+            Due::Blob(AccountId::from_uuid(id), BlobId::from_digest([7; 32])),
         ];
         for due in all {
             assert_eq!(Due::parse(&due.key(UnixMs(9))), Some((UnixMs(9), due)));

@@ -28,6 +28,7 @@ mod stall;
 #[cfg(test)]
 mod testing;
 mod timer;
+mod uploads;
 mod views;
 mod web_ui;
 

@@ -1,10 +1,11 @@
 //! What the hub keeps in the map, as JSON. These shapes are stored: a field is added with `#[serde(default)]`, never renamed.
 
 use protocol::api::AuditEntry;
+use protocol::blob::Blob;
 use protocol::command::{Command, CommandRequest};
 use protocol::device::{Device, DeviceKind};
 use protocol::host::Host;
-use protocol::id::{AccountId, CommandId, DeviceId, PairingId, SessionId};
+use protocol::id::{AccountId, CommandId, DeviceId, PairingId, SessionId, UploadId};
 use protocol::port::SessionNews;
 use protocol::session::Session;
 use protocol::time::UnixMs;
@@ -162,6 +163,38 @@ impl EditRow {
     }
 }
 
+/// How much an account keeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QuotaRow {
+    /// Bytes of whole files, and of those on their way as they were announced.
+    pub(crate) bytes: u64,
+    /// Uploads that are not whole.
+    pub(crate) open: u32,
+}
+
+/// A file on its way. Its name is not kept: whoever attaches it says it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UploadRow {
+    /// As announced.
+    pub(crate) size_bytes: u64,
+    pub(crate) created_at_ms: UnixMs,
+    /// The file, once it is whole.
+    pub(crate) blob: Option<Blob>,
+}
+
+/// A file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BlobRow {
+    pub(crate) blob: Blob,
+    /// The upload in whose stream its bytes are.
+    pub(crate) upload: UploadId,
+    /// Until when it is kept although no session uses it: it was uploaded, and its prompt may still be on its way.
+    pub(crate) fresh_until_ms: Option<UnixMs>,
+}
+
 /// Of which session a turn is.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -193,5 +226,8 @@ impl Row for HostRow {}
 impl Row for SessionRow {}
 impl Row for TurnRow {}
 impl Row for EditRow {}
+impl Row for QuotaRow {}
+impl Row for UploadRow {}
+impl Row for BlobRow {}
 impl Row for SessionNews {}
 impl Row for AuditEntry {}

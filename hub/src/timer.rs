@@ -13,6 +13,7 @@ use crate::hub::Hub;
 use crate::keys::{self, Due};
 use crate::pairing;
 use crate::sessions;
+use crate::uploads;
 
 /// How many due things are looked at in one round.
 const ROUND: usize = 256;
@@ -80,6 +81,8 @@ async fn happen(hub: &Hub, at: UnixMs, due: Due) -> Result<(), Failure> {
         Due::Forget(command) => commands::forget(hub, command, at).await,
         Due::Turn(turn) => delete_turn(hub, turn, at).await,
         Due::Sweep(session) => sessions::sweep(hub, session).await,
+        Due::Upload(account, upload) => uploads::give_up(hub, account, upload).await,
+        Due::Blob(account, blob) => uploads::drop_unused(hub, account, blob).await,
         Due::Pairing(pairing) => pairing::finish(hub, pairing).await,
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::id::{AccountId, SessionId, TurnId};
+use crate::id::{AccountId, SessionId, TurnId, UploadId};
 use crate::limits::MAX_STREAM_PATH_BYTES;
 
 /// The path of a stream below `/v1/stream/`, without a leading slash: 1 to 512 bytes of printable ASCII or UTF-8, no empty,
@@ -44,6 +44,11 @@ impl StreamPath {
     /// `turns/{turn}/live`.
     pub fn turn(turn: TurnId) -> Self {
         Self(format!("turns/{turn}/live"))
+    }
+
+    /// `uploads/{upload}/bytes`: a file that somebody attaches. A stream of the hub's own, which no client reads as one.
+    pub fn upload(upload: UploadId) -> Self {
+        Self(format!("uploads/{upload}/bytes"))
     }
 
     /// The text of the path.

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::blob::BlobId;
 use crate::command::{CommandBody, CommandContent, CommandError, CommandState};
 use crate::error::ErrorCode;
 use crate::fact::{FeedFact, SessionFact};
@@ -66,6 +67,12 @@ pub trait HubPort: Send + Sync + fmt::Debug + 'static {
         from: Option<Offset>,
         max_bytes: usize,
     ) -> Later<'_, Result<StreamPage, PortError>>;
+
+    /// The bytes of a file of the account; `None` when there is none, or none any more.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    fn file(&self, blob: BlobId) -> Later<'_, Result<Option<Bytes>, PortError>>;
 
     /// What people did to this host's sessions and the host has not said that it heard, oldest first, each with its number; with
     /// `wait`, waits until there is something. `heard` says that everything up to that number is done, on disk, and need not be told
@@ -142,6 +149,8 @@ pub struct Report {
     pub feed: Vec<FeedFact>,
     /// Transitions of commands that this host holds.
     pub commands: Vec<Transition>,
+    /// Files that a session uses from now on: they are kept for as long as it is.
+    pub files: Vec<(SessionId, BlobId)>,
     /// Private notes: written, or removed with `None`.
     pub notes: Vec<(String, Option<Bytes>)>,
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use protocol::approval::ApprovalState;
+use protocol::blob::BlobId;
 use protocol::command::{CommandBody, CommandState};
 use protocol::fact::{FeedFact, Operation, SessionFact};
 use protocol::host::HostContent;
@@ -65,6 +66,7 @@ pub(crate) struct State {
     pub(crate) full: bool,
     pub(crate) broken: Vec<String>,
     pub(crate) reports: usize,
+    pub(crate) files: BTreeMap<BlobId, Bytes>,
     pub(crate) news: Vec<(u64, SessionNews)>,
     pub(crate) gone: std::collections::BTreeSet<SessionId>,
     told: u64,
@@ -378,6 +380,11 @@ impl HubPort for Port {
             }
             Ok(StreamPage { messages, next: at, up_to_date: true })
         })
+    }
+
+    fn file(&self, blob: BlobId) -> Later<'_, Result<Option<Bytes>, PortError>> {
+        let bytes = self.hub.state().files.get(&blob).cloned();
+        Box::pin(async move { Ok(bytes) })
     }
 
     fn news(

@@ -14,6 +14,9 @@ use super::error::Refused;
 /// Longest that a body may take to arrive, in milliseconds: as long as a socket has for its first frame (N-25).
 const BODY_TIMEOUT: Duration = Duration::from_millis(HELLO_TIMEOUT_MS);
 
+/// Longest that a piece of a file may take: the largest one at 10 kB a second, as a phone on a bad network has it.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(105);
+
 /// Reads a body of somebody who is not known yet.
 pub(super) async fn from_anybody<T: DeserializeOwned>(body: Body) -> Result<T, Refused> {
     parse(&read(body, MAX_PREAUTH_FRAME_BYTES).await?)
@@ -29,12 +32,21 @@ pub(super) async fn from_device_raw(body: Body) -> Result<Bytes, Refused> {
     read(body, MAX_SOCKET_FRAME_BYTES).await
 }
 
+/// Reads a piece of a file, which may take longer than a word.
+pub(super) async fn of_piece(body: Body, limit: usize) -> Result<Bytes, Refused> {
+    read_within(body, limit, PIECE_TIMEOUT).await
+}
+
 async fn read(body: Body, limit: usize) -> Result<Bytes, Refused> {
+    read_within(body, limit, BODY_TIMEOUT).await
+}
+
+async fn read_within(body: Body, limit: usize, time: Duration) -> Result<Bytes, Refused> {
     let too_large = || Problem::new(ErrorCode::BodyTooLarge).detail(format!("at most {limit} bytes are taken here"));
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large().into());
     }
-    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit)).await {
+    match tokio::time::timeout(time, axum::body::to_bytes(body, limit)).await {
         Err(_) => Err(Refused::bad("the body took too long to arrive")),
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => {

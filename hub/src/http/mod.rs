@@ -19,6 +19,7 @@ mod sessions;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -49,6 +50,9 @@ fn routes() -> Router<Hub> {
         .route("/v1/sessions/{session}/transcript", get(reads::transcript))
         .route("/v1/sessions/{session}", patch(sessions::edit).delete(sessions::delete))
         .route("/v1/sessions/{session}/read", put(sessions::read))
+        .route("/v1/uploads", post(uploads::begin))
+        .route("/v1/uploads/{upload}", get(uploads::show).patch(uploads::piece))
+        .route("/v1/blobs/{sha256}", get(uploads::blob))
         .route("/v1/audit", get(reads::audit))
         .route("/v1/commands", post(commands::submit))
         .route("/v1/commands/{command}", get(commands::show).delete(commands::cancel))

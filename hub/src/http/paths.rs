@@ -46,6 +46,11 @@ pub static ROUTES: &[Route] = &[
     route(Method::DELETE, "/v1/sessions/{session}", Need::Right(Right::Prompt)),
     // Who may read may say how far.
     route(Method::PUT, "/v1/sessions/{session}/read", Need::Right(Right::Read)),
+    // Who may prompt may attach; who may read sees what was attached.
+    route(Method::POST, "/v1/uploads", Need::Right(Right::Prompt)),
+    route(Method::PATCH, "/v1/uploads/{upload}", Need::Right(Right::Prompt)),
+    route(Method::GET, "/v1/uploads/{upload}", Need::Right(Right::Prompt)),
+    route(Method::GET, "/v1/blobs/{sha256}", Need::Right(Right::Read)),
     route(Method::GET, "/v1/audit", Need::Right(Right::Manage)),
     // Each kind of command has a right of its own.
     route(Method::POST, "/v1/commands", Need::Device),

@@ -10,11 +10,14 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
+use protocol::blob::BlobId;
 use protocol::host::HostContent;
-use protocol::id::DeviceId;
+use protocol::id::{DeviceId, SessionId};
 use protocol::offset::Offset;
 use protocol::path::{Owned, StreamPath};
 use protocol::port::{HubPort, Later, Leased, Note, PortError, Report, Reported, SessionNews, Started, StreamPage};
@@ -23,6 +26,8 @@ use store::{Batch, Expected, Put};
 use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::keys;
+use crate::rows::BlobRow;
+use steps::Draft;
 
 pub(crate) use known::Known;
 
@@ -94,6 +99,37 @@ impl Port {
     }
 }
 
+impl Port {
+    async fn read_file(&self, blob: BlobId) -> Result<Option<Bytes>, PortError> {
+        let Some(row) = self.hub.load::<BlobRow>(&keys::blob(self.hub.account(), blob)).await? else { return Ok(None) };
+        let size = usize::try_from(row.value.blob.size_bytes).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(size);
+        let mut pages = std::pin::pin!(self.hub.blob_bytes(row.value.upload));
+        while let Some(page) = pages.try_next().await? {
+            bytes.extend_from_slice(&page);
+        }
+        Ok(Some(bytes.into()))
+    }
+
+    /// Adds the files that sessions use from now on to a report's batch.
+    async fn write_files(
+        &self,
+        batch: &mut Batch,
+        draft: &Draft<'_>,
+        files: &[(SessionId, BlobId)],
+    ) -> Result<(), PortError> {
+        let mut here = HashSet::new();
+        for (session, blob) in files {
+            let account = draft.own(*session).await?.account;
+            if here.insert(*blob) && crate::uploads::retain(&self.hub, batch, account, *session, *blob).await?.is_none()
+            {
+                return Err(PortError::Refused { reason: format!("there is no file {blob}") });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Adds the private notes of a report to its batch.
 fn write_notes(batch: &mut Batch, host: DeviceId, notes: &[(String, Option<Bytes>)]) -> Result<(), PortError> {
     for (key, value) in notes {
@@ -139,6 +175,10 @@ impl HubPort for Port {
         max_bytes: usize,
     ) -> Later<'_, Result<StreamPage, PortError>> {
         Box::pin(self.read_page(stream, from, max_bytes))
+    }
+
+    fn file(&self, blob: BlobId) -> Later<'_, Result<Option<Bytes>, PortError>> {
+        Box::pin(self.read_file(blob))
     }
 
     fn news(

@@ -29,6 +29,7 @@ impl Port {
             }
             self.write_feed(&mut batch, &draft, &report.feed).await?;
             self.write_transitions(&mut batch, &draft, &report.commands).await?;
+            self.write_files(&mut batch, &draft, &report.files).await?;
             write_notes(&mut batch, self.host, &report.notes)?;
             match self.hub.commit(batch).await {
                 Ok(done) => {
@@ -159,7 +160,7 @@ impl Port {
 
 /// Whether a lost compare-and-set of a report is worth another look.
 fn retriable(key: &str) -> bool {
-    ["hub/command/", "hub/session/", "hub/row/"].iter().any(|prefix| key.starts_with(prefix))
+    ["hub/command/", "hub/session/", "hub/row/", "hub/blob/"].iter().any(|prefix| key.starts_with(prefix))
 }
 
 fn refuse<T>(reason: impl Into<String>) -> Result<T, PortError> {

@@ -1,6 +1,7 @@
 //! Deleting a session: all that the hub has of it goes in one step; what was on its way is swept up after it; the host hears of it
 //! and ends what runs (W-115).
 
+use protocol::blob::BlobId;
 use protocol::command::CommandState;
 use protocol::error::{ErrorCode, Problem};
 use protocol::fact::{FeedFact, Operation};
@@ -17,6 +18,7 @@ use crate::hub::{Hub, TRIES, decode};
 use crate::identity::Identity;
 use crate::keys::{self, Due};
 use crate::rows::{CommandRow, Row, TurnRow};
+use crate::uploads;
 
 /// Rows read at once.
 const PAGE: usize = 1_000;
@@ -78,6 +80,11 @@ impl Hub {
         }
         for entry in self.rows_where(keys::all_open(session), |_| Ok(true)).await? {
             batch.push(Put::remove(entry.key));
+        }
+        for entry in self.rows_where(keys::all_files(session), |_| Ok(true)).await? {
+            if let Some(blob) = last::<BlobId>(&entry.key) {
+                uploads::release(self, batch, account, session, blob);
+            }
         }
         for kind in ["approval", "command"] {
             let of_session = |entry: &Entry| Ok(session_of(entry) == Some(session));

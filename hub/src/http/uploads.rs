@@ -1,0 +1,103 @@
+//! Files over HTTP: sent in pieces, read whole.
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use protocol::api::UPLOAD_OFFSET;
+use protocol::blob::{BlobId, UploadRequest, UploadState};
+use protocol::error::{ErrorCode, Problem};
+use protocol::id::UploadId;
+use protocol::limits::MAX_UPLOAD_PIECE_BYTES;
+
+use super::body;
+use super::error::Refused;
+use super::reads::id;
+use crate::hub::Hub;
+use crate::identity::Identity;
+use crate::uploads::Misplaced;
+
+/// What a file may do in a browser that opens it: nothing, whatever is in it.
+const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
+/// A file is named by its content, so it never changes; it is nobody else's.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+
+pub(super) async fn begin(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+    request: Body,
+) -> Result<Json<UploadState>, Refused> {
+    let request = body::from_device::<UploadRequest>(request).await?;
+    Ok(Json(hub.begin_upload(&who, &request).await?))
+}
+
+pub(super) async fn show(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+    upload: Result<Path<UploadId>, PathRejection>,
+) -> Result<Json<UploadState>, Refused> {
+    Ok(Json(hub.upload(who.account, id(upload)?).await?))
+}
+
+pub(super) async fn piece(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+    upload: Result<Path<UploadId>, PathRejection>,
+    headers: HeaderMap,
+    request: Body,
+) -> Response {
+    match take(&hub, &who, upload, &headers, request).await {
+        Ok(state) => Json(state).into_response(),
+        Err(refused) => refused,
+    }
+}
+
+async fn take(
+    hub: &Hub,
+    who: &Identity,
+    upload: Result<Path<UploadId>, PathRejection>,
+    headers: &HeaderMap,
+    request: Body,
+) -> Result<UploadState, Response> {
+    let upload = id(upload).map_err(IntoResponse::into_response)?;
+    let offset = headers.get(UPLOAD_OFFSET).and_then(|value| value.to_str().ok()?.parse().ok());
+    let Some(offset) = offset else {
+        return Err(Refused::bad("the header Upload-Offset must say where the piece begins, in bytes").into_response());
+    };
+    let piece = body::of_piece(request, MAX_UPLOAD_PIECE_BYTES).await.map_err(IntoResponse::into_response)?;
+    hub.add_piece(who, upload, offset, piece).await.map_err(|misplaced| match misplaced {
+        Misplaced::Refused(problem) => Refused::from(problem).into_response(),
+        Misplaced::Offset { received } => {
+            let detail = format!("the piece begins at {offset}, the upload stands at {received}");
+            let problem = Problem::new(ErrorCode::UploadOffset).detail(detail);
+            let mut response = Refused::from(problem).into_response();
+            response.headers_mut().insert(HeaderName::from_static(UPLOAD_OFFSET), HeaderValue::from(received));
+            response
+        }
+    })
+}
+
+pub(super) async fn blob(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+    blob: Result<Path<BlobId>, PathRejection>,
+) -> Result<Response, Refused> {
+    let (blob, upload) = hub.blob(who.account, id(blob)?).await?;
+    let media_type = match blob.media_type.as_str() {
+        "image/png" => "image/png",
+        "image/jpeg" => "image/jpeg",
+        "image/gif" => "image/gif",
+        "image/webp" => "image/webp",
+        _ => "text/plain; charset=utf-8",
+    };
+    let mut response = Response::new(Body::from_stream(hub.blob_bytes(upload)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(blob.size_bytes));
+    headers.insert(header::CACHE_CONTROL, FOR_EVER);
+    headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(response)
+}
