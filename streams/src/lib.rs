@@ -9,6 +9,8 @@ pub mod json;
 mod lifetime;
 mod live;
 mod service;
+mod subscription;
 
 pub use live::{Chunk, FollowError, Follower, Position, WakeSet};
 pub use service::Streams;
+pub use subscription::{Reach, SubscriptionError, Subscriptions};

@@ -103,7 +103,9 @@ pub(crate) fn parse_expiry(text: &str) -> Option<UnixMs> {
 
 /// The operations that delete a stream with its deadline.
 pub(crate) fn deletion(stream: &StreamPath) -> Batch {
-    Batch::of(Operation::Delete(stream.clone())).and(Put::remove(key(stream)))
+    Batch::of(Operation::Delete(stream.clone()))
+        .and(Put::remove(key(stream)))
+        .and(Put::remove(crate::subscription::index(stream)))
 }
 
 /// The head of a stream that is still alive; deletes one past its deadline.
@@ -140,7 +142,9 @@ pub(crate) async fn head(
         // Only the life that we looked at may end: an append that was acknowledged meanwhile, or another stream made here,
         // has written the deadline anew.
         let seen = entry.map_or(Expected::Absent, |e| Expected::Version(e.version));
-        let end = Batch::of(Put::remove(key(stream)).expecting(seen)).and(Operation::Delete(stream.clone()));
+        let end = Batch::of(Put::remove(key(stream)).expecting(seen))
+            .and(Operation::Delete(stream.clone()))
+            .and(Put::remove(crate::subscription::index(stream)));
         match streams.commit(end).await {
             // Looked at again: forks may keep it, and somebody may have made another.
             Ok(_) | Err(CommitError::Conflict { conflict: Conflict::Version { .. }, .. }) if tries.next().is_some() => {

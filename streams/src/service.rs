@@ -1,6 +1,7 @@
 //! The service: a store whose appends are told to live readers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use protocol::offset::Offset;
@@ -11,6 +12,7 @@ use store::{
 use tokio_util::task::TaskTracker;
 
 use crate::live::{FollowError, Follower, Position, Registry};
+use crate::subscription::hints::Hints;
 
 /// Durable streams and a map over one store; cheap to clone.
 #[derive(Debug, Clone)]
@@ -22,13 +24,24 @@ pub struct Streams {
 struct Inner {
     store: Arc<dyn Store>,
     live: Registry,
+    /// Streams that grew, for subscriptions; heard once somebody heeds them.
+    touched: Hints<StreamPath>,
+    heeded: AtomicBool,
     commits: TaskTracker,
 }
 
 impl Streams {
     /// Takes over a store: from here on it must be appended to only through this service and its clones.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { inner: Arc::new(Inner { store, live: Registry::default(), commits: TaskTracker::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                live: Registry::default(),
+                touched: Hints::default(),
+                heeded: AtomicBool::new(false),
+                commits: TaskTracker::new(),
+            }),
+        }
     }
 
     /// Commits a batch and, once it is durable, tells those who follow the streams that it touched.
@@ -43,6 +56,13 @@ impl Streams {
         let task = self.inner.commits.spawn(async move {
             let news: Vec<News> = batch.operations.iter().map(News::of).collect();
             let done = inner.store.commit(batch).await?;
+            if inner.heeded.load(Ordering::Relaxed) {
+                for news in &news {
+                    if let News::Messages { stream, .. } = news {
+                        inner.touched.add(stream.clone());
+                    }
+                }
+            }
             inner.live.tell(news, &done);
             Ok(done)
         });
@@ -128,6 +148,12 @@ impl Streams {
     pub async fn drained(&self) {
         self.inner.commits.close();
         self.inner.commits.wait().await;
+    }
+
+    /// Has the streams that grow noted from now on.
+    pub(crate) fn heed(&self) -> &Hints<StreamPath> {
+        self.inner.heeded.store(true, Ordering::Relaxed);
+        &self.inner.touched
     }
 
     pub(crate) fn live(&self) -> &Registry {

@@ -8,12 +8,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
 use hub::Random;
+use sha2::{Digest, Sha256};
 
 use crate::data_dir::DataDir;
 use crate::error::{CommandError, Kind};
 
 /// The public half, base64url without padding. Makes the pair if there is none yet.
 pub(crate) fn public(dir: &DataDir, random: &dyn Random) -> Result<String, CommandError> {
+    Ok(URL_SAFE_NO_PAD.encode(SigningKey::from_bytes(&seed(dir, random)?).verifying_key().as_bytes()))
+}
+
+/// The seed of the key pair that signs wake-ups of subscriptions; it follows from the node's and does not give it away.
+pub(crate) fn for_webhooks(dir: &DataDir, random: &dyn Random) -> Result<[u8; 32], CommandError> {
+    Ok(Sha256::new().chain_update(b"towline webhooks").chain_update(seed(dir, random)?).finalize().into())
+}
+
+fn seed(dir: &DataDir, random: &dyn Random) -> Result<[u8; 32], CommandError> {
     let seed = match dir.node_key() {
         Ok(text) => read(&text).ok_or_else(|| {
             CommandError::say(Kind::Config, format!("{} is not a key", dir.path().join("node.key").display()))
@@ -27,7 +37,7 @@ pub(crate) fn public(dir: &DataDir, random: &dyn Random) -> Result<String, Comma
         }
         Err(error) => return Err(CommandError::new(Kind::Config, error).during("cannot read the node's key")),
     };
-    Ok(URL_SAFE_NO_PAD.encode(SigningKey::from_bytes(&seed).verifying_key().as_bytes()))
+    Ok(seed)
 }
 
 fn read(text: &str) -> Option<[u8; 32]> {

@@ -4,24 +4,26 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub::SystemRandom;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use store::SqliteStore;
-use streams::Streams as Service;
 use streams::http::{Access, HttpOptions, open_access, router};
+use streams::{Reach, Streams as Service, Subscriptions};
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cli::Streams;
+use crate::cli::{Near, Streams};
 use crate::clock::SystemClock;
 use crate::data_dir::DataDir;
 use crate::error::{CommandError, Kind};
 use crate::listen::Plain;
+use crate::node_key;
 use crate::output::Output;
 use crate::up::signals::Signals;
 use crate::up::store_error;
@@ -59,7 +61,13 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     let service = Service::new(store.clone());
     let stop = CancellationToken::new();
     let access = if wish.open { open_access() } else { by_token(wish.tokens) };
+    let seed = node_key::for_webhooks(dir, &SystemRandom)?;
+    let near = |place| wish.webhooks_to.contains(&place);
+    let reach = Reach { loopback: near(Near::Loopback), private: near(Near::Private) };
+    let subscriptions = Subscriptions::open(service.clone(), clock.clone(), &seed, reach).await;
+    let subscriptions = subscriptions.map_err(|error| CommandError::new(Kind::Config, error))?;
     let mut options = HttpOptions::new(access, clock, stop.clone());
+    options.subscriptions = Some(subscriptions.clone());
     options.long_poll = wish.long_poll_timeout;
     options.cors = true;
     options.max_append_bytes = MAX_APPEND_BYTES;
@@ -70,6 +78,10 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     let ready = Ready { url: format!("http://{address}") };
     out.either(&ready, || ready.url.clone())?;
 
+    let waking = tokio::spawn({
+        let stop = stop.clone();
+        async move { subscriptions.run(stop).await }
+    });
     let (mut listener, connections) = (Plain(listener), TaskTracker::new());
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -99,6 +111,8 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     stop.cancel();
     connections.close();
     connections.wait().await;
+    // It ends with the token; what it was about to send is sent after the next start.
+    drop(waking.await);
     service.drained().await;
     tokio::task::spawn_blocking(move || store.close()).await.map_err(|error| CommandError::new(Kind::Bug, error))
 }

@@ -15,6 +15,10 @@ use super::problem::Problem;
 use super::{Face, ROOT};
 use crate::json::{self, JsonError};
 use crate::lifetime::{self, Life, LifeError, Origin};
+use crate::subscription::is_late;
+
+/// How often a stream is tried to be made while patterns of subscriptions come.
+const TRIES: u32 = 8;
 
 impl Face {
     pub(super) async fn create(&self, parts: &Parts, stream: StreamPath, body: Body) -> Result<Response, Problem> {
@@ -29,6 +33,7 @@ impl Face {
             Err(LifeError::Read(ReadError::Retired { .. })) => return Err(fork::retired(&stream)),
             there => there?,
         };
+        let exists = there.is_some();
         let (first, life) = match &wish {
             None => {
                 let content_type = content_type.unwrap_or_else(|| headers::DEFAULT_TYPE.to_owned());
@@ -65,16 +70,31 @@ impl Face {
             Operation::Create(create) | Operation::Fork(store::Fork { create, .. }) => create.content_type.clone(),
             _ => return Err(Problem::missing(&stream)),
         };
-        let mut batch = Batch::of(first);
-        batch.operations.extend(life.beginning(&stream, now));
-        match self.streams.commit(batch).await {
-            Ok(done) => match done.first() {
-                Some(Done::Existed(tail)) => Ok(self.made(parts, false, &content_type, *tail, close)),
-                Some(Done::Created(tail)) => Ok(self.made(parts, true, &content_type, *tail, close)),
-                _ => Err(Problem::missing(&stream)),
-            },
-            Err(CommitError::Conflict { conflict: Conflict::Retired { stream }, .. }) => Err(fork::retired(&stream)),
-            Err(error) => Err(error.into()),
+        let mut tries = 0..TRIES;
+        loop {
+            let mut batch = Batch::of(first.clone());
+            batch.operations.extend(life.beginning(&stream, now));
+            if let Some(subscriptions) = self.options.subscriptions.as_ref().filter(|_| !exists) {
+                subscriptions.adopt(&mut batch, &stream).await?;
+            }
+            return match self.streams.commit(batch).await {
+                // A pattern came meanwhile, or somebody else made the stream: once more, with what is known now.
+                Err(error) if is_late(&error) && tries.next().is_some() => {
+                    if let Some(subscriptions) = &self.options.subscriptions {
+                        subscriptions.reload().await?;
+                    }
+                    continue;
+                }
+                Ok(done) => match done.first() {
+                    Some(Done::Existed(tail)) => Ok(self.made(parts, false, &content_type, *tail, close)),
+                    Some(Done::Created(tail)) => Ok(self.made(parts, true, &content_type, *tail, close)),
+                    _ => Err(Problem::missing(&stream)),
+                },
+                Err(CommitError::Conflict { conflict: Conflict::Retired { stream }, .. }) => {
+                    Err(fork::retired(&stream))
+                }
+                Err(error) => Err(error.into()),
+            };
         }
     }
 

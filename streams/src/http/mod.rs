@@ -9,6 +9,7 @@ mod headers;
 mod live;
 mod problem;
 mod read;
+mod subscription;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -27,9 +28,10 @@ use protocol::path::StreamPath;
 use protocol::time::Clock;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Streams, lifetime};
+use crate::{Streams, Subscriptions, lifetime};
 use headers::name;
 use problem::Problem;
+use subscription::RESERVED;
 
 /// The path below which streams live, and which the router serves.
 const ROOT: &str = "/v1/stream/";
@@ -68,6 +70,8 @@ pub struct HttpOptions {
     pub max_append_bytes: usize,
     /// Most bytes of messages in one response or event, in bytes.
     pub page_bytes: usize,
+    /// Who is woken when streams grow; `None`: the reserved paths are not served.
+    pub subscriptions: Option<Subscriptions>,
     /// Whether clients reach the server by HTTPS, for `Location`.
     pub secure: bool,
     /// Whether pages of other origins may use the streams.
@@ -87,6 +91,7 @@ impl HttpOptions {
             keep_alive: Duration::from_millis(protocol::limits::HEARTBEAT_MS),
             max_append_bytes: protocol::limits::MAX_APPEND_BYTES,
             page_bytes: protocol::limits::MAX_PAGE_BYTES,
+            subscriptions: None,
             secure: false,
             cors: false,
             shutdown,
@@ -143,6 +148,10 @@ async fn serve(State(face): State<Arc<Face>>, request: Request) -> Response {
 impl Face {
     async fn dispatch(&self, request: Request) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
+        let reserved = parts.uri.path().strip_prefix(ROOT).and_then(|path| path.strip_prefix(RESERVED));
+        if let Some(path) = reserved.filter(|_| parts.method != Method::OPTIONS) {
+            return self.reserved(&parts, path, body).await;
+        }
         let action = match parts.method {
             Method::OPTIONS => return Ok(preflight()),
             Method::PUT => Action::Create,
@@ -205,5 +214,6 @@ fn path(parts: &Parts) -> Result<StreamPath, Problem> {
     // The path of the request itself: routers above may have stripped a prefix, but this face is mounted at its root.
     let raw = parts.uri.path().strip_prefix(ROOT).ok_or_else(|| Problem::bad("path_invalid", "No stream named", ""))?;
     let bad = || Problem::bad("path_invalid", "The path cannot name a stream", raw);
-    headers::percent_decoded(raw).ok_or_else(bad)?.parse().map_err(|_| bad())
+    let path = headers::percent_decoded(raw).filter(|path| !path.starts_with(RESERVED)).ok_or_else(bad)?;
+    path.parse().map_err(|_| bad())
 }

@@ -8,7 +8,7 @@ use store::{CommitError, Conflict, ReadError};
 
 use super::headers::name;
 use crate::lifetime::LifeError;
-use crate::{FollowError, json::JsonError};
+use crate::{FollowError, SubscriptionError, json::JsonError};
 
 /// A refusal.
 #[derive(Debug)]
@@ -135,6 +135,16 @@ impl From<LifeError> for Problem {
         match error {
             LifeError::Read(e) => e.into(),
             LifeError::Commit(e) => e.into(),
+        }
+    }
+}
+
+impl From<SubscriptionError> for Problem {
+    fn from(error: SubscriptionError) -> Self {
+        match error {
+            SubscriptionError::Read(e) => e.into(),
+            SubscriptionError::Commit(e) => e.into(),
+            SubscriptionError::Damaged { .. } => Self::broken(&error),
         }
     }
 }

@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use protocol::id::{DeviceId, PairingId};
 
 pub(crate) use machine::{Config, Form, Logs, Service};
-pub(crate) use node::{AcpCommand, SettingFlags, Streams, Up};
+pub(crate) use node::{AcpCommand, Near, SettingFlags, Streams, Up};
 pub(crate) use session::{Answer, Export, ExportFormat, Send, Tail};
 
 /// What `--help` says after everything else.

@@ -145,9 +145,21 @@ pub(crate) struct Streams {
     /// The address to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4437")]
     pub(crate) listen: SocketAddr,
+    /// Let webhooks reach addresses near this machine; may be given again
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) webhooks_to: Vec<Near>,
     /// How long a long-poll waits, such as `20s` or `500ms`
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
     pub(crate) long_poll_timeout: Duration,
+}
+
+/// Where webhooks may go besides the public internet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Near {
+    /// This machine, also by plain HTTP
+    Loopback,
+    /// Private networks, by HTTPS
+    Private,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -45,19 +45,19 @@ impl Clock for ManualClock {
 }
 
 /// A face, and what a test wants to reach behind it.
-pub(super) struct World {
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) streams: Streams,
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) streams: Streams,
     pub(super) shutdown: CancellationToken,
     pub(super) router: Router,
 }
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -71,7 +71,7 @@ impl Answer {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
@@ -85,6 +85,13 @@ impl World {
         Self { clock, streams, shutdown, router }
     }
 
+    /// The same streams behind another face.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut HttpOptions)) {
+        let mut options = HttpOptions::new(open_access(), self.clock.clone(), self.shutdown.clone());
+        change(&mut options);
+        self.router = router(self.streams.clone(), options);
+    }
+
     /// Sends a request; headers as `name: value`.
     pub(super) async fn send(&self, method: &str, target: &str, headers: &[&str], body: impl Into<Body>) -> Response {
         let mut request = Request::builder().method(method).uri(format!("/v1/stream/{target}"));
@@ -96,14 +103,14 @@ impl World {
         self.router.clone().oneshot(request).await.expect("the router is infallible")
     }
 
-    pub(super) async fn ask(&self, method: &str, target: &str, headers: &[&str], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, target: &str, headers: &[&str], body: impl Into<Body>) -> Answer {
         let (parts, body) = self.send(method, target, headers, body).await.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         let body = String::from_utf8(body.to_vec()).expect("text");
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    pub(super) async fn get(&self, target: &str) -> Answer {
+    pub(crate) async fn get(&self, target: &str) -> Answer {
         self.ask("GET", target, &[], "").await
     }
 }

@@ -1,0 +1,81 @@
+//! Patterns of stream paths: `*` stands for one segment or a part of one, `**` for any number of segments.
+
+/// Longest pattern, in bytes: that of a path.
+const MAX_BYTES: usize = protocol::limits::MAX_STREAM_PATH_BYTES;
+
+/// Whether a text can be a pattern.
+pub(super) fn is_pattern(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= MAX_BYTES
+        && !text.chars().any(char::is_control)
+        && !text.split('/').any(str::is_empty)
+}
+
+/// Whether a path fits a pattern. Takes time in proportion to the product of their segments.
+pub(crate) fn fits(pattern: &str, path: &str) -> bool {
+    let segments: Vec<&str> = path.split('/').collect();
+    // How many segments may be used up by what was seen of the pattern.
+    let mut reached = vec![false; segments.len() + 1];
+    reached[0] = true;
+    for part in pattern.split('/') {
+        let mut next = vec![false; segments.len() + 1];
+        for (used, _) in reached.iter().enumerate().filter(|(_, reached)| **reached) {
+            if part == "**" {
+                next[used..].fill(true);
+                break;
+            }
+            if segments.get(used).is_some_and(|segment| segment_fits(part.as_bytes(), segment.as_bytes())) {
+                next[used + 1] = true;
+            }
+        }
+        reached = next;
+    }
+    reached[segments.len()]
+}
+
+fn segment_fits(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    // Where to go on when what was tried does not fit: after the last star, one byte later each time.
+    let mut again = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                again = Some((p + 1, t));
+                p += 1;
+            }
+            Some(byte) if *byte == text[t] => (p, t) = (p + 1, t + 1),
+            _ => {
+                let Some((after, from)) = again else { return false };
+                again = Some((after, from + 1));
+                (p, t) = (after, from + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_segments() {
+        for (pattern, path, expected) in [
+            ("events/*", "events/a", true),
+            ("events/*", "events/a/b", false),
+            ("events/*", "events", false),
+            ("**", "a/b/c", true),
+            ("a/**", "a", true),
+            ("a/**/z", "a/z", true),
+            ("a/**/z", "a/b/c/z", true),
+            ("a/**/z", "a/b/c", false),
+            ("a/ev-*-x", "a/ev-1-2-x", true),
+            ("a/ev-*-x", "a/ev-x", false),
+            ("*/b", "a/b", true),
+            ("**/**/**/q", "a/a/a/a/a/a/a/a/a/a/a/a", false),
+        ] {
+            assert_eq!(fits(pattern, path), expected, "{pattern} {path}");
+        }
+        assert!(!is_pattern("") && !is_pattern("a//b") && !is_pattern("a\n") && is_pattern("a/**"));
+    }
+}
