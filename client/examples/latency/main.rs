@@ -60,7 +60,7 @@ async fn run(program: &std::path::Path, agent: &std::path::Path, folder: &std::p
     let idle = node.usage(std::time::Duration::from_secs(10)).await?;
     println!("idle, no session: {:.1} MB PSS, {:.3} s CPU per 10 s", idle.pss_mb, idle.cpu_s);
 
-    let slow = through::run(&node, SLOW, 1, 5).await?;
+    let slow = through::run(&node, SLOW, 1, 20).await?;
     row("agent's stdout to the client's socket, 1 client", &slow.ages, Some(&disk));
     row("prompt sent to its durable ack", &slow.acks, Some(&disk));
     row("prompt sent to agent's stdin, agent loaded", &slow.prompts, Some(&disk));
