@@ -17,6 +17,15 @@ export type Entry = ItemEntry | { kind: "approval"; id: string; ord: number; app
 /** Deepest indentation of sub-agents. */
 const MAX_DEPTH = 3;
 
+interface Block {
+  stamp: number;
+  place: number;
+  lines: Entry[];
+}
+
+/** The lines of each turn, as they were when it changed last: words that come cost as much as their turn. */
+const blocks = new WeakMap<Transcript, Map<string, Block>>();
+
 /**
  * Turns by place; in each its items and approvals by place, what its sub-agents did within their calls, and at its end what it used
  * and, when it did not end well, why.
@@ -24,48 +33,48 @@ const MAX_DEPTH = 3;
  * A prompt that waited was written down while another turn ran: between that turn's lines by place, but it is read with its answer.
  */
 export function entries(transcript: Transcript): Entry[] {
+  let known = blocks.get(transcript);
+  if (!known) blocks.set(transcript, (known = new Map<string, Block>()));
+  for (const [turn, { stamp }] of transcript.parts()) if (known.get(turn)?.stamp !== stamp) known.set(turn, block(transcript, turn, stamp));
+  return [...known.values()].sort((a, b) => a.place - b.place).flatMap(({ lines }) => lines);
+}
+
+function block(transcript: Transcript, id: string, stamp: number): Block {
   const found: Entry[] = [];
-  const last = new Map<string, number>();
-  const note = (turn: string, ord: number): void => {
-    last.set(turn, Math.max(last.get(turn) ?? 0, ord));
-  };
+  const part = transcript.parts().get(id);
+  const turn = transcript.turn(id);
   const made = new Map<string, ItemEntry>();
   const plans = new Map<string, ItemEntry>();
-  for (const [id, item] of transcript.items()) {
-    note(item.turn, item.ord);
-    const entry: ItemEntry = { kind: "item", id, ord: item.ord, item, depth: 0, children: [] };
-    made.set(id, entry);
+  const items = [...(part?.items ?? [])].flatMap((key): [string, Item][] => {
+    const item = transcript.item(key);
+    return item ? [[key, item]] : [];
+  });
+  items.sort((a, b) => a[1].ord - b[1].ord || (a[0] < b[0] ? -1 : 1));
+  for (const [key, item] of items) {
+    const entry: ItemEntry = { kind: "item", id: key, ord: item.ord, item, depth: 0, children: [] };
     // A plan is told whole each time: there is one in a turn, where it was made first, as it is now.
-    if (item.content.kind !== "plan") continue;
-    const of = `${item.turn} ${item.parent}`;
-    const first = plans.get(of);
-    if (first) {
-      first.item = item;
-      made.delete(id);
-    } else plans.set(of, entry);
+    const of = item.parent ?? "";
+    const first = item.content.kind === "plan" ? plans.get(of) : undefined;
+    if (first) first.item = item;
+    else made.set(key, entry);
+    if (item.content.kind === "plan" && !first) plans.set(of, entry);
   }
   for (const entry of made.values()) {
     if (restates(entry.item, plans)) continue;
-    const home = nest(made, entry);
+    const home = nest(transcript, made, entry);
     if (home) home.children.push(entry);
     else found.push(entry);
   }
-  for (const [id, approval] of transcript.approvals()) {
-    found.push({ kind: "approval", id, ord: approval.ord, approval });
-    note(approval.turn, approval.ord);
-  }
-  for (const [id, turn] of transcript.turns()) {
-    if (isFinal(turn.state) && (turn.state !== "completed" || turn.usage !== null)) found.push({ kind: "end", id, ord: last.get(id) ?? turn.ord, turn });
+  for (const key of part?.approvals ?? []) {
+    const approval = transcript.approval(key);
+    if (approval) found.push({ kind: "approval", id: key, ord: approval.ord, approval });
   }
   const rank = { item: 0, approval: 1, end: 2 } as const;
-  const first = new Map<string, number>();
-  for (const entry of found) first.set(turnOf(entry), Math.min(first.get(turnOf(entry)) ?? entry.ord, entry.ord));
+  found.sort((a, b) => a.ord - b.ord || rank[a.kind] - rank[b.kind] || (a.id < b.id ? -1 : 1));
   // The fact of a turn may stand on an older page; then the first of its lines has to do.
-  const place = (entry: Entry): number => transcript.turn(turnOf(entry))?.ord ?? first.get(turnOf(entry)) ?? 0;
-  const places = new Map(found.map((entry) => [entry, place(entry)]));
-  return found.sort(
-    (a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0) || a.ord - b.ord || rank[a.kind] - rank[b.kind] || (a.id < b.id ? -1 : 1),
-  );
+  const place = turn?.ord ?? found[0]?.ord ?? 0;
+  if (turn && isFinal(turn.state) && (turn.state !== "completed" || turn.usage !== null)) found.push({ kind: "end", id, ord: Math.max(turn.ord, items.at(-1)?.[1].ord ?? 0), turn });
+  return { stamp, place, lines: found };
 }
 
 /** The turn that a line belongs to. */
@@ -84,7 +93,7 @@ export function same(a: Entry, b: Entry): boolean {
 }
 
 /** The call within which an item is drawn, its depth noted; none when that call is not known, or when the calls go in a circle. */
-function nest(made: ReadonlyMap<string, ItemEntry>, entry: ItemEntry): ItemEntry | null {
+function nest(transcript: Transcript, made: ReadonlyMap<string, ItemEntry>, entry: ItemEntry): ItemEntry | null {
   let steps = 0;
   let above = entry.item.parent;
   const seen = new Set([entry.id]);
@@ -95,7 +104,7 @@ function nest(made: ReadonlyMap<string, ItemEntry>, entry: ItemEntry): ItemEntry
     }
     seen.add(above);
     steps += 1;
-    above = made.get(above)?.item.parent ?? null;
+    above = transcript.item(above)?.parent ?? null;
   }
   entry.depth = Math.min(steps, MAX_DEPTH);
   const home = made.get(entry.item.parent ?? "");
@@ -104,5 +113,5 @@ function nest(made: ReadonlyMap<string, ItemEntry>, entry: ItemEntry): ItemEntry
 
 /** A call that only writes the plan down says nothing that the plan does not say, unless it failed. */
 function restates(item: Item, plans: ReadonlyMap<string, ItemEntry>): boolean {
-  return item.content.kind === "tool_call" && item.content.name === "TodoWrite" && item.status === "done" && plans.has(`${item.turn} ${item.parent}`);
+  return item.content.kind === "tool_call" && item.content.name === "TodoWrite" && item.status === "done" && plans.has(item.parent ?? "");
 }

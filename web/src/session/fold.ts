@@ -14,6 +14,8 @@ export class Transcript {
   /** Abandoned items, by turn. */
   readonly #abandoned = new Map<string, Set<string>>();
   readonly #approvals = new Map<string, Approval>();
+  /** What belongs to each turn, so that a change costs as much as its turn and not as the whole session. */
+  readonly #parts = new Map<string, Part>();
 
   /** Takes the next fact of the journal. */
   journal(fact: Fact): void {
@@ -21,8 +23,8 @@ export class Transcript {
     if (fact.type === "turn") this.#turn(fact.key, fact.value);
     else if (fact.type === "item") {
       this.#live.delete(fact.key);
-      this.#settled.set(fact.key, fact.value);
-    } else if (fact.type === "approval") this.#approvals.set(fact.key, fact.value);
+      this.#settle(fact.key, fact.value);
+    } else if (fact.type === "approval") this.#approve(fact.key, fact.value);
   }
 
   /** Takes an older page of the journal, in its order; what is known already is newer and stays. */
@@ -31,9 +33,9 @@ export class Transcript {
     for (const fact of page) before.journal(fact);
     for (const [id, item] of before.#settled) {
       this.#live.delete(id);
-      if (!this.#settled.has(id)) this.#settled.set(id, item);
+      if (!this.#settled.has(id)) this.#settle(id, item);
     }
-    for (const [id, approval] of before.#approvals) if (!this.#approvals.has(id)) this.#approvals.set(id, approval);
+    for (const [id, approval] of before.#approvals) if (!this.#approvals.has(id)) this.#approve(id, approval);
     for (const [id, turn] of before.#turns) if (!this.#turns.has(id)) this.#turn(id, turn);
   }
 
@@ -43,6 +45,7 @@ export class Transcript {
     if (known && isFinal(known.state)) return;
     if (fact.type === "item" && fact.value === null) {
       this.#live.delete(fact.key);
+      this.#part(turn).stamp += 1;
       let gone = this.#abandoned.get(turn);
       if (!gone) this.#abandoned.set(turn, (gone = new Set()));
       gone.add(fact.key);
@@ -78,7 +81,38 @@ export class Transcript {
     return [...this.#approvals].sort(byPlace);
   }
 
+  /** The turns of which anything is known, each with a number that grows with every change of what belongs to it. */
+  parts(): ReadonlyMap<string, Readonly<Part>> {
+    return this.#parts;
+  }
+
+  #part(turn: string): Part {
+    let part = this.#parts.get(turn);
+    if (!part) this.#parts.set(turn, (part = { stamp: 0, items: new Set(), approvals: new Set(), saidAtMs: null }));
+    return part;
+  }
+
+  #note(id: string, item: Item): void {
+    const part = this.#part(item.turn);
+    part.stamp += 1;
+    part.items.add(id);
+    if (item.role === "user") part.saidAtMs = Math.max(part.saidAtMs ?? 0, item.createdAtMs);
+  }
+
+  #settle(id: string, item: Item): void {
+    this.#settled.set(id, item);
+    this.#note(id, item);
+  }
+
+  #approve(id: string, approval: Approval): void {
+    this.#approvals.set(id, approval);
+    const part = this.#part(approval.turn);
+    part.stamp += 1;
+    part.approvals.add(id);
+  }
+
   #turn(id: string, turn: Turn): void {
+    this.#part(id).stamp += 1;
     if (isFinal(turn.state)) {
       for (const [item, live] of this.#live) if (live.item.turn === id) this.#live.delete(item);
       this.#abandoned.delete(id);
@@ -91,6 +125,7 @@ export class Transcript {
     const live = this.#live.get(id);
     if (live && item.index < live.next) return;
     this.#live.set(id, { item, next: item.index + 1 });
+    this.#note(id, item);
   }
 
   #delta(id: string, delta: Delta): void {
@@ -98,7 +133,17 @@ export class Transcript {
     if (!live || live.next !== delta.index) return;
     const content = extend(live.item.content, delta.part, delta.content.text);
     this.#live.set(id, { item: { ...live.item, content, index: delta.index }, next: live.next + 1 });
+    this.#part(live.item.turn).stamp += 1;
   }
+}
+
+/** What belongs to a turn. An item that was abandoned stays named here: `item` does not know it any more. */
+export interface Part {
+  stamp: number;
+  items: Set<string>;
+  approvals: Set<string>;
+  /** When a person said something in it; null while that is not known. */
+  saidAtMs: number | null;
 }
 
 interface Live {

@@ -37,10 +37,10 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
   }
   const said = new Set<string>();
   let newest = 0;
-  for (const [, item] of transcript.items()) {
-    if (item.role !== "user") continue;
-    said.add(item.turn);
-    newest = Math.max(newest, item.createdAtMs);
+  for (const [turn, { saidAtMs }] of transcript.parts()) {
+    if (saidAtMs === null) continue;
+    said.add(turn);
+    newest = Math.max(newest, saidAtMs);
   }
 
   const found: Pending[] = [];

@@ -29,7 +29,7 @@ interface Props {
 
 /** One line of the transcript; drawn anew only when something of its own has changed, however fast another one grows. */
 export const Line = memo(Drawn, (a, b) => {
-  const rows = a.rows.device === b.rows.device && a.rows.host === b.rows.host;
+  const rows = a.rows.device === b.rows.device;
   const rest = a.turn === b.turn && a.call === b.call && a.place === b.place && a.me === b.me && a.agent === b.agent && a.host === b.host;
   return rows && rest && a.now === b.now && same(a.line, b.line);
 });

@@ -7,11 +7,12 @@ import { Sign } from "../../parts/Sign";
 import { Written } from "../../parts/Written";
 import { type Entry, entries, turnOf } from "../../session/entries";
 import type { Opener } from "../../session/opener";
+import { chunks } from "../../session/chunks";
 import { pending } from "../../session/pending";
 import { words } from "../../words";
 import { Composer } from "./Composer";
 import { Details } from "./Details";
-import { Line } from "./Line";
+import { Lines, type Row, type Setting } from "./Lines";
 import { PendingMessage } from "./PendingMessage";
 import { useScroll } from "./useScroll";
 import "./transcript.css";
@@ -19,6 +20,10 @@ import "./cards.css";
 
 /** How often to look for a session that the lists know and its journal does not yet, in milliseconds. */
 const LOOK_AGAIN_MS = 1_500;
+/** Chunks at the end that are always laid out: what grows and what waits for an answer is among them. */
+const NEAR_CHUNKS = 2;
+/** Chunks to each side of the reader that are in the page: about 1,500 lines each way that can be found and read aloud. */
+const KEPT_CHUNKS = 96;
 
 /** One chat: what was said and done, by place, and what waits for you. */
 export function TranscriptScreen({ session }: { session: string }) {
@@ -64,6 +69,20 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   const agentId = row?.agent ?? "";
   const agent = rows.host.get(host)?.content.agents.find((each) => each.id === agentId)?.name ?? agentId;
   const project = row ? (rows.project.get(row.project)?.content.name ?? "") : "";
+  // by its places, so that a queue that did not change draws nothing anew
+  const places = queued.join(" ");
+  const pieces = useMemo(() => {
+    const row = (line: Entry): Row => {
+      const [turn, waiting] = [turnOf(line), queued.indexOf(turnOf(line))];
+      const call = line.kind === "approval" && line.approval.item !== null ? transcript.item(line.approval.item) : undefined;
+      return { line, turn: transcript.turn(turn), call, place: waiting < 0 ? null : waiting + 1 };
+    };
+    return chunks(lines.map(row));
+  }, [lines, transcript, places]);
+  const today = new Date(now).setHours(0, 0, 0, 0);
+  // Of the lists a line needs the names of devices only: a heartbeat draws no line anew.
+  const names = useMemo(() => [...rows.device].map(([id, device]) => `${id} ${device.content.name}`).join("\n"), [rows.device]);
+  const setting = useMemo((): Setting => ({ rows, me, agent, host: hostName, today }), [names, me, agent, hostName, today]);
   const title = row?.content.title || waits[0]?.text.split("\n")[0]?.slice(0, 80) || (phase === "missing" ? words.appName : words.sessions.untitled);
 
   const wantOlder = useCallback(() => {
@@ -78,6 +97,8 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
     };
   }, [title]);
 
+  const around = pieces.findIndex((chunk) => chunk.key === scroll.around);
+  const middle = around < 0 ? pieces.length - 1 : around;
   const making = phase === "missing" && waits.length > 0;
   return (
     <main className={details ? "chat chat-details" : "chat"}>
@@ -98,19 +119,8 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
         <div className="chat-scroll" ref={scroll.box} onScroll={scroll.onScroll} tabIndex={-1}>
           <div className="chat-lines" ref={scroll.list} role="log" aria-label={words.transcript.log} aria-live="off">
             {phase === "open" ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
-            {lines.map((line) => (
-              <Line
-                key={`${line.kind} ${line.id}`}
-                line={line}
-                turn={transcript.turn(turnOf(line))}
-                call={line.kind === "approval" && line.approval.item !== null ? transcript.item(line.approval.item) : undefined}
-                place={queued.includes(turnOf(line)) ? queued.indexOf(turnOf(line)) + 1 : null}
-                rows={rows}
-                me={me}
-                agent={agent}
-                host={hostName}
-                now={now}
-              />
+            {pieces.map((chunk, at) => (
+              <Lines key={chunk.key} chunk={chunk} setting={setting} where={at >= pieces.length - NEAR_CHUNKS ? "near" : Math.abs(at - middle) <= KEPT_CHUNKS ? "far" : "away"} />
             ))}
             {waits.map((each) => (
               <PendingMessage key={each.command} message={each} session={session} now={now} dismiss={() => setDismissed((before) => new Set(before).add(each.command))} />

@@ -4,31 +4,35 @@ import { type RefObject, useCallback, useLayoutEffect, useRef, useState } from "
 const NEAR = 48;
 /** How many pixels before the top older pages are fetched. */
 const EARLY = 900;
+/** How many chunks one scrolls until what is kept in the page moves along. */
+const AROUND = 12;
 
 /**
  * Keeps the reader's position: at the end it follows what is said; anywhere else what the reader looks at stays where it is,
  * whatever grows, shrinks or is put in above.
  */
-export function useScroll(version: unknown, shown: boolean, wantOlder: () => void): { box: RefObject<HTMLDivElement | null>; list: RefObject<HTMLDivElement | null>; atEnd: boolean; toEnd: () => void; onScroll: () => void } {
+export function useScroll(version: unknown, shown: boolean, wantOlder: () => void): { box: RefObject<HTMLDivElement | null>; list: RefObject<HTMLDivElement | null>; atEnd: boolean; toEnd: () => void; onScroll: () => void; around: string | null } {
   const box = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const following = useRef(true);
   const anchor = useRef<{ element: Element; top: number } | null>(null);
   const [atEnd, setAtEnd] = useState(true);
+  const middle = useRef<string | null>(null);
+  const last = useRef(-Infinity);
+  const [around, setAround] = useState<string | null>(null);
 
   const remember = useCallback((): void => {
     const [frame, lines] = [box.current, list.current];
     if (!frame || !lines) return;
     const top = frame.getBoundingClientRect().top;
-    const { children } = lines;
-    let [low, high] = [0, children.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((children[middle]?.getBoundingClientRect().bottom ?? 0) > top) high = middle;
-      else low = middle + 1;
-    }
+    let element = firstBelow(lines.children, top);
     // What stands above the first line stays there when older lines come in below it: it is nothing to hold on to.
-    const element = children[low]?.matches(".chat-note") ? children[low + 1] : children[low];
+    if (element?.matches(".chat-note")) element = element.nextElementSibling;
+    if (element instanceof HTMLElement && element.matches(".chunk")) {
+      const { key = null } = element.dataset;
+      middle.current = key;
+      element = firstBelow(element.children, top) ?? element;
+    }
     anchor.current = element ? { element, top: element.getBoundingClientRect().top } : null;
   }, []);
 
@@ -50,6 +54,12 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     following.current = end;
     setAtEnd(end);
     remember();
+    // Not with every chunk: what is kept in the page around the reader reaches much further.
+    const bucket = Number.parseInt(middle.current ?? "", 10);
+    if (Math.abs(bucket - last.current) > AROUND) {
+      last.current = bucket;
+      setAround(middle.current);
+    }
     if (frame.scrollTop < EARLY && frame.scrollHeight > frame.clientHeight) wantOlder();
   }, [remember, wantOlder]);
 
@@ -64,14 +74,23 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
   useLayoutEffect(() => {
     const [frame, lines] = [box.current, list.current];
     if (!shown || !frame || !lines) return;
-    // The keyboard of a phone, a turned screen, a card that opens: the box or its content changed without a new version.
-    const observer = new ResizeObserver(() => {
-      if (following.current) frame.scrollTop = frame.scrollHeight;
-      else remember();
-    });
+    // The keyboard of a phone, a turned screen, a card that opens, lines above that are laid out for the first time: the box or its
+    // content changed without a new version. This comes after layout and before anything is painted.
+    const observer = new ResizeObserver(settle);
     observer.observe(frame);
     observer.observe(lines);
     return () => observer.disconnect();
-  }, [remember, shown]);
-  return { box, list, atEnd, toEnd, onScroll };
+  }, [settle, shown]);
+  return { box, list, atEnd, toEnd, onScroll, around: atEnd ? null : around };
+}
+
+/** The first of some elements, which stand one below the other, that ends below a place. */
+function firstBelow(elements: HTMLCollection, top: number): Element | null {
+  let [low, high] = [0, elements.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((elements[middle]?.getBoundingClientRect().bottom ?? 0) > top) high = middle;
+    else low = middle + 1;
+  }
+  return elements[low] ?? null;
 }
