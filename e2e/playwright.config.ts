@@ -16,6 +16,8 @@ export default defineConfig({
   expect: { timeout: 15_000 },
   reporter: [["list"], ["html", { outputFolder: `${OUT}report`, open: "never" }]],
   use: {
+    // What a worker answers, a test can neither see nor change; the offline test asks for one.
+    serviceWorkers: "block",
     launchOptions: {
       // CHROMIUM is how `cargo xtask e2e` passes the browser it found.
       executablePath: process.env.CHROMIUM_PATH ?? process.env.CHROMIUM ?? "/usr/bin/chromium",

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
@@ -35,10 +36,30 @@ function brotli(): Plugin {
   };
 }
 
+/** Tells the service worker the files of its build, and names them all together, so that another build is another worker. */
+function shell(): Plugin {
+  return {
+    name: "towline-shell",
+    apply: "build",
+    enforce: "post",
+    generateBundle(_, bundle) {
+      const worker = bundle["sw.js"];
+      if (worker?.type !== "chunk") throw new Error("the build has no service worker");
+      const built = Object.keys(bundle).filter((path) => path.startsWith("assets/"));
+      const plain = readdirSync("public").filter((path) => !path.startsWith("."));
+      const files = ["/", ...[...built, ...plain].sort().map((path) => `/${path}`)];
+      const build = createHash("sha256").update(files.join("\n"));
+      for (const path of plain) build.update(readFileSync(join("public", path)));
+      worker.code = worker.code.replace("__TOWLINE_FILES__", JSON.stringify(files).replaceAll('"', '\\"')).replace("__TOWLINE_BUILD__", build.digest("hex").slice(0, 16));
+      if (worker.code.includes("__TOWLINE_") || worker.imports.length > 0) throw new Error("the service worker is not whole");
+    },
+  };
+}
+
 const hub = process.env["TOWLINE_URL"] ?? "http://127.0.0.1:4437";
 
 export default defineConfig({
-  plugins: [react(), brotli()],
+  plugins: [react(), shell(), brotli()],
   build: {
     target: ["es2022", "safari16", "chrome107", "firefox108"],
     // Everything is a file of its own: the content security policy takes no inline script, style or font.
@@ -46,6 +67,11 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     emptyOutDir: true,
+    rolldownOptions: {
+      input: { index: "index.html", sw: "src/offline/worker.ts" },
+      // The worker has a name of its own, at the root: it may only serve what lies below it.
+      output: { entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+    },
   },
   server: {
     // The hub takes requests of its own pages only: while developing, this page speaks as one of them.

@@ -5,7 +5,7 @@
 
 /// What the UI needs of a content security policy, and nothing more: no inline script, no inline style, no other origin.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
+     img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \
      form-action 'self'; frame-ancestors 'none'";
 
 /// A built file.
@@ -64,6 +64,48 @@ mod tests {
         assert_eq!(page.matches("<script").count(), page.matches("src=\"/assets/").count(), "{page}");
         assert!(!index().immutable);
         let scripts: Vec<_> = ASSETS.iter().filter(|file| file.mime.starts_with("text/javascript")).collect();
-        assert!(!scripts.is_empty() && scripts.iter().all(|file| file.immutable && file.brotli.is_some()));
+        let (workers, parts): (Vec<&Asset>, Vec<&Asset>) = scripts.into_iter().partition(|file| file.path == "sw.js");
+        assert!(!parts.is_empty() && parts.iter().all(|file| file.immutable && file.brotli.is_some()));
+        // The worker's name stays when its content changes, which is how browsers find a newer one.
+        assert!(workers.len() == 1 && workers.iter().all(|file| !file.immutable));
+    }
+
+    #[test]
+    fn the_worker_knows_every_file_of_its_build() {
+        let worker = std::str::from_utf8(asset("sw.js").unwrap().body).unwrap();
+        for file in ASSETS.iter().filter(|file| !matches!(file.path, "sw.js" | "index.html")) {
+            assert!(worker.contains(&format!("/{}", file.path)), "{}", file.path);
+        }
+        assert!(!worker.contains("__TOWLINE_"), "{worker}");
+    }
+
+    /// What a phone on a bad network has to fetch before it shows anything: the script that the page names and all that this one
+    /// imports at once, as it is sent.
+    #[test]
+    fn the_first_load_is_at_most_200_kb_of_script() {
+        let text = |asset: &'static Asset| std::str::from_utf8(asset.body).unwrap();
+        let mut wanted: Vec<&'static Asset> = Vec::new();
+        let mut look = vec![text(index())];
+        while let Some(source) = look.pop() {
+            for (at, _) in source.match_indices(".js\"") {
+                let start = source[..at].rfind('"').map_or(0, |quote| quote + 1);
+                let statement = source[..start].trim_end_matches('"').trim_end();
+                // `import("…")` comes later, when it is asked for; `from "…"`, `import "…"` and the page's own tags come at once.
+                if !["from", "import", "src=", "href="].iter().any(|word| statement.ends_with(word)) {
+                    continue;
+                }
+                let name = source[start..at].rsplit('/').next().unwrap_or_default();
+                let Some(part) = asset(&format!("assets/{name}.js")) else { continue };
+                if !wanted.contains(&part) {
+                    wanted.push(part);
+                    look.push(text(part));
+                }
+            }
+        }
+        let bytes: usize = wanted.iter().map(|part| part.brotli.map_or(part.body.len(), <[u8]>::len)).sum();
+        assert!(!wanted.is_empty());
+        assert!(bytes <= 200_000, "{bytes} bytes in {} files", wanted.len());
+        // If this is far off, the search above has lost the script.
+        assert!(bytes > 50_000, "{bytes} bytes in {} files", wanted.len());
     }
 }

@@ -5,6 +5,7 @@ import { App } from "./app/App";
 import { follow, parse, takeFragment } from "./app/router";
 import { Hub } from "./hub/hub";
 import { listenForInstall } from "./offline/install";
+import { register } from "./offline/register";
 import { Pair } from "./screens/pair/Pair";
 
 const root = document.getElementById("root");
@@ -17,6 +18,7 @@ if (parse(location.pathname).screen === "pair") {
 } else {
   follow();
   listenForInstall();
+  register();
   const hub = new Hub();
   createRoot(root).render(<App hub={hub} />);
   void hub.start();

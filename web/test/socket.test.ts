@@ -220,6 +220,28 @@ describe("an end", () => {
     for (const code of [1000, 1001, 1006, 1012, 4999]) expect(reaction(code).do).toBe("redial");
   });
 
+  it("says that sockets are blocked when the hub answers over HTTP and no socket is to be had, and not when nothing answers", async () => {
+    for (const [enrolled, blocked] of [
+      [() => Promise.resolve(true), true],
+      [() => Promise.reject(new Error("no network")), false],
+    ] as const) {
+      const { socket, wire, wires, time } = world({ enrolled });
+      const dialled = (): void => {
+        for (const before = wires.length; wires.length === before; ) time.pass(100);
+      };
+      socket.start();
+      for (let attempt = 0; attempt < 3; attempt += 1) {
+        if (attempt > 0) dialled();
+        wire().onclose?.({ code: 1006 });
+        await new Promise((resolve) => setTimeout(resolve, 0));
+      }
+      expect(socket.connection.get()).toMatchObject({ state: "waiting", blocked });
+      dialled();
+      wire().welcome();
+      expect(socket.connection.get().state).toBe("live");
+    }
+  });
+
   it("before the greeting asks over HTTP whether the device is still enrolled", async () => {
     const { socket, wire } = world({ enrolled: () => Promise.resolve(false) });
     socket.start();

@@ -9,6 +9,7 @@ use protocol::id::RequestId;
 use tracing::Instrument;
 
 use super::error::{problem_of, write};
+use super::gate;
 use crate::hub::Hub;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -18,13 +19,12 @@ const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-poli
 const NO_CONTENT: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Headers of every answer that has not set them itself.
-const HEADERS: [(HeaderName, &str); 7] = [
+const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CONTENT_SECURITY_POLICY, NO_CONTENT),
     (header::CACHE_CONTROL, "no-store"),
-    (OPENER, "same-origin"),
     (RESOURCE, "same-origin"),
 ];
 
@@ -33,6 +33,7 @@ pub(super) async fn finish(State(hub): State<Hub>, mut request: Request, next: N
     request.extensions_mut().insert(id);
     // The path only: a query is nobody's business in a log.
     let span = tracing::debug_span!("request", %id, method = %request.method(), path = request.uri().path());
+    let trusted = hub.inner.options.secure || gate::is_for_this_machine(request.headers(), request.uri());
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     tracing::debug!(parent: &span, status = status.as_u16(), "answered");
@@ -44,6 +45,10 @@ pub(super) async fn finish(State(hub): State<Hub>, mut request: Request, next: N
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(id.to_string()) {
         headers.insert(REQUEST_ID, value);
+    }
+    // Browsers take it from origins that they trust only, and warn of it elsewhere.
+    if trusted {
+        headers.insert(OPENER, HeaderValue::from_static("same-origin"));
     }
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

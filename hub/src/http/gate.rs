@@ -119,6 +119,11 @@ fn origin(options: &Options, parts: &Parts) -> Option<bool> {
     Some(matches!((here, there), (Some(here), Some(there)) if here.eq_ignore_ascii_case(there)))
 }
 
+/// Whether a request is for this machine by a name that is only its own, which browsers trust without TLS.
+pub(super) fn is_for_this_machine(headers: &HeaderMap, uri: &http::Uri) -> bool {
+    authority(headers, uri).is_some_and(is_this_machine)
+}
+
 /// Whether an authority is of this machine, whatever network it is on.
 fn is_this_machine(authority: &str) -> bool {
     let Some(name) = name_of(authority) else { return false };

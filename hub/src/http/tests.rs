@@ -226,6 +226,17 @@ async fn every_refusal_is_a_problem_with_a_request_id_and_safe_headers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_opener_policy_is_sent_where_browsers_take_it() {
+    let world = World::new().await;
+    let app = router(world.hub.clone());
+    for (host, sent) in [("localhost:7433", true), ("[::1]:7433", true), ("evil.example", false), ("10.77.0.1", false)] {
+        let request = Request::get("/").header("host", host).body(Body::empty()).unwrap();
+        let (_, headers, _) = send(&app, request).await;
+        assert_eq!(headers.contains_key("cross-origin-opener-policy"), sent, "{host}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_kind_and_a_forged_field_are_told_apart_and_audited() {
     let world = World::new().await;
     let app = router(world.hub.clone());

@@ -1,5 +1,6 @@
 import { Suspense, lazy, useEffect, useRef, useState } from "react";
 import type { Hub } from "../hub/hub";
+import { waitingWords } from "../hub/outbox";
 import { useStore } from "../hub/store";
 import { Written } from "../parts/Written";
 import { NewChat } from "../screens/new/NewChat";
@@ -43,7 +44,7 @@ function Door() {
     // The hub speaks another protocol than this page: the page that it serves now speaks it.
     if (old) void hub.fresh.look().then(() => (hub.fresh.newer.get() !== null && hub.fresh.mayLoad() ? hub.fresh.load() : undefined));
   }, [old, hub]);
-  if (phase === "unreachable") return <Alone title={words.boot.unreachableTitle} text={words.boot.unreachable} />;
+  if (phase === "unreachable") return <NoHub />;
   if (phase !== "ready") return <Alone title={words.boot.starting} />;
   if (connection.state === "stopped" && connection.why === "forbidden") return <Alone title={words.boot.forbiddenTitle} text={words.boot.forbidden} />;
   if (old) {
@@ -56,6 +57,33 @@ function Door() {
     );
   }
   return <Rooms />;
+}
+
+/** Without a hub there are no chats to show; what was written on this device is, because that is all that could be lost. */
+function NoHub() {
+  const hub = useHub();
+  const waits = waitingWords(hub.kept);
+  const drafts = hub.drafts.all().map(([, text]) => text);
+  return (
+    <Alone title={words.boot.unreachableTitle} text={words.boot.unreachable}>
+      <Words title={words.boot.willBeSent} texts={waits} />
+      <Words title={words.boot.drafts} texts={drafts} />
+    </Alone>
+  );
+}
+
+function Words({ title, texts }: { title: string; texts: string[] }) {
+  if (texts.length === 0) return null;
+  return (
+    <section className="alone-words">
+      <h3 className="small soft">{title}</h3>
+      <ul>
+        {texts.map((text, at) => (
+          <li key={at}>{text}</li>
+        ))}
+      </ul>
+    </section>
+  );
 }
 
 function Alone({ title, text, children }: { title: string; text?: string; children?: React.ReactNode }) {

@@ -18,6 +18,7 @@ export function Keys({ close }: { close: () => void }) {
           </div>
         ))}
       </dl>
+      <p className="small soft">{words.keys.off}</p>
       <form method="dialog">
         <button type="submit" className="button button-wide">
           {words.close}

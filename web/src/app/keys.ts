@@ -1,7 +1,9 @@
 import { useEffect, useRef } from "react";
+import { useHub } from "./context";
 
 /** Single keys that do something while no text is being typed. */
 export function useKeys(keys: Record<string, () => void>): void {
+  const hub = useHub();
   const latest = useRef(keys);
   latest.current = keys;
   useEffect(() => {
@@ -9,6 +11,8 @@ export function useKeys(keys: Record<string, () => void>): void {
       if (event.defaultPrevented || event.isComposing || event.metaKey || event.ctrlKey || event.altKey) return;
       const target = event.target instanceof HTMLElement ? event.target : null;
       if (target?.closest("input, textarea, select, [contenteditable]")) return;
+      // What lies below an open dialog is out of reach for the keyboard too.
+      if (!hub.keys.get() || document.querySelector("dialog[open]")) return;
       const act = latest.current[event.key];
       if (!act) return;
       event.preventDefault();
@@ -16,5 +20,5 @@ export function useKeys(keys: Record<string, () => void>): void {
     };
     window.addEventListener("keydown", press);
     return () => window.removeEventListener("keydown", press);
-  }, []);
+  }, [hub]);
 }

@@ -1,3 +1,4 @@
+import { takeOver } from "../offline/register";
 import { PREFIX } from "./kept";
 import { Store } from "./store";
 
@@ -49,7 +50,7 @@ export class Fresh {
     } catch {
       // Then only a person loads it again.
     }
-    location.reload();
+    void takeOver().finally(() => location.reload());
   }
 }
 

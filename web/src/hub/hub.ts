@@ -26,6 +26,8 @@ export class Hub {
   readonly api = new Api();
   readonly kept = new Kept();
   readonly fresh = new Fresh();
+  /** Whether single keys do something on this device. */
+  readonly keys = new Store(true);
   readonly drafts = new Drafts(this.kept);
   readonly reading = new Reading(this.api);
   readonly socket: HubSocket;
@@ -51,6 +53,7 @@ export class Hub {
   async start(): Promise<void> {
     try {
       await this.#begun;
+      this.keys.set(this.kept.get("keys") !== "off");
       if (this.#stopped) return;
       const me = await this.api.me();
       if (this.#stopped) return;
@@ -84,6 +87,13 @@ export class Hub {
     const away = this.rows.get().host.get(host)?.presence !== "online";
     const keeps = body.kind === "send_prompt" || body.kind === "start_session";
     return away && keeps ? KEEP_MS : null;
+  }
+
+  /** Switches single keys on or off on this device: they get in the way of some who speak or have a tremor. */
+  setKeys(on: boolean): void {
+    if (on) this.kept.remove("keys");
+    else this.kept.set("keys", "off");
+    this.keys.set(on);
   }
 
   forget(command: string): void {
@@ -185,7 +195,9 @@ export class Hub {
       await this.api.me();
       return true;
     } catch (error) {
-      return !(error instanceof ApiError && error.problem.code === "unauthenticated");
+      // Whether the device is still enrolled is not known where the hub does not answer.
+      if (!(error instanceof ApiError)) throw error;
+      return error.problem.code !== "unauthenticated";
     }
   }
 }

@@ -19,7 +19,8 @@ export type Connection =
   | { state: "idle" }
   | { state: "connecting" }
   | { state: "live" }
-  | { state: "waiting"; retryAtMs: number }
+  /** `blocked`: the hub answers over HTTP, and something on the way takes no socket. */
+  | { state: "waiting"; retryAtMs: number; blocked: boolean }
   | { state: "offline" }
   | { state: "stopped"; why: Stopped };
 
@@ -52,7 +53,10 @@ export type Welcome = Extract<ServerFrame, { type: "welcome" }>;
 
 export interface SocketOptions {
   dial(): Wire;
-  /** Asks over HTTP whether this device is still enrolled; a socket cannot tell a 401 from a lost network. */
+  /**
+   * Asks over HTTP whether this device is still enrolled; a socket cannot tell a 401 from a lost network. Rejects when the hub does not
+   * answer there either.
+   */
   enrolled(): Promise<boolean>;
   online?(): boolean;
   timing?: Timing;
@@ -72,6 +76,9 @@ interface Wanted {
   from: string;
   feeder: Feeder;
 }
+
+/** After how many tries in a row a socket that is not to be had is said to be blocked: once may be a hub that just starts. */
+const BARRED = 3;
 
 interface Pending {
   req: number;
@@ -96,6 +103,8 @@ export class HubSocket {
   #wire: Wire | null = null;
   #greeted = false;
   #attempt = 0;
+  /** How often in a row the hub answered over HTTP while the socket was not to be had. */
+  #barred = 0;
   #number = 0;
   #stopTimer: () => void = () => {};
 
@@ -261,6 +270,7 @@ export class HubSocket {
   #greet(welcome: Welcome): void {
     this.#greeted = true;
     this.#attempt = 0;
+    this.#barred = 0;
     this.#watch(LIMITS.silenceMs);
     this.welcome.set(welcome);
     for (const wanted of this.#wanted) this.#ask(wanted);
@@ -325,10 +335,12 @@ export class HubSocket {
     void this.#options.enrolled().then(
       (enrolled) => {
         if (this.connection.get().state !== "connecting" || this.#wire) return;
+        this.#barred += 1;
         if (enrolled) this.#again(then.pause);
         else this.stop("auth");
       },
       () => {
+        this.#barred = 0;
         if (this.connection.get().state === "connecting" && !this.#wire) this.#again(then.pause);
       },
     );
@@ -338,7 +350,7 @@ export class HubSocket {
     const wait = pauseMs(pause === "soon" ? 1 : this.#attempt, this.#timing.random());
     this.#attempt += 1;
     if (this.#options.online?.() === false) this.connection.set({ state: "offline" });
-    else this.connection.set({ state: "waiting", retryAtMs: this.#timing.now() + wait });
+    else this.connection.set({ state: "waiting", retryAtMs: this.#timing.now() + wait, blocked: this.#barred >= BARRED });
     this.#stopTimer();
     this.#stopTimer = this.#timing.after(wait, () => this.#open());
   }

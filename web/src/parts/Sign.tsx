@@ -23,8 +23,8 @@ export function SignDrawing({ line, size = 44 }: { line: Line; size?: number }) 
   );
 }
 
-/** The sign with the connection's state in words; it says "live" only after the hub has answered on this very socket. */
-export function Sign({ flowing }: { flowing: boolean }) {
+/** The sign with the connection's state in words (`quiet`: another one on the page announces them); it says "live" only after the hub has answered on this very socket. */
+export function Sign({ flowing, quiet = false }: { flowing: boolean; quiet?: boolean }) {
   const connection = useStore(useHub().socket.connection);
   const said = useSaid(connection);
   const live = connection.state === "live";
@@ -37,7 +37,7 @@ export function Sign({ flowing }: { flowing: boolean }) {
         </span>
       )}
       <SignDrawing line={line} />
-      <span className="unseen" role="status">
+      <span className="unseen" role={quiet ? undefined : "status"}>
         {words.connection.label(live ? words.connection.live : settled(connection))}
       </span>
     </span>
@@ -54,7 +54,7 @@ function settled(connection: Connection): string {
     case "stopped":
       return words.connection.stopped;
     case "waiting":
-      return words.connection.reconnecting(0);
+      return connection.blocked ? words.connection.blocked(0) : words.connection.reconnecting(0);
     default:
       return words.connection.connecting;
   }
@@ -70,5 +70,6 @@ function useSaid(connection: Connection): string {
     return () => clearInterval(timer);
   }, [waiting]);
   if (connection.state !== "waiting") return settled(connection);
-  return words.connection.reconnecting(Math.max(0, Math.ceil((connection.retryAtMs - now) / 1000)));
+  const say = connection.blocked ? words.connection.blocked : words.connection.reconnecting;
+  return say(Math.max(0, Math.ceil((connection.retryAtMs - now) / 1000)));
 }

@@ -114,6 +114,7 @@ export const en = {
     connecting: "connecting",
     reconnecting: (seconds: number): string => (seconds > 0 ? `reconnecting in ${seconds} s` : "reconnecting"),
     offline: "offline: will send later",
+    blocked: (seconds: number): string => `live updates are blocked on this network${seconds > 0 ? `, trying again in ${seconds} s` : ""}`,
     stopped: "disconnected",
     label: (state: string): string => `Connection: ${state}`,
   },
@@ -122,7 +123,9 @@ export const en = {
     starting: "Looking for your hub",
     unreachableTitle: "The hub does not answer",
     unreachable:
-      "This page came from it, so it was there a moment ago. See whether Towline still runs on that machine and whether this device is on the same network. Trying again by itself.",
+      "See whether Towline runs on that machine and whether this device is on the same network. Trying again by itself; nothing was lost.",
+    willBeSent: "Goes out when the hub answers",
+    drafts: "Written here and not sent",
     forbiddenTitle: "This device may not look here",
     forbidden: "It is enrolled, but without the right to read. Ask the person whose machine it is.",
     upgradeTitle: "This page is of another version",
@@ -366,6 +369,9 @@ export const en = {
   },
 
   keys: {
+    single: "Single keys do something while nothing is typed",
+    section: "Keyboard",
+    off: "Single keys can be switched off under Devices.",
     title: "Keys",
     rows: [
       ["/", "search chats"],
@@ -375,6 +381,8 @@ export const en = {
       ["d", "deny"],
       [".", "stop"],
       ["?", "these keys"],
+      ["Esc", "close, or leave the search"],
+      ["Ctrl Enter", "send from any keyboard"],
     ] as const,
   },
 

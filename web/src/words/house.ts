@@ -58,6 +58,7 @@ export const house = {
 
   machines: {
     online: "Online.",
+    never: "never connected",
     version: (version: string): string => `Towline ${version}`,
     hubUnreachable: "Not known now: this device has no connection to the hub.",
     disabled: "Offline: remote access is switched off there. Switch it on at the machine.",

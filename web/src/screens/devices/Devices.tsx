@@ -25,6 +25,7 @@ export function Devices() {
   const rows = useRows();
   const now = useNow();
   const connected = useConnected();
+  const keys = useStore(hub.keys);
   const manages = me?.about.rights.includes("manage") ?? false;
   const others = useMemo(
     () => [...rows.device].filter(([id, device]) => id !== me?.device && device.revokedAtMs === null && device.kind !== "node").sort((a, b) => b[1].createdAtMs - a[1].createdAtMs),
@@ -81,6 +82,13 @@ export function Devices() {
           </div>
         </section>
         <Machines now={now} />
+        <section className="house-part" aria-labelledby="keyboard">
+          <h2 id="keyboard">{words.keys.section}</h2>
+          <label className="house-row house-check">
+            <input type="checkbox" checked={keys} onChange={(event) => hub.setKeys(event.target.checked)} />
+            {words.keys.single}
+          </label>
+        </section>
         <Install />
         {manages ? <Audit now={now} /> : null}
       </div>

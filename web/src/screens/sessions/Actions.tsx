@@ -38,6 +38,12 @@ function Sheet({ id, session }: { id: string; session: Session }) {
     return () => box?.close();
   }, []);
 
+  // The button that led to the next step is gone: the focus goes to what that step is about.
+  const head = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (step !== "menu" && step !== "rename") head.current?.focus();
+  }, [step]);
+
   const act = async (call: () => Promise<void>, then: () => void): Promise<void> => {
     setBusy(true);
     setFailed("");
@@ -77,7 +83,7 @@ function Sheet({ id, session }: { id: string; session: Session }) {
   return (
     <dialog ref={dialog} className="sheet" aria-labelledby={heading} onClose={() => asked.set(null)} onClick={(event) => (event.target === dialog.current ? dialog.current.close() : undefined)}>
       <div className="sheet-body">
-        <h2 id={heading} className="sheet-title">
+        <h2 ref={head} tabIndex={-1} id={heading} className="sheet-title">
           {step === "remove" ? words.actions.removeTitle : words.actions.title(title)}
         </h2>
         {step === "menu" ? (

@@ -14,7 +14,7 @@ export function Hosts({ now }: { now: number }) {
         <li key={id} className={live ? `host host-${host.presence}` : "host"}>
           <span className="host-name">{host.content.name}</span>
           <span className="host-dot" aria-hidden="true" />
-          <span>{live ? words.presence(host.presence, ago(host.seenAtMs, now)) : words.presenceUnknown}</span>
+          <span>{!live ? words.presenceUnknown : host.generation === 0 ? words.machines.never : words.presence(host.presence, ago(host.seenAtMs, now))}</span>
         </li>
       ))}
     </ul>

@@ -57,7 +57,7 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
     <Frame className="sessions" aria-label={words.sessions.title}>
       <header className="sessions-head">
         <h1 className="sessions-name">{words.appName}</h1>
-        <Sign flowing={all.some((row) => row.need === "working")} />
+        <Sign flowing={all.some((row) => row.need === "working")} quiet={current !== null} />
       </header>
       <div className="sessions-list">
         <Claims />

@@ -4,6 +4,7 @@ import { Icon } from "../../parts/Icon";
 import type { Choice, PlanEntry, Session, Turn } from "../../protocol/generated";
 import type { Entry } from "../../session/entries";
 import { words } from "../../words";
+import { asked } from "../sessions/asked";
 import { Plan } from "./Item";
 
 interface Props {
@@ -83,6 +84,9 @@ export function Details({ id, session, turns, lines, close }: Props) {
           {cost > 0 ? <p className="small soft">{words.details.cost(`$${(cost / 1e6).toFixed(2)}`)}</p> : null}
         </section>
       ) : null}
+      <button type="button" className="button button-wide" aria-haspopup="dialog" onClick={() => asked.set(id)}>
+        {words.actions.manage}
+      </button>
     </aside>
   );
 }
