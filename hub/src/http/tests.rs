@@ -229,7 +229,8 @@ async fn every_refusal_is_a_problem_with_a_request_id_and_safe_headers() {
 async fn the_opener_policy_is_sent_where_browsers_take_it() {
     let world = World::new().await;
     let app = router(world.hub.clone());
-    for (host, sent) in [("localhost:7433", true), ("[::1]:7433", true), ("evil.example", false), ("10.77.0.1", false)] {
+    for (host, sent) in [("localhost:7433", true), ("[::1]:7433", true), ("evil.example", false), ("10.77.0.1", false)]
+    {
         let request = Request::get("/").header("host", host).body(Body::empty()).unwrap();
         let (_, headers, _) = send(&app, request).await;
         assert_eq!(headers.contains_key("cross-origin-opener-policy"), sent, "{host}");
