@@ -8,7 +8,10 @@ import { type FakeWire, type ManualTime, world } from "./world";
 afterEach(() => vi.unstubAllGlobals());
 
 const body = (text: string): CommandBody => ({ kind: "send_prompt", session: "ses_1", content: { text } }) as CommandBody;
-const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+/** As many turns of the clock as the longest chain of what is played here needs; how busy the machine is does not matter. */
+const settle = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 0));
+};
 
 interface Page {
   kept: Kept;
