@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use store::SqliteStore;
-use streams::http::{Access, HttpOptions, open_access, router};
+use streams::http::{Access, HttpOptions, Metrics, Quota, Router, metrics_router, open_access, router};
 use streams::{Reach, Streams as Service, Subscriptions};
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
@@ -42,6 +42,8 @@ const MAX_APPEND_BYTES: usize = 64 * 1024 * 1024;
 #[serde(rename_all = "camelCase")]
 struct Ready {
     url: String,
+    /// Where to scrape, when asked for.
+    metrics_url: Option<String>,
 }
 
 /// Serves until a signal.
@@ -71,25 +73,61 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     options.long_poll = wish.long_poll_timeout;
     options.cors = true;
     options.max_append_bytes = MAX_APPEND_BYTES;
+    options.quota = Quota { writes_per_second: wish.max_writes_per_second, stream_bytes: wish.max_stream_bytes };
+    let metrics = Arc::new(Metrics::default());
+    options.metrics = Some(Arc::clone(&metrics));
+    let numbers = metrics_router(metrics, service.clone());
     let router = router(service.clone(), options);
+    let scrapes = match wish.metrics_listen {
+        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| busy(address, error))?),
+        None => None,
+    };
     let listener = TcpListener::bind(wish.listen).await;
     let listener = listener.map_err(|error| busy(wish.listen, error))?;
     let address = listener.local_addr().map_err(|error| CommandError::new(Kind::Config, error))?;
-    let ready = Ready { url: format!("http://{address}") };
+    let scraped_at = scrapes.as_ref().map(TcpListener::local_addr).transpose();
+    let scraped_at = scraped_at.map_err(|error| CommandError::new(Kind::Config, error))?;
+    let metrics_url = scraped_at.map(|address| format!("http://{address}/metrics"));
+    let ready = Ready { url: format!("http://{address}"), metrics_url };
     out.either(&ready, || ready.url.clone())?;
 
     let waking = tokio::spawn({
         let stop = stop.clone();
         async move { subscriptions.run(stop).await }
     });
-    let (mut listener, connections) = (Plain(listener), TaskTracker::new());
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let (connections, places) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    let scraped = async {
+        match scrapes {
+            Some(listener) => accept(listener, numbers, &connections, &places, &stop).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = accept(listener, router, &connections, &places, &stop) => {}
+        () = scraped => {}
+        () = signals.next() => {}
+    }
+    stop.cancel();
+    connections.close();
+    connections.wait().await;
+    // It ends with the token; what it was about to send is sent after the next start.
+    drop(waking.await);
+    service.drained().await;
+    tokio::task::spawn_blocking(move || store.close()).await.map_err(|error| CommandError::new(Kind::Bug, error))
+}
+
+/// Serves who connects, until it is dropped; connections go on until `stop`.
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    connections: &TaskTracker,
+    places: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) {
+    let mut listener = Plain(listener);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let io = tokio::select! {
-            (io, _) = hub::Listener::accept(&mut listener) => io,
-            () = signals.next() => break,
-        };
+        let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
+        let (io, _) = hub::Listener::accept(&mut listener).await;
         let (service, stop) = (TowerToHyperService::new(router.clone()), stop.clone());
         connections.spawn(async move {
             let mut builder = http1::Builder::new();
@@ -108,13 +146,6 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
             drop(place);
         });
     }
-    stop.cancel();
-    connections.close();
-    connections.wait().await;
-    // It ends with the token; what it was about to send is sent after the next start.
-    drop(waking.await);
-    service.drained().await;
-    tokio::task::spawn_blocking(move || store.close()).await.map_err(|error| CommandError::new(Kind::Bug, error))
 }
 
 /// An address could not be listened on.

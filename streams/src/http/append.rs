@@ -9,6 +9,8 @@ use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use store::{Append, Batch, CommitError, Conflict, Done, Head, Producer};
 
+use tokio::time::Instant;
+
 use super::Face;
 use super::headers::{self, Reply, name};
 use super::problem::Problem;
@@ -19,6 +21,7 @@ impl Face {
         let producer = headers::producer(&parts.headers)?;
         let close = headers::wants_close(&parts.headers);
         let seq = headers::text(&parts.headers, &name::SEQ)?.map(str::to_owned);
+        let expected = headers::expected(&parts.headers)?;
         let content_type = headers::content_type(&parts.headers)?;
         let body = self.body(body).await?;
         let now = self.options.clock.now();
@@ -33,12 +36,24 @@ impl Face {
         }
         let messages = messages(&head, content_type.as_deref(), body)?;
         let close_only = messages.is_empty();
-        let append = Append { stream: stream.clone(), messages, expected: None, producer, seq, close };
+        let size = messages.iter().map(bytes::Bytes::len).sum();
+        // A producer that repeats itself adds nothing, and is told so by the store.
+        if !head.closed {
+            self.options.quota.fits(&head, size)?;
+        }
+        let began = Instant::now();
+        let append = Append { stream: stream.clone(), messages, expected, producer, seq, close };
         let producer = append.producer.clone();
         let mut batch = Batch::of(append);
         batch.operations.extend(life.renewal(&stream, now));
         match self.streams.commit(batch).await {
-            Ok(done) => answer(&stream, producer.as_ref(), done.first(), close, close_only),
+            Ok(done) => {
+                if let (Some(metrics), Some(Done::Appended(_))) = (&self.options.metrics, done.first()) {
+                    metrics.appended(size, began.elapsed());
+                }
+                answer(&stream, producer.as_ref(), done.first(), close, close_only)
+            }
+            Err(CommitError::Conflict { conflict: Conflict::Tail { tail, .. }, .. }) => Err(elsewhere(tail)),
             // Somebody closed it between our look and our commit: closing again is done already.
             Err(CommitError::Conflict { conflict: Conflict::Closed { tail, .. }, .. })
                 if close_only && producer.is_none() =>
@@ -48,6 +63,17 @@ impl Face {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The stream does not end where `If-Match` says.
+fn elsewhere(tail: Offset) -> Problem {
+    Problem::new(
+        StatusCode::PRECONDITION_FAILED,
+        "tail_mismatch",
+        "The stream ends elsewhere",
+        format!("It ends at {tail}."),
+    )
+    .with(name::NEXT_OFFSET, tail.to_string())
 }
 
 /// What a body adds to a stream.

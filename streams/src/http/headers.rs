@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::problem::Problem;
+use protocol::offset::Offset;
 use store::Producer;
 
 /// The names.
@@ -33,10 +34,10 @@ pub(super) mod name {
 /// The methods of a stream.
 pub(super) const METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 
-const REQUEST_HEADERS: &str = "authorization, content-type, if-none-match, stream-seq, stream-ttl, stream-expires-at, \
+const REQUEST_HEADERS: &str = "authorization, content-type, if-match, if-none-match, stream-seq, stream-ttl, stream-expires-at, \
     stream-closed, stream-forked-from, stream-fork-offset, stream-fork-sub-offset, producer-id, producer-epoch, producer-seq";
 
-const RESPONSE_HEADERS: &str = "etag, location, stream-next-offset, stream-up-to-date, stream-closed, stream-cursor, \
+const RESPONSE_HEADERS: &str = "etag, location, retry-after, stream-next-offset, stream-up-to-date, stream-closed, stream-cursor, \
     stream-ttl, stream-expires-at, stream-sse-data-encoding, producer-epoch, producer-seq, producer-expected-seq, \
     producer-received-seq";
 
@@ -51,6 +52,8 @@ pub(super) fn allow_other_origins(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(REQUEST_HEADERS));
+    // Two hours: the longest that browsers keep to.
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(RESPONSE_HEADERS));
 }
 
@@ -121,6 +124,20 @@ pub(super) fn media(content_type: &str) -> &str {
 /// Whether a stream of this type is in JSON mode.
 pub(super) fn is_json(content_type: &str) -> bool {
     media(content_type) == "application/json"
+}
+
+/// The offset at which the stream must end for an append, by `If-Match: "<offset>"`; `*` asks only that the stream be there.
+pub(super) fn expected(headers: &HeaderMap) -> Result<Option<Offset>, Problem> {
+    match text(headers, &header::IF_MATCH)? {
+        None | Some("*") => Ok(None),
+        Some(tag) => tag.trim_matches('"').parse().map(Some).map_err(|_| {
+            Problem::bad(
+                "if_match_invalid",
+                "If-Match is no offset",
+                "An append is matched by the Stream-Next-Offset that it follows.",
+            )
+        }),
+    }
 }
 
 /// The producer's place; all three headers or none.

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::event::{self, Control, Encoding};
 use super::headers::{Reply, name};
+use super::metrics::{Metrics, Open};
 use super::problem::Problem;
 use super::read::{CACHE, body};
 use super::{Face, HttpOptions, cursor};
@@ -29,6 +30,7 @@ impl Face {
         seen: Option<&str>,
     ) -> Result<Response, Problem> {
         let options = &self.options;
+        let _open = options.metrics.as_ref().map(Metrics::opened);
         let mut follower = self.streams.follow(stream, from).await?;
         let mut chunk = follower.take(options.page_bytes, MAX_PAGE_MESSAGES).await?;
         if chunk.messages.is_empty() && !chunk.closed {
@@ -69,6 +71,7 @@ impl Face {
         let encoding = Encoding::of(&head.content_type);
         let feed = Feed {
             ends: Instant::now() + self.options.sse_lifetime,
+            _open: self.options.metrics.as_ref().map(Metrics::opened),
             streams: self.streams.clone(),
             options: self.options.clone(),
             begun: false,
@@ -94,6 +97,7 @@ impl Face {
 /// The body of an SSE response. It reads on only when the connection has taken what was read before.
 #[derive(Debug)]
 struct Feed {
+    _open: Option<Open>,
     streams: Streams,
     options: HttpOptions,
     stream: StreamPath,

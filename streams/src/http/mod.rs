@@ -7,7 +7,9 @@ mod event;
 mod fork;
 mod headers;
 mod live;
+mod metrics;
 mod problem;
+mod quota;
 mod read;
 mod subscription;
 #[cfg(test)]
@@ -17,7 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+pub use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -29,8 +31,12 @@ use protocol::time::Clock;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Streams, Subscriptions, lifetime};
+pub use metrics::{Metrics, metrics_router};
+pub use quota::Quota;
+
 use headers::name;
 use problem::Problem;
+use quota::Bucket;
 use subscription::RESERVED;
 
 /// The path below which streams live, and which the router serves.
@@ -72,6 +78,10 @@ pub struct HttpOptions {
     pub page_bytes: usize,
     /// Who is woken when streams grow; `None`: the reserved paths are not served.
     pub subscriptions: Option<Subscriptions>,
+    /// How much may be written.
+    pub quota: Quota,
+    /// Where to count what is done.
+    pub metrics: Option<Arc<Metrics>>,
     /// Whether clients reach the server by HTTPS, for `Location`.
     pub secure: bool,
     /// Whether pages of other origins may use the streams.
@@ -92,6 +102,8 @@ impl HttpOptions {
             max_append_bytes: protocol::limits::MAX_APPEND_BYTES,
             page_bytes: protocol::limits::MAX_PAGE_BYTES,
             subscriptions: None,
+            quota: Quota::default(),
+            metrics: None,
             secure: false,
             cors: false,
             shutdown,
@@ -120,7 +132,7 @@ pub fn open_access() -> Arc<Access> {
 
 /// The streams of a service below `/v1/stream/`.
 pub fn router(streams: Streams, options: HttpOptions) -> Router {
-    let face = Arc::new(Face { streams, options });
+    let face = Arc::new(Face { streams, options, bucket: Bucket::default() });
     Router::new().route(&format!("{ROOT}{{*path}}"), any(serve)).with_state(face)
 }
 
@@ -128,13 +140,18 @@ pub fn router(streams: Streams, options: HttpOptions) -> Router {
 struct Face {
     streams: Streams,
     options: HttpOptions,
+    bucket: Bucket,
 }
 
 async fn serve(State(face): State<Arc<Face>>, request: Request) -> Response {
+    let method = request.method().clone();
     let mut response = match face.dispatch(request).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     };
+    if let Some(metrics) = &face.options.metrics {
+        metrics.answered(&method, response.status().as_u16());
+    }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let origin = if face.options.cors { "cross-origin" } else { "same-origin" };
@@ -162,6 +179,9 @@ impl Face {
         };
         let stream = path(&parts)?;
         (self.options.access)(&parts, &stream, action).map_err(Problem::Denied)?;
+        if matches!(action, Action::Create | Action::Append) {
+            self.bucket.take(&self.options.quota, self.options.clock.now())?;
+        }
         match action {
             Action::Create => self.create(&parts, stream, body).await,
             Action::Append => self.append(&parts, stream, body).await,

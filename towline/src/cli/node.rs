@@ -145,6 +145,15 @@ pub(crate) struct Streams {
     /// The address to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4437")]
     pub(crate) listen: SocketAddr,
+    /// Where to answer `GET /metrics` for Prometheus, without a credential
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Most writes a second, of all clients together
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_writes_per_second: Option<u32>,
+    /// Most bytes that one stream holds
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_stream_bytes: Option<u64>,
     /// Let webhooks reach addresses near this machine; may be given again
     #[arg(long, value_name = "WHERE")]
     pub(crate) webhooks_to: Vec<Near>,

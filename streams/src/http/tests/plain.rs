@@ -1,6 +1,7 @@
 //! Creating, appending, reading, closing, deleting.
 
 use super::*;
+use crate::http::Quota;
 
 const JSON: &str = "content-type: application/json";
 const TEXT: &str = "content-type: text/plain";
@@ -172,6 +173,42 @@ async fn refusals_are_problems_with_the_security_headers() {
     }
     let past = "a?offset=0000000000000000_0000000000000009";
     assert_eq!(world.get(past).await.status, 400);
+}
+
+#[tokio::test]
+async fn an_append_may_name_the_end_that_it_follows() {
+    let world = World::new();
+    let end = world.ask("PUT", "s", &[TEXT], "a").await.next();
+    let matching = format!("if-match: \"{end}\"");
+    assert_eq!(world.ask("POST", "s", &[TEXT, &matching], "b").await.status, 204);
+    let late = world.ask("POST", "s", &[TEXT, &matching], "c").await;
+    assert_eq!((late.status.as_u16(), late.next().ends_with('2')), (412, true));
+    assert_eq!(world.ask("POST", "s", &[TEXT, &matching, "stream-closed: true"], "").await.status, 412);
+    assert_eq!(world.ask("POST", "s", &[TEXT, "if-match: x"], "c").await.status, 400);
+    assert_eq!(world.ask("POST", "s", &[TEXT, "if-match: *"], "c").await.status, 204);
+    assert_eq!(world.ask("POST", "none", &[TEXT, "if-match: *"], "c").await.status, 404);
+    let producer =
+        ["producer-id: p", "producer-epoch: 0", "producer-seq: 0", TEXT, &format!("if-match: {}", late.next())];
+    assert_eq!(world.ask("POST", "s", &producer, "d").await.status, 412);
+    assert_eq!(world.get("s").await.body, "abc");
+    world.ask("POST", "s", &["stream-closed: true"], "").await;
+    assert_eq!(world.ask("POST", "s", &[TEXT, &matching], "d").await.status, 409, "closed comes first");
+}
+
+#[tokio::test]
+async fn quotas_are_kept() {
+    let world = World::with(|o| o.quota = Quota { writes_per_second: Some(3), stream_bytes: Some(10) });
+    assert_eq!(world.ask("PUT", "s", &[TEXT], "123456").await.status, 201);
+    assert_eq!(world.ask("POST", "s", &[TEXT], "78901").await.status, 413);
+    assert_eq!(world.ask("POST", "s", &[TEXT], "7890").await.status, 204);
+    for _ in 0..3 {
+        world.ask("POST", "s", &[TEXT], "x").await;
+    }
+    let refused = world.ask("POST", "s", &[TEXT], "x").await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, Some("1")));
+    assert_eq!(world.get("s").await.body, "1234567890", "reading is no write");
+    world.clock.advance(1_000);
+    assert_eq!(world.ask("POST", "s", &["stream-closed: true"], "").await.status, 204);
 }
 
 #[tokio::test]
