@@ -7,6 +7,7 @@ use protocol::port::{PortError, Report, SessionNews, Transition};
 use crate::context::Context;
 use crate::notes::{self, CommandNote, Held, ProcessNote, SessionNote, TurnNote};
 use crate::restart;
+use crate::session::files;
 
 /// Does what is outstanding, before any session is loaded. Ends the processes of deleted sessions.
 ///
@@ -52,6 +53,7 @@ pub(crate) async fn erase(context: &Context, id: SessionId) -> Result<(), PortEr
     if let Some(ProcessNote { mark, .. }) = notes::get(port, &notes::process(id)).await? {
         context.options.reaper.reap(vec![mark]).await;
     }
+    files::remove(context, id).await;
     let mut report = Report::default();
     let mut fail = |held: Held| {
         let detail = "the session was deleted";

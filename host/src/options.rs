@@ -23,6 +23,9 @@ pub struct Options {
     pub allowed_roots: Vec<PathBuf>,
     /// Shown as `~` in paths.
     pub home: Option<PathBuf>,
+    /// Where agents find the files of prompts that they do not take otherwise, each session's in a directory of its own that others
+    /// cannot read; `None` when there is no such place, and such files are not handed over.
+    pub files_dir: Option<PathBuf>,
     /// Pause after which an idle agent is closed; the next prompt resumes it.
     pub agent_idle: Duration,
     /// Whether permission modes that bypass approval may be chosen from afar.

@@ -38,6 +38,8 @@ pub const MAX_NAME_CHARS: usize = 120;
 pub const MAX_ATTACHMENTS: usize = 10;
 /// Largest file that can be attached, in bytes (issue "The first hour": at most 25 MB).
 pub const MAX_BLOB_BYTES: u64 = 25_000_000;
+/// Largest image that is put into a prompt itself, in bytes: 5 MB in base64, which vendors take; a larger one is handed over as a file.
+pub const MAX_PROMPT_IMAGE_BYTES: u64 = 3_750_000;
 /// Largest piece of an upload, in bytes: what is sent again at most when a connection breaks, and held in memory meanwhile.
 pub const MAX_UPLOAD_PIECE_BYTES: usize = 1024 * 1024;
 /// Life of an upload that is not whole, in milliseconds from its beginning (24 h): a phone that lost its network has a day.

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::blob::BlobId;
+use crate::blob::{Blob, BlobId};
 use crate::command::{CommandBody, CommandContent, CommandError, CommandState};
 use crate::error::ErrorCode;
 use crate::fact::{FeedFact, SessionFact};
@@ -67,6 +67,12 @@ pub trait HubPort: Send + Sync + fmt::Debug + 'static {
         from: Option<Offset>,
         max_bytes: usize,
     ) -> Later<'_, Result<StreamPage, PortError>>;
+
+    /// What a file of the account is; `None` when there is none, or none any more.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    fn known_file(&self, blob: BlobId) -> Later<'_, Result<Option<Blob>, PortError>>;
 
     /// The bytes of a file of the account; `None` when there is none, or none any more.
     ///

@@ -16,6 +16,8 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
+use base64::Engine as _;
+use bytes::Bytes;
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption};
 use protocol::host::AgentEntry;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, NoticeLevel, Role};
@@ -93,6 +95,20 @@ pub trait Driver: Send + fmt::Debug {
     /// [`DriveError`]; whether the agent has seen it is unknown only for `Died`.
     fn prompt<'a>(&'a mut self, text: &'a str) -> Later<'a, Result<(), DriveError>>;
 
+    /// Whether the agent looks at images that come with a prompt.
+    fn takes_images(&self) -> bool {
+        false
+    }
+
+    /// Hands over a prompt with images; an agent that takes none gets its words.
+    ///
+    /// # Errors
+    /// As [`Driver::prompt`].
+    fn prompt_with<'a>(&'a mut self, text: &'a str, images: &'a [Image]) -> Later<'a, Result<(), DriveError>> {
+        let _ = images;
+        self.prompt(text)
+    }
+
     /// Asks the agent to stop its turn. `TurnEnded` follows, unless the agent does not obey; then the session closes it.
     ///
     /// # Errors
@@ -114,6 +130,22 @@ pub trait Driver: Send + fmt::Debug {
     /// Ends the agent: asks, then insists (stdin closed, then SIGTERM after 2 s, then SIGKILL to everything it started).
     /// Returns when nothing of it is left.
     fn close(self: Box<Self>) -> Later<'static, ()>;
+}
+
+/// An image that goes with a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// What it is: `image/png`, `image/jpeg`, `image/gif` or `image/webp`.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+impl Image {
+    /// Its bytes as agents' protocols carry them: base64 with padding.
+    pub(crate) fn base64(&self) -> String {
+        base64::engine::general_purpose::STANDARD.encode(&self.bytes)
+    }
 }
 
 /// An answer to what an agent asked.

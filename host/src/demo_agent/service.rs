@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::desk::{Desk, write_lines};
 use super::history::{History, Shelf};
 use super::player::{Player, Stage, Stop};
-use super::{DemoError, DemoOptions, script};
+use super::{DemoError, DemoOptions, script, words};
 use crate::process::{Line, Lines, fresh_tag};
 
 /// Modes and models: what is sent, what is shown, what it is.
@@ -126,7 +126,7 @@ impl Service {
         match method {
             "initialize" => Ok(json!({
                 "protocolVersion": 1,
-                "agentCapabilities": { "loadSession": true, "promptCapabilities": {} },
+                "agentCapabilities": { "loadSession": true, "promptCapabilities": { "image": true } },
                 "agentInfo": { "name": "towline-demo", "title": "Demo agent", "version": self.version },
                 "authMethods": [],
             })),
@@ -200,7 +200,11 @@ impl Service {
                 accepts_edits: session.allowed || session.mode == "accept-edits",
                 quick: session.model == "quick",
             };
-            (stage, script::understand(&prompt, &session.history), session.history.exchanges.len() + 1)
+            let mut steps = script::understand(&prompt, &session.history);
+            if let Some(seen) = words::seen(blocks) {
+                steps.insert(0, script::Step::Say(seen));
+            }
+            (stage, steps, session.history.exchanges.len() + 1)
         };
         let mut player = Player::new(self.desk.clone(), stage, cancel, turn);
         let desk = self.desk.clone();
@@ -217,14 +221,14 @@ impl Service {
                     keeper.save(&session_id, &session.history)
                 })
             };
-            let words = |text: &str| text.split_whitespace().count();
+            let count = |text: &str| text.split_whitespace().count();
             let message = match kept {
                 Err(error) => {
                     json!({ "id": id, "error": { "code": -32603, "message": format!("the conversation cannot be kept: {error}") } })
                 }
                 Ok(()) => json!({ "id": id, "result": {
                     "stopReason": if stop == Stop::Cancelled { "cancelled" } else { "end_turn" },
-                    "usage": { "inputTokens": words(&prompt), "outputTokens": words(&player.said), "totalTokens": words(&prompt) + words(&player.said) },
+                    "usage": { "inputTokens": count(&prompt), "outputTokens": count(&player.said), "totalTokens": count(&prompt) + count(&player.said) },
                 } }),
             };
             desk.write(message).await;

@@ -112,3 +112,16 @@ fn short(prompt: &str) -> String {
         None => line.to_owned(),
     }
 }
+/// What is said of the images in a prompt; `None` when there are none.
+pub(super) fn seen(blocks: &[serde_json::Value]) -> Option<String> {
+    let images: Vec<String> = blocks
+        .iter()
+        .filter(|block| block["type"] == "image")
+        .map(|block| {
+            let data = block["data"].as_str().unwrap_or_default();
+            let bytes = data.len() / 4 * 3 - data.bytes().rev().take_while(|byte| *byte == b'=').count();
+            format!("{} of {bytes} bytes", block["mimeType"].as_str().unwrap_or("something"))
+        })
+        .collect();
+    (!images.is_empty()).then(|| format!("I see {}. ", images.join(" and ")))
+}

@@ -47,12 +47,20 @@ pub(super) async fn start(context: &Context, body: &CommandBody) -> Result<Sessi
     Ok(newborn(context, *project, agent, model.as_deref(), mode.as_deref(), content.title.as_deref()))
 }
 
-/// Checks the files that a command names: there is no way yet to bring one here.
-pub(super) fn attachments(body: &CommandBody) -> Result<(), Refusal> {
-    match body.attachments().first() {
-        None => Ok(()),
-        Some(missing) => Err(refusal(ErrorCode::AttachmentMissing, format!("there is no file {}", missing.blob))),
+/// Checks the files that a command names: each is there, and is what the command says that it is.
+pub(super) async fn attachments(context: &Context, body: &CommandBody) -> Result<(), Unroutable> {
+    for attachment in body.attachments() {
+        let known = context.port.known_file(attachment.blob).await?;
+        let Some(known) = known else {
+            let detail = format!("there is no file {}", attachment.blob);
+            return Err(refusal(ErrorCode::AttachmentMissing, detail).into());
+        };
+        if known.size_bytes != attachment.size_bytes || known.media_type != attachment.media_type {
+            let detail = format!("file {} has another type or size than the prompt says", attachment.blob);
+            return Err(refusal(ErrorCode::Invalid, detail).into());
+        }
     }
+    Ok(())
 }
 
 /// Checks the model and the mode that a command asks for.

@@ -184,7 +184,7 @@ impl Executor {
     async fn route(&mut self, leased: Leased) -> Result<(), Unroutable> {
         let session = leased.body.session();
         leased.body.validate().map_err(|error| check::invalid(&error))?;
-        check::attachments(&leased.body)?;
+        check::attachments(&self.context, &leased.body).await?;
         let starts = matches!(leased.body, CommandBody::StartSession { .. });
         if self.gone.contains(&session) {
             return Err(check::no_session().into());

@@ -27,12 +27,12 @@ impl Session {
             CommandBody::StartSession { content, .. } => {
                 self.making = Some(held.id);
                 match content.text {
-                    Some(text) => self.accept(held, leased.sender, text),
+                    Some(text) => self.accept(held, leased.sender, text, content.attachments),
                     None => self.make(held),
                 }
             }
             CommandBody::SendPrompt { content, .. } if self.queue.len() < MAX_QUEUED_COMMANDS => {
-                self.accept(held, leased.sender, content.text);
+                self.accept(held, leased.sender, content.text, content.attachments);
             }
             CommandBody::SendPrompt { .. } => {
                 self.refuse(held, ErrorCode::QueueFull, "too many prompts wait in this session");

@@ -7,6 +7,7 @@ use protocol::id::TurnId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::files::Files;
 use crate::agent::{AgentEvent, Answer, DriveError, Driver, Later, Opened};
 use crate::notes::Held;
 
@@ -39,7 +40,7 @@ impl fmt::Debug for Loaded {
 /// What to tell an agent.
 #[derive(Debug)]
 pub(crate) enum Order {
-    Prompt { turn: TurnId, text: String },
+    Prompt { turn: TurnId, text: String, files: Files },
     Interrupt,
     Answer { held: Held, request: String, answer: Answer },
     Options { held: Held, model: Option<String>, mode: Option<String> },
@@ -52,6 +53,8 @@ pub(crate) struct Open {
     call: Option<Call>,
     orders: VecDeque<Order>,
     events: mpsc::Receiver<AgentEvent>,
+    /// Whether it looks at images.
+    pub(crate) takes_images: bool,
     /// It was killed: what it still said is read until it is gone, or until then.
     pub(crate) killed: Option<Instant>,
 }
@@ -117,7 +120,8 @@ impl Loaded {
 impl Open {
     /// A fresh agent.
     pub(crate) fn new(driver: Box<dyn Driver>, events: mpsc::Receiver<AgentEvent>) -> Self {
-        Self { driver: Some(driver), call: None, orders: VecDeque::new(), events, killed: None }
+        let takes_images = driver.takes_images();
+        Self { takes_images, driver: Some(driver), call: None, orders: VecDeque::new(), events, killed: None }
     }
 
     /// Tells it something, after what it is being told; an interrupt goes first.
@@ -140,10 +144,13 @@ impl Open {
             return;
         };
         let done: Later<'static, Told> = match &order {
-            Order::Prompt { text, .. } => {
-                let text = text.clone();
+            Order::Prompt { text, files, .. } => {
+                let (text, files) = (text.clone(), files.clone());
                 Box::pin(async move {
-                    let result = driver.prompt(&text).await;
+                    let result = match files.prepare(text, driver.takes_images()).await {
+                        Ok(ready) => driver.prompt_with(&ready.text, &ready.images).await,
+                        Err(error) => Err(error),
+                    };
                     (driver, result)
                 })
             }

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod commands;
+pub(crate) mod files;
 mod loaded;
 mod opening;
 mod reports;

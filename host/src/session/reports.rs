@@ -4,11 +4,13 @@ use protocol::command::CommandState;
 use protocol::error::ErrorCode;
 use protocol::fact::Operation;
 use protocol::id::{CommandId, TurnId};
+use protocol::item::{ItemStatus, Role};
 use protocol::port::{PortError, Reported, StreamStep, Transition};
 use protocol::session::LastTurn;
 use protocol::turn::TurnState;
 use tokio::time::Instant;
 
+use super::files::Files;
 use super::loaded::{Loaded, Order};
 use super::{DOING_EVERY, End, Session, opening, row};
 use crate::agent::Later;
@@ -158,7 +160,14 @@ impl Session {
         let Some(running) = self.current.as_mut().filter(|running| running.note.id == turn) else { return };
         if let (Some(text), None) = (running.prompt.take(), &running.stop) {
             running.prompted = true;
-            self.tell(Order::Prompt { turn, text });
+            let attached = running.note.fact.content.attachments.clone();
+            let files = Files::new(self.context.clone(), self.id, attached);
+            let sight = self.agent.running().is_some_and(|open| open.takes_images);
+            if let Some(notice) = files.notice(sight) {
+                let key = format!("notice {}", self.context.clock.fresh().simple());
+                self.settle(key, None, Role::System, ItemStatus::Done, notice);
+            }
+            self.tell(Order::Prompt { turn, text, files });
         }
     }
 

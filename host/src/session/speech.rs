@@ -156,7 +156,14 @@ impl Session {
         }
     }
 
-    fn settle(&mut self, key: String, parent: Option<&str>, role: Role, status: ItemStatus, mut content: ItemContent) {
+    pub(super) fn settle(
+        &mut self,
+        key: String,
+        parent: Option<&str>,
+        role: Role,
+        status: ItemStatus,
+        mut content: ItemContent,
+    ) {
         limit::clamp(&mut content);
         self.does(&content);
         let Some((turn, live)) = self.spoken() else { return };

@@ -1,5 +1,6 @@
 //! The turns of a session: accepted in order, begun one at a time, ended exactly once.
 
+use protocol::blob::Attachment;
 use protocol::command::CommandState;
 use protocol::error::ErrorCode;
 use protocol::fact::{FACT_VERSION, Operation};
@@ -63,13 +64,18 @@ impl Session {
     }
 
     /// Accepts a prompt: its turn is queued, and its words are in the journal.
-    pub(super) fn accept(&mut self, held: Held, sender: Sender, text: String) {
+    pub(super) fn accept(&mut self, held: Held, sender: Sender, text: String, attached: Vec<Attachment>) {
         let id = TurnId::from_uuid(self.context.clock.fresh());
-        let fact = self.turn(TurnState::Queued, Origin::Prompt { command: held.id }, Some(sender));
+        let mut fact = self.turn(TurnState::Queued, Origin::Prompt { command: held.id }, Some(sender));
         let item = self.prompt_item(id, &fact, text.clone());
+        let files = attached.iter().map(|attachment| (self.id, attachment.blob)).collect();
+        fact.content.attachments = attached;
         let shown = ItemId::from_uuid(self.context.clock.fresh());
         if self.row.title.is_empty() {
             self.row.title = row::title(&text);
+            if let (true, Some(first)) = (self.row.title.is_empty(), fact.content.attachments.first()) {
+                self.row.title = row::title(&first.name);
+            }
         }
         self.row.updated_at_ms = fact.queued_at_ms;
         let note = TurnNote {
@@ -82,6 +88,7 @@ impl Session {
             unsettled: Vec::new(),
         };
         let mut batch = Batch::accepting(held.id, Some(id));
+        batch.report.files = files;
         let operation = if self.unborn { Operation::Insert } else { Operation::Update };
         if std::mem::take(&mut self.unborn) {
             batch.step(StreamStep::CreateJournal(self.id));

@@ -6,6 +6,7 @@ mod approvals;
 mod crash;
 mod deletion;
 mod edits;
+mod files;
 mod port;
 mod projects;
 mod puppet;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use protocol::approval::ApprovalState;
-use protocol::blob::BlobId;
+use protocol::blob::{Blob, BlobId};
 use protocol::command::{CommandBody, CommandState};
 use protocol::fact::{FeedFact, Operation, SessionFact};
 use protocol::host::HostContent;
@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) broken: Vec<String>,
     pub(crate) reports: usize,
     pub(crate) files: BTreeMap<BlobId, Bytes>,
+    /// Which session uses which file.
+    pub(crate) used: Vec<(SessionId, BlobId)>,
     pub(crate) news: Vec<(u64, SessionNews)>,
     pub(crate) gone: std::collections::BTreeSet<SessionId>,
     told: u64,
@@ -154,6 +156,10 @@ impl State {
             {
                 return Err(PortError::NoStream { stream: StreamPath::journal(*session) });
             }
+        }
+        for (session, blob) in &report.files {
+            check(self.files.contains_key(blob), || format!("{blob} is not there"))?;
+            self.used.push((*session, *blob));
         }
         for step in &report.commands {
             let held = self.commands.get(&step.id).filter(|held| held.token == step.token);
@@ -380,6 +386,14 @@ impl HubPort for Port {
             }
             Ok(StreamPage { messages, next: at, up_to_date: true })
         })
+    }
+
+    fn known_file(&self, blob: BlobId) -> Later<'_, Result<Option<Blob>, PortError>> {
+        let known = self.hub.state().files.get(&blob).map(|bytes| {
+            let media_type = if bytes.starts_with(b"\x89PNG") { "image/png" } else { "text/plain" };
+            Blob { sha256: blob, media_type: media_type.to_owned(), size_bytes: bytes.len() as u64 }
+        });
+        Box::pin(async move { Ok(known) })
     }
 
     fn file(&self, blob: BlobId) -> Later<'_, Result<Option<Bytes>, PortError>> {

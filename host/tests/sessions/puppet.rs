@@ -23,6 +23,10 @@ pub(crate) struct Stage {
     pub(crate) options: Mutex<Vec<(Option<String>, Option<String>)>>,
     /// Whether it does not answer when it is asked what it offers.
     pub(crate) silent: AtomicBool,
+    /// Whether it takes no images.
+    pub(crate) blind: AtomicBool,
+    /// The images that it got.
+    pub(crate) images: Mutex<Vec<Image>>,
     pub(crate) probes: AtomicUsize,
     /// What the processes of the last probe would be tagged below.
     pub(crate) probe_tag: Mutex<String>,
@@ -118,6 +122,15 @@ impl Agent for Puppet {
 }
 
 impl Driver for Strings {
+    fn takes_images(&self) -> bool {
+        !self.stage.blind.load(Ordering::SeqCst)
+    }
+
+    fn prompt_with<'a>(&'a mut self, text: &'a str, images: &'a [Image]) -> Later<'a, Result<(), DriveError>> {
+        self.stage.images.lock().unwrap().extend_from_slice(images);
+        self.prompt(text)
+    }
+
     fn prompt<'a>(&'a mut self, text: &'a str) -> Later<'a, Result<(), DriveError>> {
         self.stage.prompts.lock().unwrap().push(text.to_owned());
         self.stubborn = text.starts_with("stubborn");

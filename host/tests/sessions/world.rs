@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use host::{Host, HostHandle, Options, Reaper};
+use protocol::blob::{Attachment, BlobId};
 use protocol::command::{AnswerContent, CommandBody, CommandState, EditContent, PromptContent, StartContent};
 use protocol::fact::SessionFact;
 use protocol::fold::Transcript;
@@ -55,6 +56,7 @@ impl World {
             turns_at_once,
             allowed_roots: vec![root.path().to_owned()],
             home: Some(root.path().canonicalize().unwrap()),
+            files_dir: Some(root.path().join("files")),
             agent_idle: Duration::from_mins(10),
             bypass_modes_allowed: false,
             probe_every: Duration::from_hours(1),
@@ -130,6 +132,20 @@ impl World {
             session,
             content: PromptContent { text: text.into(), attachments: Vec::new() },
         })
+    }
+
+    /// A file that somebody has uploaded.
+    pub(crate) fn upload(&self, name: &str, bytes: &'static [u8]) -> Attachment {
+        let mut digest = [0; 32];
+        digest[0] = u8::try_from(self.hub.state().files.len()).unwrap() + 1;
+        let blob = BlobId::from_digest(digest);
+        self.hub.state().files.insert(blob, bytes.into());
+        let media_type = if bytes.starts_with(b"\x89PNG") { "image/png" } else { "text/plain" };
+        Attachment { blob, name: name.into(), media_type: media_type.into(), size_bytes: bytes.len() as u64 }
+    }
+
+    pub(crate) fn prompt_with(&self, session: SessionId, text: &str, attachments: Vec<Attachment>) -> CommandId {
+        self.command(CommandBody::SendPrompt { session, content: PromptContent { text: text.into(), attachments } })
     }
 
     pub(crate) fn cancel(&self, session: SessionId, turn: Option<TurnId>) -> CommandId {

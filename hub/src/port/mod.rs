@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use protocol::blob::BlobId;
+use protocol::blob::{Blob, BlobId};
 use protocol::host::HostContent;
 use protocol::id::{DeviceId, SessionId};
 use protocol::offset::Offset;
@@ -175,6 +175,13 @@ impl HubPort for Port {
         max_bytes: usize,
     ) -> Later<'_, Result<StreamPage, PortError>> {
         Box::pin(self.read_page(stream, from, max_bytes))
+    }
+
+    fn known_file(&self, blob: BlobId) -> Later<'_, Result<Option<Blob>, PortError>> {
+        Box::pin(async move {
+            let row = self.hub.load::<BlobRow>(&keys::blob(self.hub.account(), blob)).await?;
+            Ok(row.map(|row| row.value.blob))
+        })
     }
 
     fn file(&self, blob: BlobId) -> Later<'_, Result<Option<Bytes>, PortError>> {

@@ -36,20 +36,16 @@ impl Hub {
             let key = keys::blob(account, blob.sha256);
             let stream = StreamPath::upload(upload);
             let mut change = Change { ended: 1, ..Change::default() };
-            match self.load::<BlobRow>(&key).await? {
+            if let Some(Stored { value, version }) = self.load::<BlobRow>(&key).await? {
                 // The same bytes are kept once.
-                Some(known) => {
-                    let Stored { value, version } = known;
-                    let again = BlobRow { fresh_until_ms: Some(until), ..value };
-                    batch.push(Put::set(key, again.encode()).expecting(Expected::Version(version)));
-                    batch.push(Operation::Delete(stream));
-                    change.less_bytes = blob.size_bytes;
-                }
-                None => {
-                    let new = BlobRow { blob: blob.clone(), upload, fresh_until_ms: Some(until) };
-                    batch.push(Put::set(key, new.encode()).expecting(Expected::Absent));
-                    batch.push(Append { close: true, ..Append::new(stream, Vec::new()) });
-                }
+                let again = BlobRow { fresh_until_ms: Some(until), ..value };
+                batch.push(Put::set(key, again.encode()).expecting(Expected::Version(version)));
+                batch.push(Operation::Delete(stream));
+                change.less_bytes = blob.size_bytes;
+            } else {
+                let new = BlobRow { blob: blob.clone(), upload, fresh_until_ms: Some(until) };
+                batch.push(Put::set(key, new.encode()).expecting(Expected::Absent));
+                batch.push(Append { close: true, ..Append::new(stream, Vec::new()) });
             }
             batch.push(Put::set(Due::Blob(account, blob.sha256).key(until), ""));
             quota::change(self, &mut batch, account, change).await?;

@@ -3,12 +3,14 @@
 
 use agent_client_protocol_schema::ProtocolVersion;
 use agent_client_protocol_schema::v1::{
-    CancelNotification, ClientCapabilities, ContentBlock, Implementation, InitializeRequest, LoadSessionRequest,
-    NewSessionRequest, PromptRequest, RequestPermissionOutcome, RequestPermissionResponse, ResumeSessionRequest,
-    SelectedPermissionOutcome, SetSessionModeRequest, TextContent,
+    CancelNotification, ClientCapabilities, ContentBlock, ImageContent, Implementation, InitializeRequest,
+    LoadSessionRequest, NewSessionRequest, PromptRequest, RequestPermissionOutcome, RequestPermissionResponse,
+    ResumeSessionRequest, SelectedPermissionOutcome, SetSessionModeRequest, TextContent,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::agent::Image;
 
 /// The answer to a method that we do not have (JSON-RPC 2.0 §5.1).
 const METHOD_NOT_FOUND: i64 = -32601;
@@ -45,8 +47,13 @@ pub(super) fn resume_session(session: &str, cwd: &str) -> Call {
     call("session/resume", &ResumeSessionRequest::new(session.to_owned(), cwd))
 }
 
-pub(super) fn prompt(session: &str, text: &str) -> Call {
-    call("session/prompt", &PromptRequest::new(session.to_owned(), vec![ContentBlock::Text(TextContent::new(text))]))
+pub(super) fn prompt(session: &str, text: &str, images: &[Image]) -> Call {
+    let image = |image: &Image| ContentBlock::Image(ImageContent::new(image.base64(), image.media_type.clone()));
+    let mut blocks: Vec<ContentBlock> = images.iter().map(image).collect();
+    if !text.is_empty() || blocks.is_empty() {
+        blocks.push(ContentBlock::Text(TextContent::new(text)));
+    }
+    call("session/prompt", &PromptRequest::new(session.to_owned(), blocks))
 }
 
 pub(super) fn set_mode(session: &str, mode: &str) -> Call {
@@ -108,7 +115,11 @@ mod tests {
         assert_ne!(line["params"]["clientCapabilities"]["fs"]["writeTextFile"], true);
         assert_eq!(new_session("/p").params, json!({ "cwd": "/p", "mcpServers": [] }));
         assert_eq!(load_session("s", "/p").params, json!({ "sessionId": "s", "cwd": "/p", "mcpServers": [] }));
-        assert_eq!(prompt("s", "hi").params, json!({ "sessionId": "s", "prompt": [{ "type": "text", "text": "hi" }] }));
+        let words = json!({ "type": "text", "text": "hi" });
+        assert_eq!(prompt("s", "hi", &[]).params, json!({ "sessionId": "s", "prompt": [words] }));
+        let image = Image { media_type: "image/png".to_owned(), bytes: bytes::Bytes::from_static(b"\x89PNG") };
+        let block = json!({ "type": "image", "mimeType": "image/png", "data": "iVBORw==" });
+        assert_eq!(prompt("s", "hi", &[image]).params, json!({ "sessionId": "s", "prompt": [block, words] }));
         assert_eq!(set_mode("s", "plan").params, json!({ "sessionId": "s", "modeId": "plan" }));
         let answer: Value = serde_json::from_str(&permit(&json!(7), Some("a"))).unwrap();
         assert_eq!(answer["result"], json!({ "outcome": { "outcome": "selected", "optionId": "a" } }));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::codec::{self, Call};
 use super::mapper::AcpMapper;
 use crate::agent::link::Link;
-use crate::agent::{Answer, DriveError, Driver, Later};
+use crate::agent::{Answer, DriveError, Driver, Image, Later};
 
 /// Longest that a change of model or mode may take.
 const CHANGE: Duration = Duration::from_secs(10);
@@ -15,11 +15,13 @@ const CHANGE: Duration = Duration::from_secs(10);
 pub(super) struct AcpDriver {
     link: Link<AcpMapper>,
     session: String,
+    /// Whether the agent has said that it takes images.
+    images: bool,
 }
 
 impl AcpDriver {
-    pub(super) const fn new(link: Link<AcpMapper>, session: String) -> Self {
-        Self { link, session }
+    pub(super) const fn new(link: Link<AcpMapper>, session: String, images: bool) -> Self {
+        Self { link, session, images }
     }
 }
 
@@ -57,8 +59,17 @@ pub(super) async fn choose(
 
 impl Driver for AcpDriver {
     fn prompt<'a>(&'a mut self, text: &'a str) -> Later<'a, Result<(), DriveError>> {
+        self.prompt_with(text, &[])
+    }
+
+    fn takes_images(&self) -> bool {
+        self.images
+    }
+
+    fn prompt_with<'a>(&'a mut self, text: &'a str, images: &'a [Image]) -> Later<'a, Result<(), DriveError>> {
         Box::pin(async move {
-            let call = codec::prompt(&self.session, text);
+            let images = if self.images { images } else { &[] };
+            let call = codec::prompt(&self.session, text, images);
             let line = self.link.with(|mapper| {
                 let (id, line) = mapper.request(&call);
                 mapper.prompted(&id);

@@ -153,7 +153,9 @@ impl AcpAgent {
             // The queue is empty: nothing is told before a prompt.
             let _: Result<(), _> = tell.try_send(event);
         }
-        Ok(Opened { driver: Box::new(AcpDriver::new(link, session)), events, process: Some(mark), entry: Some(entry) })
+        let images = hello.pointer("/agentCapabilities/promptCapabilities/image").and_then(Value::as_bool);
+        let driver = Box::new(AcpDriver::new(link, session, images.unwrap_or(false)));
+        Ok(Opened { driver, events, process: Some(mark), entry: Some(entry) })
     }
 
     /// Begins a session, or goes on with one in whichever way the agent offers.

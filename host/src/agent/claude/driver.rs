@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::mapper::ClaudeMapper;
 use crate::agent::link::Link;
-use crate::agent::{Answer, DriveError, Driver, Later};
+use crate::agent::{Answer, DriveError, Driver, Image, Later};
 
 /// Longest that a change of model or mode may take.
 const CHANGE: Duration = Duration::from_secs(10);
@@ -36,11 +36,19 @@ impl ClaudeDriver {
 
 impl Driver for ClaudeDriver {
     fn prompt<'a>(&'a mut self, text: &'a str) -> Later<'a, Result<(), DriveError>> {
+        self.prompt_with(text, &[])
+    }
+
+    fn takes_images(&self) -> bool {
+        true
+    }
+
+    fn prompt_with<'a>(&'a mut self, text: &'a str, images: &'a [Image]) -> Later<'a, Result<(), DriveError>> {
         Box::pin(async move {
             self.prompts += 1;
             let uuid = uuid(&self.tag, self.prompts);
             self.link.with(|mapper| mapper.prompted(&uuid));
-            self.link.write(prompt_line(text, &uuid)).await
+            self.link.write(prompt_line(text, images, &uuid)).await
         })
     }
 
@@ -75,10 +83,21 @@ impl Driver for ClaudeDriver {
     }
 }
 
-fn prompt_line(text: &str, uuid: &str) -> String {
+fn prompt_line(text: &str, images: &[Image], uuid: &str) -> String {
+    let mut content: Vec<Value> = images
+        .iter()
+        .map(|image| {
+            let source = json!({ "type": "base64", "media_type": image.media_type, "data": image.base64() });
+            json!({ "type": "image", "source": source })
+        })
+        .collect();
+    // A text block without a word is refused by the vendor.
+    if !text.is_empty() || content.is_empty() {
+        content.push(json!({ "type": "text", "text": text }));
+    }
     json!({
         "type": "user",
-        "message": { "role": "user", "content": [{ "type": "text", "text": text }] },
+        "message": { "role": "user", "content": content },
         "parent_tool_use_id": null,
         "session_id": "",
         "uuid": uuid,
@@ -110,6 +129,21 @@ fn uuid(tag: &str, count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_go_before_the_words_as_blocks_of_their_own() {
+        let image = Image { media_type: "image/png".to_owned(), bytes: bytes::Bytes::from_static(b"\x89PNG") };
+        let content = |text: &str, images: &[Image]| {
+            let line: Value = serde_json::from_str(&prompt_line(text, images, "u")).expect("a line");
+            line["message"]["content"].clone()
+        };
+        let block =
+            json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "iVBORw==" } });
+        let words = json!({ "type": "text", "text": "what is it?" });
+        assert_eq!(content("what is it?", &[]), json!([words]));
+        assert_eq!(content("what is it?", std::slice::from_ref(&image)), json!([block, words]));
+        assert_eq!(content("", &[image]), json!([block]));
+    }
 
     #[test]
     fn ids_of_prompts_are_uuids_and_differ() {

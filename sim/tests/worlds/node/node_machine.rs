@@ -112,6 +112,7 @@ fn host_options() -> host::Options {
         turns_at_once: TURNS,
         allowed_roots: vec![directory()],
         home: None,
+        files_dir: None,
         agent_idle: Duration::from_secs(20),
         bypass_modes_allowed: false,
         probe_every: Duration::from_mins(1),
