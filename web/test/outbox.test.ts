@@ -59,6 +59,14 @@ describe("a message that was typed", () => {
     ack(next.wire());
     await settle();
     expect(next.outbox.sent.get().get(id)?.phase).toBe("acked");
+    // What belonged to it stays until nothing can be done with it any more: the lists have its words only.
+    expect(next.outbox.whole(id)).toEqual(body("hello"));
+    next.outbox.forget(id);
+    next.outbox.tidy((each) => each === id);
+    expect((await page()).outbox.whole(id)).toEqual(body("hello"));
+    next.outbox.tidy(() => false);
+    await settle();
+    expect(next.outbox.whole(id)).toBeNull();
     expect([local.length, base?.rows.size]).toEqual([0, 0]);
   });
 

@@ -105,6 +105,11 @@ export class Hub {
     if (!this.#outbox?.withdraw(command)) void this.socket.cancelCommand(command);
   }
 
+  /** What was sent from here under an id, with everything that belonged to it; null for what other devices sent. */
+  whole(command: string): CommandBody | null {
+    return this.#outbox?.whole(command) ?? null;
+  }
+
   /** Changes a message that no host has begun with; at the hub, another one takes its place, if it can still be taken back. */
   rewrite(command: string, host: string, body: CommandBody): void {
     if (this.#outbox?.edit(command, body)) return;
@@ -153,6 +158,7 @@ export class Hub {
     const tidy = (): void => {
       const { command } = feed.rows.get();
       for (const [id, sent] of outbox.sent.get()) if (sent.phase === "acked" && command.has(id)) outbox.forget(id);
+      if (feed.rows.get().ready) outbox.tidy((id) => !["succeeded", "cancelled", undefined].includes(command.get(id)?.state));
     };
     this.#down.push(
       feed.rows.watch(() => {

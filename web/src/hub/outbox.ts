@@ -24,6 +24,7 @@ export interface Sent {
 }
 
 const PREFIX = "outbox.";
+const WHOLE = "whole.";
 
 /** Answers that leave open whether the hub has the command: it is sent again under its id, which is the same command for ever (W-011). */
 const UNSURE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["store_broken", "internal", "rate_limited", "shutting_down", "resync_required"]);
@@ -91,6 +92,25 @@ export class Outbox {
       void this.#send(id);
     }
     return true;
+  }
+
+  /** What this device sent under an id, whole: the lists know only its words. */
+  whole(id: string): CommandBody | null {
+    const sent = this.sent.get().get(id);
+    if (sent) return sent.request.body;
+    try {
+      return JSON.parse(this.#kept.get(WHOLE + id) ?? "null") as CommandBody | null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Lets go of what nothing can be done with any more; `open` says whether a command waits or can be tried again. */
+  tidy(open: (id: string) => boolean): void {
+    for (const key of this.#kept.keys(WHOLE)) {
+      const id = key.slice(WHOLE.length);
+      if (!this.sent.get().has(id) && !open(id)) this.#kept.remove(key);
+    }
   }
 
   /** Takes a command out of view: the lists show it now, or its person has done with it. */
@@ -185,8 +205,11 @@ export class Outbox {
     if (this.#stopped) return;
     this.sent.set(new Map(this.sent.get()).set(sent.request.id, sent));
     const key = PREFIX + sent.request.id;
-    if (sent.phase === "acked") this.#kept.remove(key);
-    else this.#kept.set(key, JSON.stringify({ device: this.#device, sent }));
+    if (sent.phase === "acked") {
+      const { kind } = sent.request.body;
+      if (kind === "send_prompt" || kind === "start_session") this.#kept.set(WHOLE + sent.request.id, JSON.stringify(sent.request.body));
+      this.#kept.remove(key);
+    } else this.#kept.set(key, JSON.stringify({ device: this.#device, sent }));
   }
 
   #drop(id: string): void {

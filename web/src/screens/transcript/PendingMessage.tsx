@@ -18,9 +18,12 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
   // A host that is not there is named, with how long it has been away; one that is there takes the message in a moment.
   const away = host === undefined || host.presence === "online" ? "" : words.transcript.awayFor(host.content.name, ago(host.seenAtMs, now));
   const again = (): void => {
+    const whole = hub.whole(message.command);
+    // A change that came too late becomes a message of its own.
+    const body = whole?.kind === "edit_prompt" ? message.body : (whole ?? message.body);
     hub.forget(message.command);
     dismiss();
-    if (message.body) hub.post(message.host, message.body);
+    if (body) hub.post(message.host, body);
     else {
       hub.drafts.set("new", message.text);
       go({ screen: "new", project: null });
@@ -47,7 +50,7 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
         </div>
       ) : null}
       {delivery === "queued" || delivery === "hub" || delivery === "here" ? (
-        <Waiting session={session} command={message.command} turn={message.turn} place={place} text={message.text} host={message.host} body={message.body} withdrawn={message.withdrawn} open={delivery === "here" && message.tried} />
+        <Waiting session={session} command={message.command} turn={message.turn} place={place} text={message.text} host={message.host} body={message.body} withdrawn={message.withdrawn} here={delivery === "here"} open={delivery === "here" && message.tried} />
       ) : null}
     </Message>
   );

@@ -17,17 +17,21 @@ interface Props {
   body: CommandBody | null;
   /** Whether it is being taken back. */
   withdrawn?: boolean;
+  /** Whether it is on this device. */
+  here?: boolean;
   /** Whether nobody knows if the hub has it. */
   open?: boolean;
 }
 
 /** Under a message that waits: its place in the line, and what can still be done about it. */
-export function Waiting({ session, command, turn, place, text, host, body, withdrawn = false, open = false }: Props) {
+export function Waiting({ session, command, turn, place, text, host, body, withdrawn = false, here = false, open = false }: Props) {
   const hub = useHub();
   const rows = useRows();
   const sent = useStore(hub.sent);
   const [draft, setDraft] = useState<string | null>(null);
   const owner = rows.session.get(session)?.host ?? rows.command.get(command)?.host ?? host;
+  // The lists have the words only; what else belonged to the message is known where it was sent.
+  const whole = turn === null ? (hub.whole(command) ?? (here ? body : null)) : null;
   const changing = turn !== null && [...sent.values()].some(({ request, phase }) => request.body.kind === "edit_prompt" && request.body.turn === turn && phase !== "refused");
   const takeBack = (): void => {
     if (turn !== null && owner !== "") hub.post(owner, { kind: "cancel_turn", session, turn });
@@ -37,12 +41,12 @@ export function Waiting({ session, command, turn, place, text, host, body, withd
     setDraft(null);
     if (changed === text) return;
     if (turn !== null) hub.post(owner, { kind: "edit_prompt", session, turn, content: { text: changed } });
-    else if (body?.kind === "send_prompt" || body?.kind === "start_session") hub.rewrite(command, owner, { ...body, content: { ...body.content, text: changed } } as CommandBody);
+    else if (whole?.kind === "send_prompt" || whole?.kind === "start_session") hub.rewrite(command, owner, { ...whole, content: { ...whole.content, text: changed } } as CommandBody);
   };
   if (draft !== null) return <Edit text={draft} save={save} cancel={() => setDraft(null)} />;
   const line = place === null ? "" : words.transcript.queuedPlace(place);
   const note = withdrawn ? words.delivery.takingBack : changing ? words.delivery.changing : open ? words.delivery.mayHaveArrived : line;
-  const editable = !withdrawn && !open && !changing && (turn !== null || body !== null);
+  const editable = !withdrawn && !open && !changing && (turn !== null || whole !== null);
   return (
     <div className="message-actions message-waiting">
       <span className="small soft">{note}</span>
