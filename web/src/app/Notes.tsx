@@ -1,4 +1,5 @@
-import { useCallback, useEffect } from "react";
+import { useCallback, useEffect, useRef } from "react";
+import type { Connection } from "../hub/socket";
 import { useStore } from "../hub/store";
 import { words } from "../words";
 import { useHub } from "./context";
@@ -13,6 +14,8 @@ export function Notes() {
   const hub = useHub();
   const newer = useStore(hub.fresh.newer);
   const full = useStore(hub.kept.full);
+  const connection = useStore(hub.socket.connection);
+  const blocked = useBlocked(connection);
   const load = useCallback(() => {
     if (hub.fresh.mayLoad()) hub.fresh.load();
   }, [hub]);
@@ -27,9 +30,18 @@ export function Notes() {
           </button>
         </p>
       )}
+      {blocked ? <p className="note note-long small">{words.page.blocked}</p> : null}
       {full ? <p className="note note-bad small">{words.page.full}</p> : null}
     </div>
   );
+}
+
+/** Stays while another try is under way, so that the note does not come and go with each. */
+function useBlocked(connection: Connection): boolean {
+  const last = useRef(false);
+  if (connection.state === "waiting") last.current = connection.blocked;
+  else if (connection.state !== "connecting") last.current = false;
+  return last.current;
 }
 
 /** Calls once the page is out of sight, or nobody has touched it for a while and nothing is open or being composed in it. */

@@ -114,7 +114,7 @@ export const en = {
     connecting: "connecting",
     reconnecting: (seconds: number): string => (seconds > 0 ? `reconnecting in ${seconds} s` : "reconnecting"),
     offline: "offline: will send later",
-    blocked: (seconds: number): string => `live updates are blocked on this network${seconds > 0 ? `, trying again in ${seconds} s` : ""}`,
+    blocked: (seconds: number): string => `live updates blocked${seconds > 0 ? `, again in ${seconds} s` : ""}`,
     stopped: "disconnected",
     label: (state: string): string => `Connection: ${state}`,
   },

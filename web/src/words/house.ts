@@ -27,6 +27,7 @@ const actions: Partial<Record<string, string>> = {
 export const house = {
   page: {
     newer: "Towline was updated. This page loads itself anew; what you typed is kept.",
+    blocked: "The hub answers, but this network lets no live connection (WebSocket) through, so what you see may be old. What you send waits on this device. Try another network.",
     full: "This device has no room to keep what you write. Do not close the page before it is sent.",
   },
 
