@@ -23,6 +23,17 @@ test("a network that takes no socket is named, and nothing is said to be online"
   await expectAccessible(page);
 });
 
+test("a part of the page that cannot be fetched is said so, and takes nothing else along", async ({ towline, page }) => {
+  await screen.pairFirst(page, towline);
+  await page.route(/\/assets\/Devices-[^/]*\.js$/, (route) => route.abort());
+  await page.getByRole("link", { name: words.devices.link }).click();
+  await expect(page.getByRole("heading", { name: words.page.partTitle })).toBeVisible();
+  await expectAccessible(page);
+  await page.unroute(/\/assets\/Devices-[^/]*\.js$/);
+  await page.getByRole("button", { name: words.boot.reload }).click();
+  await expect(page.getByRole("heading", { name: words.devices.title, level: 1 })).toBeVisible();
+});
+
 test("keys do what they say, lie still below a dialog, and can be switched off", async ({ towline, page }) => {
   await screen.pairFirst(page, towline);
   await page.keyboard.press("?");

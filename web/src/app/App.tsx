@@ -10,6 +10,7 @@ import { DoneNote } from "../screens/sessions/DoneNote";
 import { Sessions } from "../screens/sessions/Sessions";
 import { TranscriptScreen } from "../screens/transcript/TranscriptScreen";
 import { words } from "../words";
+import { Boundary } from "./Boundary";
 import { HubContext, useHub, useRows } from "./context";
 import { useReading } from "./reading";
 import { Keys } from "./Keys";
@@ -26,7 +27,9 @@ const Health = lazy(() => import("../screens/health/Health").then(({ Health }) =
 export function App({ hub }: { hub: Hub }) {
   return (
     <HubContext value={hub}>
-      <Door />
+      <Boundary title={words.page.failedTitle} text={words.page.failed}>
+        <Door />
+      </Boundary>
     </HubContext>
   );
 }
@@ -113,10 +116,12 @@ function Rooms() {
         {here.screen === "new" ? <NewChat project={here.project} /> : null}
         {session === null ? null : <TranscriptScreen session={session} />}
         {here.screen === "archived" ? <Archived /> : null}
-        <Suspense fallback={<main className="alone" />}>
-          {here.screen === "devices" ? <Devices /> : null}
-          {here.screen === "health" ? <Health /> : null}
-        </Suspense>
+        <Boundary key={here.screen} title={words.page.partTitle} text={words.page.part}>
+          <Suspense fallback={<main className="alone" />}>
+            {here.screen === "devices" ? <Devices /> : null}
+            {here.screen === "health" ? <Health /> : null}
+          </Suspense>
+        </Boundary>
         {here.screen === "sessions" ? (
           <aside className="alone" aria-label={words.sessions.emptyMain}>
             <Written title={words.sessions.title} text={words.sessions.emptyMain} />

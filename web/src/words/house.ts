@@ -26,6 +26,10 @@ const actions: Partial<Record<string, string>> = {
 /** Words of what is around the chats: putting away, taking out, devices, health, the program itself. */
 export const house = {
   page: {
+    partTitle: "This part of Towline could not be fetched",
+    part: "The hub does not answer, or it was updated. Nothing was lost; load the page anew when the connection is back.",
+    failedTitle: "This page failed",
+    failed: "That is a fault of the page. Nothing was lost: chats go on, and what you typed is kept on this device.",
     newer: "Towline was updated. This page loads itself anew; what you typed is kept.",
     blocked: "The hub answers, but this network lets no live connection (WebSocket) through, so what you see may be old. What you send waits on this device. Try another network.",
     full: "This device has no room to keep what you write. Do not close the page before it is sent.",
