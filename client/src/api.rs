@@ -6,6 +6,7 @@ use protocol::api::{
     NewPairing, PairingAnswer, PairingList, PairingOffer, TranscriptPage,
 };
 use protocol::command::CommandRequest;
+use protocol::health::HealthReport;
 use protocol::id::{AuditId, CommandId, DeviceId, PairingId, SessionId};
 use protocol::offset::Offset;
 use protocol::session::SessionEdit;
@@ -173,6 +174,14 @@ impl Api {
     pub async fn audit(&self, before: Option<AuditId>, limit: usize) -> Result<AuditPage, ApiError> {
         let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
         self.get(&format!("/v1/audit?limit={limit}{before}")).await
+    }
+
+    /// Asks how the machine is that the hub runs on.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub async fn health(&self) -> Result<HealthReport, ApiError> {
+        self.get("/v1/health").await
     }
 
     /// Revokes this device itself.

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::failure::Failure;
+use crate::health::Checkup;
 use crate::options::Options;
 use crate::pairing::Tries;
 use crate::port::Known;
@@ -57,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) claiming: tokio::sync::Mutex<()>,
     pub(crate) sockets: Sockets,
     pub(crate) known: Known,
+    pub(crate) checkup: Checkup,
     arrivals: AtomicU64,
 }
 
@@ -117,6 +119,7 @@ impl Hub {
             claiming: tokio::sync::Mutex::default(),
             sockets: Sockets::default(),
             known: Known::default(),
+            checkup: Checkup::default(),
             arrivals: AtomicU64::new(arrival),
         };
         Self { inner: Arc::new(inner) }

@@ -23,6 +23,7 @@
 //! | `GET /v1/devices` | read | → [`DeviceList`] |
 //! | `DELETE /v1/devices/{device}` | manage, or the device itself | → 204 |
 //! | `GET /v1/audit?before=&limit=` | manage | → [`AuditPage`] |
+//! | `GET /v1/health` | manage | → [`HealthReport`](crate::health::HealthReport), at most 10 s old |
 //! | `POST /v1/logout` | any | → 204, revokes the device and clears the cookie |
 
 use serde::{Deserialize, Serialize};

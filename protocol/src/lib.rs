@@ -10,6 +10,7 @@ pub mod error;
 pub mod export;
 pub mod fact;
 pub mod fold;
+pub mod health;
 pub mod host;
 pub mod id;
 pub mod item;

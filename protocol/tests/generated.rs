@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use protocol::error::ErrorCode;
 use protocol::{
-    api, approval, blob, command, device, error, fact, host, id, item, limits, offset, path, session, socket, time,
-    turn,
+    api, approval, blob, command, device, error, fact, health, host, id, item, limits, offset, path, session, socket,
+    time, turn,
 };
 use ts_rs::{Config, TS};
 
@@ -156,6 +156,9 @@ fn typescript_is_fresh() {
         api::DeviceRow,
         api::AuditEntry,
         api::AuditPage,
+        health::HealthReport,
+        health::Finding,
+        health::FindingLevel,
     );
     out.push_str(
         "/** A change message: what every stream of ours carries. `value` is absent exactly on delete. */\n\

@@ -13,7 +13,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
+use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use crate::env::Env;
@@ -119,6 +121,14 @@ impl DataDir {
     pub(crate) fn retract(&self) {
         // Whoever finds it stale is told that nobody answers there.
         let _removed = fs::remove_file(self.path.join("node.json"));
+    }
+
+    /// When something in it was last changed, as far as the system says.
+    pub(crate) fn newest_change(&self) -> Option<UnixMs> {
+        let files = fs::read_dir(&self.path).ok()?.chain(fs::read_dir(self.store()).into_iter().flatten());
+        let changed = files.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok());
+        let newest = changed.max()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(UnixMs(u64::try_from(newest.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// The directories to register.

@@ -7,6 +7,7 @@ mod cli;
 mod clock;
 mod config;
 mod data_dir;
+mod doctor;
 mod env;
 mod error;
 mod listen;
@@ -90,7 +91,11 @@ fn start(mut cli: Cli, env: &Env) -> Result<(), CommandError> {
         _ => SettingFlags::default(),
     };
     flags.data_dir = cli.data_dir.take();
-    let layers = Layers::read(place, &flags, env)?;
+    let layers = Layers::read(place, &flags, env);
+    if let Some(Verb::Doctor) = cli.verb {
+        return examine(layers, env, out);
+    }
+    let layers = layers?;
     let mut settings = Settings::resolve(&layers, env)?;
     settings.pair_once = matches!(&cli.verb, Some(Verb::Up(up)) if up.pair_once);
     if let Some(Verb::Config { verb: Config::Show(_) }) = cli.verb {
@@ -100,6 +105,18 @@ fn start(mut cli: Cli, env: &Env) -> Result<(), CommandError> {
     let is_node = matches!(cli.verb, Some(Verb::Up(_)));
     log(&settings.log, is_node.then_some((&file, settings.file_log.as_str())))?;
     block_on(run(cli.verb, &layers, &settings, file, env, out))
+}
+
+/// Looks at this machine, whatever is wrong with its configuration.
+fn examine(layers: Result<Layers, CommandError>, env: &Env, out: Output) -> Result<(), CommandError> {
+    let read = layers.and_then(|layers| Settings::resolve(&layers, env));
+    let (settings, wrong) = match read {
+        Ok(settings) => (settings, None),
+        Err(error) => (Settings::resolve(&Layers::default(), env)?, Some(error)),
+    };
+    log(&settings.log, None)?;
+    let dir = DataDir::choose(settings.data_dir.clone(), env)?;
+    block_on(doctor::doctor(&settings, wrong, &dir, env, out))
 }
 
 fn block_on(work: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
@@ -165,7 +182,9 @@ async fn run(
         Verb::Logs(wish) => verbs::logs(wish, &dir, out).await,
         Verb::Service { verb } => service::service(verb, layers, &dir, env, out).await,
         // They were done before there was a configuration.
-        Verb::DemoAgent { .. } | Verb::Config { .. } | Verb::Completions { .. } | Verb::Man { .. } => Ok(()),
+        Verb::Doctor | Verb::DemoAgent { .. } | Verb::Config { .. } | Verb::Completions { .. } | Verb::Man { .. } => {
+            Ok(())
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) enum Style {
     Strong,
     /// As it should be.
     Good,
+    /// Worth a look.
+    Warning,
     /// Wrong, or waiting for a person.
     Bad,
     /// Beside the point.
@@ -47,6 +49,7 @@ impl Output {
         let code = match style {
             Style::Strong => "1",
             Style::Good => "32",
+            Style::Warning => "33",
             Style::Bad => "31",
             Style::Faint => "2",
         };

@@ -33,6 +33,7 @@ Commands:
   devices      List the devices, or revoke one
   audit        List who did what from where
   logs         Show what `towline up` logged
+  doctor       Look at this machine, and say the next step for what is not as it should be
   config       Show or change the configuration
   service      Start Towline with this machine, as a service of its user
   completions  Print what a shell needs to complete what is typed

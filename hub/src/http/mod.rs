@@ -54,6 +54,7 @@ fn routes() -> Router<Hub> {
         .route("/v1/uploads/{upload}", get(uploads::show).patch(uploads::piece))
         .route("/v1/blobs/{sha256}", get(uploads::blob))
         .route("/v1/audit", get(reads::audit))
+        .route("/v1/health", get(reads::health))
         .route("/v1/commands", post(commands::submit))
         .route("/v1/commands/{command}", get(commands::show).delete(commands::cancel))
         .route("/v1/devices", get(devices::list))

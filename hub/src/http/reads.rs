@@ -5,6 +5,7 @@ use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use protocol::api::{AuditPage, Lists, Me, TranscriptPage};
 use protocol::error::ErrorCode;
+use protocol::health::HealthReport;
 use protocol::id::{AuditId, SessionId};
 use protocol::offset::Offset;
 use serde::Deserialize;
@@ -56,4 +57,8 @@ pub(super) async fn audit(
 ) -> Result<Json<AuditPage>, Refused> {
     let Cut { before, limit } = cut(query)?;
     Ok(Json(hub.audit_page(who.account, before, limit).await?))
+}
+
+pub(super) async fn health(State(hub): State<Hub>) -> Json<HealthReport> {
+    Json(hub.health().await)
 }

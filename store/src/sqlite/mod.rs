@@ -3,6 +3,7 @@
 //! Threads stay at this edge. The bundled engine is never older than the one that fixed the log-reset fault (3.51.3), the file
 //! is opened by one process only, and no other program's SQLite should touch it while it is open.
 
+mod check;
 mod ledger;
 mod open;
 mod queue;
@@ -19,6 +20,7 @@ use protocol::time::Clock;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+pub use self::check::{CheckError, Checkup, check};
 use self::ledger::Ledger;
 pub use self::open::OpenError;
 use self::queue::Queue;

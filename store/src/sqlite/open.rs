@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// "Towl": in the header of every database of ours, so that no other file is taken for one.
 const APPLICATION_ID: i32 = 0x546f_776c;
-const DATABASE: &str = "store.sqlite3";
+pub(super) const DATABASE: &str = "store.sqlite3";
 const LOCK: &str = "store.lock";
 
 /// The format, as the steps that lead to it. Only ever added to: a step that was released is never edited.
@@ -191,7 +191,7 @@ pub(super) fn reader(file: &Path) -> Result<Connection, OpenError> {
 }
 
 /// How many migrations the file has seen; 0 for an empty file.
-fn format(dir: &Path, file: &Path, connection: &Connection) -> Result<usize, OpenError> {
+pub(super) fn format(dir: &Path, file: &Path, connection: &Connection) -> Result<usize, OpenError> {
     let explain = |source| explain(file, source);
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(explain);
     let tables: i64 =
@@ -231,7 +231,7 @@ fn migrate(connection: &mut Connection, found: usize, now: UnixMs) -> rusqlite::
     Ok(())
 }
 
-fn explain(file: &Path, source: rusqlite::Error) -> OpenError {
+pub(super) fn explain(file: &Path, source: rusqlite::Error) -> OpenError {
     let file = file.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign { file },

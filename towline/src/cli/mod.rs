@@ -107,6 +107,8 @@ pub(crate) enum Verb {
     },
     /// Show what `towline up` logged
     Logs(Logs),
+    /// Look at this machine, and say the next step for what is not as it should be
+    Doctor,
     /// Show or change the configuration
     Config {
         #[command(subcommand)]

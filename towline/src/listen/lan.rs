@@ -17,6 +17,15 @@ pub(crate) fn private_address() -> Option<IpAddr> {
     choose(SOMEWHERE.iter().filter_map(|there| route(*there)).chain(assigned()))
 }
 
+/// Every address of this machine that others may reach, as far as the system says.
+pub(crate) fn addresses() -> Vec<IpAddr> {
+    let mut found: Vec<IpAddr> = SOMEWHERE.iter().filter_map(|there| route(*there)).chain(assigned()).collect();
+    found.retain(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// The first private address.
 fn choose(candidates: impl IntoIterator<Item = IpAddr>) -> Option<IpAddr> {
     candidates.into_iter().find(is_private)

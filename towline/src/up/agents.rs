@@ -30,8 +30,11 @@ pub(super) fn environment(env: &Env, named: &[String]) -> Environment {
 }
 
 /// Every agent.
-pub(super) fn all(env: &Env, environment: &Environment, dir: &DataDir, settings: &Settings) -> Vec<Arc<dyn Agent>> {
-    let probe_cwd: PathBuf = dir.path().to_owned();
+pub(crate) fn all(env: &Env, environment: &Environment, dir: &DataDir, settings: &Settings) -> Vec<Arc<dyn Agent>> {
+    // Before the first start there is no data directory, and asking makes none.
+    let made = dir.path().is_dir();
+    let elsewhere = || env.home.clone().or_else(|| env.current_dir.clone()).unwrap_or_else(std::env::temp_dir);
+    let probe_cwd: PathBuf = if made { dir.path().to_owned() } else { elsewhere() };
     let mut agents: Vec<Arc<dyn Agent>> = vec![Arc::new(ClaudeAgent::new(ClaudeOptions {
         id: "claude".to_owned(),
         program: "claude".into(),
@@ -58,7 +61,11 @@ pub(super) fn all(env: &Env, environment: &Environment, dir: &DataDir, settings:
             id: "demo".to_owned(),
             name: "Demo agent".to_owned(),
             program: program.into(),
-            args: vec!["demo-agent".into(), "--state-dir".into(), dir.demo().into()],
+            args: if made {
+                vec!["demo-agent".into(), "--state-dir".into(), dir.demo().into()]
+            } else {
+                vec!["demo-agent".into()]
+            },
             environment: environment.clone(),
             allow_bypass: settings.bypass_modes_allowed,
             probe_cwd,

@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::data_dir::{DataDir, NodeFile};
+use crate::doctor::{Doctor, Running};
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
 use crate::listen::policy::{Plan, Public, Wish};
@@ -36,6 +37,7 @@ use bind::{Bound, PublicListener};
 use pairing::{Audience, Door};
 use signals::Signals;
 
+pub(crate) use agents::all as all_agents;
 pub(crate) use browser::open as open_browser;
 pub(crate) use projects::shown;
 pub(crate) use screen::SIGN;
@@ -182,8 +184,13 @@ impl Node {
             threads: true,
             reaper: Reaper::system(),
         };
+        let agents = agents::all(env, &environment, dir, settings);
+        let running =
+            Running { local_url: bound.local_url.clone(), url: bound.url.clone(), version: hub.version().to_owned() };
+        let doctor = Doctor::new(settings, dir, env, agents.clone(), Some(running));
+        hub.watch_health(Arc::new(doctor));
         let port = hub.host_port().ok_or_else(|| CommandError::say(Kind::Bug, "the hub has no port for its host"))?;
-        let host = Host::start(port, clock, agents::all(env, &environment, dir, settings), options).await;
+        let host = Host::start(port, clock, agents.clone(), options).await;
         let host = host.map_err(|error| CommandError::new(Kind::No, error).during("the host does not start"))?;
         let mut registered = Vec::new();
         projects::register(&host, dir, &mut registered).await;

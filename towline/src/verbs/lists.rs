@@ -38,7 +38,7 @@ pub(super) fn word(value: &impl Serialize) -> String {
 }
 
 /// A point of time, for people.
-pub(super) fn time(at: UnixMs) -> String {
+pub(crate) fn time(at: UnixMs) -> String {
     let stamp = i64::try_from(at.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
     stamp.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
 }

@@ -20,7 +20,7 @@ pub(crate) use audit::audit;
 pub(crate) use config::{edit as edit_config, path as config_path, reference as config_reference, show as show_config};
 pub(crate) use edit::{archive, delete, rename};
 pub(crate) use export::export;
-pub(crate) use lists::{add_project, devices, projects, revoke, sessions};
+pub(crate) use lists::{add_project, devices, projects, revoke, sessions, time as time_shown};
 pub(crate) use logs::logs;
 pub(crate) use open::open;
 pub(crate) use pair::{code as offered_code, is_yes, line as claim_line, pair, pair_url};

@@ -1848,6 +1848,49 @@ entries: Array<AuditEntry>,
  */
 before: AuditId | null, };
 
+/**
+ * The answer of `GET /v1/health`.
+ */
+export type HealthReport = { 
+/**
+ * Everything that was looked at, in the order to show it.
+ */
+findings: Array<Finding>, 
+/**
+ * When.
+ */
+checkedAtMs: UnixMs, };
+
+/**
+ * One thing that was looked at.
+ */
+export type Finding = { 
+/**
+ * What it is about, as a stable word (`disk.space`, `agent.claude`, …).
+ */
+id: string, 
+/**
+ * How it is.
+ */
+level: FindingLevel, 
+/**
+ * What was found, in one line.
+ */
+title: string, 
+/**
+ * More about it.
+ */
+detail: string | null, 
+/**
+ * What to do next.
+ */
+next: string | null, };
+
+/**
+ * How a thing is.
+ */
+export type FindingLevel = "ok" | "warning" | "problem";
+
 /** A change message: what every stream of ours carries. `value` is absent exactly on delete. */
 export type Change<T extends string, V> = { type: T, key: string, value?: V, headers: Headers };
 
