@@ -401,6 +401,9 @@ pub struct CommandContent {
     pub text: Option<String>,
     /// What was said of the error.
     pub detail: Option<String>,
+    /// The files that go with the prompt. A row that an older program has written has none.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ function nothingLeft(hub: Hub): void {
   expect(hub.me.get()).toBeNull();
   expect([...local.all.keys()]).toEqual(["of-another-page"]);
   expect(session.all.size).toBe(0);
-  expect(dropped).toEqual(["towline"]);
+  expect(dropped).toEqual(["towline", "towline-files"]);
   expect(wires.every((each) => each.closed)).toBe(true);
 }
 

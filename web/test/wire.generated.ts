@@ -835,6 +835,7 @@ export const wire = {
       "value": {
         "attempt": 1,
         "content": {
+          "attachments": [],
           "detail": null,
           "text": "hello"
         },
@@ -863,6 +864,7 @@ export const wire = {
       "value": {
         "attempt": 1,
         "content": {
+          "attachments": [],
           "detail": null,
           "text": "hello"
         },
@@ -891,6 +893,7 @@ export const wire = {
       "value": {
         "attempt": 1,
         "content": {
+          "attachments": [],
           "detail": "not found",
           "text": "hello"
         },

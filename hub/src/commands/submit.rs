@@ -96,7 +96,11 @@ impl Hub {
             expires_at_ms: now.plus_ms(ttl),
             updated_at_ms: now,
             error: None,
-            content: CommandContent { text: request.body.text().map(str::to_owned), detail: None },
+            content: CommandContent {
+                text: request.body.text().map(str::to_owned),
+                detail: None,
+                attachments: request.body.attachments().to_vec(),
+            },
         };
         let row = CommandRow { account: who.account, request: request.clone(), command, arrival: self.arrival() };
         batch.push(Put::set(keys::command(request.id), row.encode()).expecting(Expected::Absent));

@@ -233,6 +233,7 @@ fn command(state: CommandState) -> Command {
         content: CommandContent {
             text: Some("hello".to_owned()),
             detail: (state == CommandState::Failed).then(|| "not found".to_owned()),
+            attachments: Vec::new(),
         },
     }
 }

@@ -13,6 +13,8 @@ import type {
   Problem,
   SessionEdit,
   TranscriptPage,
+  UploadRequest,
+  UploadState,
 } from "../protocol/generated";
 import type { Report } from "../screens/health/report";
 
@@ -88,6 +90,20 @@ export class Api {
 
   health = (): Promise<Report> => this.#json("GET", "/v1/health");
 
+  beginUpload(request: UploadRequest): Promise<UploadState> {
+    return this.#json("POST", "/v1/uploads", request);
+  }
+
+  upload(upload: string): Promise<UploadState> {
+    return this.#json("GET", `/v1/uploads/${encodeURIComponent(upload)}`);
+  }
+
+  /** Adds a piece that begins at an offset; the hub says `upload_offset` when it stands elsewhere. */
+  uploadPiece(upload: string, offset: number, piece: Blob): Promise<UploadState> {
+    const headers = { accept: "application/json", "content-type": "application/octet-stream", "upload-offset": String(offset) };
+    return this.#ask("PATCH", `/v1/uploads/${encodeURIComponent(upload)}`, headers, piece);
+  }
+
   logout = (): Promise<void> => this.#json("POST", "/v1/logout");
 
   claim = (body: ClaimRequest): Promise<ClaimResponse> => this.#json("POST", "/v1/pairings/claim", body);
@@ -96,7 +112,13 @@ export class Api {
     return this.#json("POST", "/v1/pairings/status", body, signal, body.waitMs);
   }
 
-  async #json<T>(method: string, path: string, body?: unknown, signal?: AbortSignal, extraMs = 0): Promise<T> {
+  #json<T>(method: string, path: string, body?: unknown, signal?: AbortSignal, extraMs = 0): Promise<T> {
+    const accept = { accept: "application/json" };
+    if (body === undefined) return this.#ask(method, path, accept, null, signal, extraMs);
+    return this.#ask(method, path, { ...accept, "content-type": "application/json" }, JSON.stringify(body), signal, extraMs);
+  }
+
+  async #ask<T>(method: string, path: string, headers: Record<string, string>, body: string | Blob | null, signal?: AbortSignal, extraMs = 0): Promise<T> {
     const clock = new AbortController();
     const timer = setTimeout(() => clock.abort(), TIMEOUT_MS + extraMs);
     const abort = (): void => clock.abort();
@@ -107,8 +129,8 @@ export class Api {
         credentials: "same-origin",
         cache: "no-store",
         redirect: "error",
-        headers: body === undefined ? { accept: "application/json" } : { accept: "application/json", "content-type": "application/json" },
-        body: body === undefined ? null : JSON.stringify(body),
+        headers,
+        body,
         signal: clock.signal,
       });
       if (!response.ok) {

@@ -1,4 +1,5 @@
 import type { CommandBody, Me } from "../protocol/generated";
+import { FileRoom } from "../session/files/files";
 import { Opener } from "../session/opener";
 import { Api, ApiError } from "./api";
 import { Feed, NO_ROWS, type Rows } from "./feed";
@@ -24,6 +25,7 @@ export class Hub {
   readonly rows = new Store<Rows>(NO_ROWS);
   readonly sent = new Store<ReadonlyMap<string, Sent>>(new Map());
   readonly api = new Api();
+  readonly files = new FileRoom(this.api);
   readonly kept = new Kept();
   readonly fresh = new Fresh();
   /** Whether single keys do something on this device. */
@@ -134,6 +136,7 @@ export class Hub {
   stop(): void {
     this.#stopped = true;
     this.socket.stop();
+    this.files.stop();
     this.#feed?.stop();
     // What is still posted or typed has nowhere to go, and above all not into storage that is about to be wiped: screens write
     // down what was typed when they are taken away, which is later than this.
@@ -183,7 +186,10 @@ export class Hub {
       }),
       // A part of this page is gone from the hub: so is its build.
       listen(window, "vite:preloadError", () => void this.fresh.look()),
-      listen(window, "online", () => this.socket.nudge()),
+      listen(window, "online", () => {
+        this.socket.nudge();
+        this.files.wake();
+      }),
       // The browser says that the network went: the socket may not know yet, and its sign must not say "live" for long.
       listen(window, "offline", () => this.socket.nudge()),
       listen(window, "pageshow", () => this.socket.nudge()),

@@ -1,3 +1,4 @@
+import { FILES_DATABASE } from "../session/files/keeping";
 import { Store } from "./store";
 
 /** What this page keeps on the device, all of it under one prefix and in one database, so that it can be wiped (W-119). */
@@ -136,7 +137,7 @@ export function wipe(): void {
     }
   }
   try {
-    indexedDB.deleteDatabase(DATABASE);
+    for (const name of [DATABASE, FILES_DATABASE]) indexedDB.deleteDatabase(name);
   } catch {
     // The same.
   }

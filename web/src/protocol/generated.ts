@@ -1297,7 +1297,11 @@ text: string | null,
 /**
  * What was said of the error.
  */
-detail: string | null, };
+detail: string | null, 
+/**
+ * The files that go with the prompt. A row that an older program has written has none.
+ */
+attachments: Array<Attachment>, };
 
 /**
  * What went wrong, stable for ever.

@@ -1,6 +1,6 @@
 import type { Rows } from "../hub/feed";
 import type { Sent } from "../hub/outbox";
-import type { Command, CommandBody, ErrorCode, TurnErrorCode } from "../protocol/generated";
+import type { Attachment, Command, CommandBody, ErrorCode, TurnErrorCode } from "../protocol/generated";
 import { type Transcript, isFinal } from "./fold";
 
 /** Where a message of a person stands (LOOK: truth about delivery). */
@@ -22,6 +22,8 @@ export interface Pending {
   /** What to send for another try. */
   body: CommandBody | null;
   host: string;
+  /** The files that go with it. */
+  attachments: readonly Attachment[];
   /** Of one that is on this device: whether the hub may have it already, and whether its person wants it back. */
   tried: boolean;
   withdrawn: boolean;
@@ -57,7 +59,7 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
     const turn = turns.get(id) ?? command.turn;
     if (turn !== null && said.has(turn)) continue;
     const known = turn === null ? undefined : transcript.turn(turn);
-    const base = { command: id, text: command.content.text, device: command.sender.device, atMs: command.createdAtMs, host: command.host, body: body(command.kind, session, command.content.text), tried: true, withdrawn: false };
+    const base = { command: id, text: command.content.text, device: command.sender.device, atMs: command.createdAtMs, host: command.host, attachments: command.content.attachments ?? [], body: body(command.kind, session, command.content.text, command.content.attachments), tried: true, withdrawn: false };
     if (known) {
       const ended = isFinal(known.state);
       if (ended && known.state !== "failed") continue;
@@ -79,7 +81,7 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
     if (what.kind !== "start_session" && what.kind !== "send_prompt" && !change) continue;
     const text = what.content.text ?? "";
     const delivery: Delivery = phase === "refused" ? "failed" : phase === "acked" ? "hub" : "here";
-    found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, atMs, turn: null, body: change ? body("send_prompt", session, text) : what, host: request.host, tried, withdrawn });
+    found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, atMs, turn: null, body: change ? body("send_prompt", session, text) : what, host: request.host, attachments: what.kind === "edit_prompt" ? [] : what.content.attachments, tried, withdrawn });
   }
   return found.sort((a, b) => a.atMs - b.atMs || (a.command < b.command ? -1 : 1));
 }
@@ -87,12 +89,12 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
 function late(id: string, command: Command, session: string): Pending {
   const text = command.content.text ?? "";
   const code = command.state === "expired" ? "expired" : (command.error?.code ?? "internal");
-  return { command: id, text, delivery: "failed", place: null, error: { command: code }, device: command.sender.device, atMs: command.createdAtMs, turn: null, body: body("send_prompt", session, text), host: command.host, tried: true, withdrawn: false };
+  return { command: id, text, delivery: "failed", place: null, error: { command: code }, device: command.sender.device, atMs: command.createdAtMs, turn: null, body: body("send_prompt", session, text), host: command.host, attachments: [], tried: true, withdrawn: false };
 }
 
 /** Another try of a failed prompt; a failed start is tried again from its own screen, unless this device still has its body. */
-function body(kind: string, session: string, text: string): CommandBody | null {
-  return kind === "send_prompt" ? { kind: "send_prompt", session, content: { text, attachments: [] } } : null;
+function body(kind: string, session: string, text: string, attachments: Attachment[] = []): CommandBody | null {
+  return kind === "send_prompt" ? { kind: "send_prompt", session, content: { text, attachments } } : null;
 }
 
 /** Where the message that began a turn stands. */

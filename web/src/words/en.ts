@@ -32,6 +32,16 @@ const itemStates: Record<ItemStatus, string> = {
   unknown: "unknown state",
 };
 
+/** Why a file cannot be attached. */
+const unfit: Record<string, string> = {
+  empty: "It is empty.",
+  tooLarge: "It is larger than 25 MB.",
+  tooMany: "At most ten files go with one message.",
+  imageKind: "Of images, PNG, JPEG, GIF and WebP can be attached. Convert it first.",
+  kind: "It is neither an image nor text, so no agent could read it.",
+  gone: "The browser no longer has it. Attach it again.",
+};
+
 /** Exit codes that a shell gives a meaning of their own. */
 const exits: Record<number, string> = {
   126: "It was found, but it cannot be run (exit code 126).",
@@ -341,6 +351,19 @@ export const en = {
       stale: "No longer asked: the agent is gone",
     },
     by: (what: string, who: string): string => `${what} by ${who}`,
+  },
+
+  attach: {
+    file: "Attach a file",
+    camera: "Take a photo",
+    list: "Attached files",
+    remove: (name: string): string => `Remove ${name}`,
+    open: (name: string): string => `See ${name} whole`,
+    progress: (name: string): string => `How much of ${name} is at the hub`,
+    noNetwork: "waiting for the network",
+    waits: "You can send when the files are at the hub.",
+    gone: (name: string): string => `${name} is not at the hub any more.`,
+    why: (why: string | null): string => (why === null ? "" : (unfit[why] ?? errors[why as ErrorCode] ?? "The hub did not take it. Remove it and try again.")),
   },
 
   composer: {

@@ -6,6 +6,7 @@ import { Page } from "../../parts/Page";
 import { Written } from "../../parts/Written";
 import type { AgentEntry, Choice } from "../../protocol/generated";
 import { words } from "../../words";
+import { AttachButton, Tray, useFiles } from "../../parts/Attach";
 import { tooLong } from "../transcript/length";
 import "./new.css";
 
@@ -29,6 +30,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   const [text, setText] = useState(() => hub.drafts.get("new"));
   useEffect(() => hub.drafts.set("new", text), [hub, text]);
   const long = tooLong(text);
+  const attach = useFiles("new");
 
   if (rows.ready && projects.length === 0) {
     return (
@@ -44,7 +46,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
     if (projectId !== "") setProject(projectId);
     if (agent) setAgent(agent.id);
   };
-  const ready = project !== undefined && agent !== undefined && text.trim() !== "" && !long;
+  const ready = project !== undefined && agent !== undefined && (text.trim() !== "" || attach.list.length > 0) && !long && !attach.unfinished;
   const submit = (event?: FormEvent): void => {
     event?.preventDefault();
     if (!ready) return;
@@ -56,14 +58,15 @@ export function NewChat({ project: wanted }: { project: string | null }) {
       agent: agent.id,
       model: offered(agent.models, model),
       mode: offered(agent.modes, mode),
-      content: { title: null, text, attachments: [] },
+      content: { title: null, text: text.trim() === "" ? "" : text, attachments: attach.files.attachments() },
     });
+    attach.files.clear();
     hub.drafts.set("new", "");
     go({ screen: "session", session }, true);
   };
   return (
     <Frame>
-      <form className="new" onSubmit={submit} onClick={keep} onInput={keep}>
+      <form className="new" onDrop={attach.onDrop} onDragOver={attach.onDragOver} onSubmit={submit} onClick={keep} onInput={keep}>
         <fieldset className="field">
           <legend className="field-label">{words.newChat.project}</legend>
           <div className="choices">
@@ -103,12 +106,17 @@ export function NewChat({ project: wanted }: { project: string | null }) {
             value={text}
             placeholder={words.newChat.prompt}
             onChange={(event) => setText(event.target.value)}
+            onPaste={attach.onPaste}
             onKeyDown={(event) => {
               if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.nativeEvent.isComposing && event.keyCode !== 229) submit();
             }}
           />
           {long ? <span className="small new-long" role="alert">{words.newChat.tooLong}</span> : null}
         </label>
+        <Tray files={attach.files} list={attach.list} />
+        <div className="new-attach">
+          <AttachButton files={attach.files} className="" />
+        </div>
         <button type="submit" className="button button-primary button-wide new-start" disabled={!ready}>
           {words.newChat.start}
         </button>

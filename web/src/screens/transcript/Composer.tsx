@@ -3,6 +3,7 @@ import { useHub } from "../../app/context";
 import { useKeys } from "../../app/keys";
 import { Icon } from "../../parts/Icon";
 import { words } from "../../words";
+import { AttachButton, Tray, useFiles } from "../../parts/Attach";
 import { tooLong } from "./length";
 
 interface Props {
@@ -20,7 +21,8 @@ export function Composer({ session, host, running, sent }: Props) {
   const [stopping, setStopping] = useState<string | null>(null);
   const area = useRef<HTMLTextAreaElement>(null);
   const long = tooLong(text);
-  const ready = text.trim() !== "" && !long;
+  const attach = useFiles(session);
+  const ready = (text.trim() !== "" || attach.list.length > 0) && !long && !attach.unfinished;
 
   useEffect(() => {
     hub.drafts.set(session, text);
@@ -35,7 +37,8 @@ export function Composer({ session, host, running, sent }: Props) {
   const send = (event?: FormEvent): void => {
     event?.preventDefault();
     if (!ready) return;
-    hub.post(host, { kind: "send_prompt", session, content: { text, attachments: [] } });
+    hub.post(host, { kind: "send_prompt", session, content: { text: text.trim() === "" ? "" : text, attachments: attach.files.attachments() } });
+    attach.files.clear();
     setText("");
     hub.drafts.set(session, "");
     sent();
@@ -57,13 +60,15 @@ export function Composer({ session, host, running, sent }: Props) {
   useKeys({ ".": stop });
   const stopped = running !== null && stopping === running;
   return (
-    <form className="composer" onSubmit={send}>
+    <form className="composer" onSubmit={send} onDrop={attach.onDrop} onDragOver={attach.onDragOver}>
       {long ? (
         <p className="composer-long small" role="alert">
           {words.composer.tooLong}
         </p>
       ) : null}
+      <Tray files={attach.files} list={attach.list} />
       <div className="composer-box">
+        <AttachButton files={attach.files} className="composer-button" />
         <textarea
           ref={area}
           rows={1}
@@ -72,6 +77,7 @@ export function Composer({ session, host, running, sent }: Props) {
           placeholder={running === null ? words.composer.placeholder : words.composer.placeholderQueued}
           onChange={(event) => setText(event.target.value)}
           onKeyDown={press}
+          onPaste={attach.onPaste}
           enterKeyHint="enter"
         />
         {running !== null ? (

@@ -42,7 +42,7 @@ function Drawn({ line, turn, call, place, rows, me, agent, host, now }: Props) {
     const { person, device } = who(item.sender, rows, me);
     const command = turn?.origin.type === "prompt" ? turn.origin.command : "";
     return (
-      <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="">
+      <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="" attachments={turn?.content.attachments}>
         {turn?.state === "queued" ? <Waiting session={item.session} command={command} turn={item.turn} place={place} text={item.content.text} host="" body={null} /> : null}
       </Message>
     );

@@ -1,9 +1,13 @@
 import { memo } from "react";
 import { Mark, type Shape } from "../../parts/Mark";
+import { Attachments } from "../../parts/Attachments";
+import type { Attachment } from "../../protocol/generated";
 import type { Delivery } from "../../session/pending";
 import { words } from "../../words";
 
 const SHAPES: Record<Delivery, Shape> = { here: "waiting", hub: "queued", queued: "queued", agent: "agent", done: "done", failed: "failed", stopped: "failed" };
+
+const NONE: readonly Attachment[] = [];
 
 interface Props {
   text: string;
@@ -12,11 +16,13 @@ interface Props {
   time: string;
   delivery: Delivery;
   host: string;
+  /** The files that came with it. */
+  attachments?: readonly Attachment[];
   children?: React.ReactNode;
 }
 
 /** What a person said, with one small mark that tells how far it got. */
-export const Message = memo(function Message({ text, person, device, time, delivery, host, children }: Props) {
+export const Message = memo(function Message({ text, person, device, time, delivery, host, attachments = NONE, children }: Props) {
   const said = delivery === "hub" ? words.delivery.hub(host) : words.delivery[delivery];
   // What is on its way or went wrong is said; what went well is a mark, and its word is there for those who do not see it.
   const quiet = delivery === "done" || delivery === "agent";
@@ -31,7 +37,8 @@ export const Message = memo(function Message({ text, person, device, time, deliv
           <Mark shape={SHAPES[delivery]} word={quiet ? said : undefined} />
         </span>
       </header>
-      <div className="message-text">{text}</div>
+      {text === "" ? null : <div className="message-text">{text}</div>}
+      <Attachments list={attachments} />
       {children}
     </article>
   );

@@ -30,7 +30,7 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
     }
   };
   return (
-    <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={away}>
+    <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={away} attachments={message.attachments}>
       {error ? <p className="message-error small">{"command" in error ? words.error(error.command) : words.transcript.turnError(error.turn)}</p> : null}
       {delivery === "failed" ? (
         <div className="message-actions">
