@@ -12,7 +12,7 @@ use protocol::limits::DEFAULT_TURNS_AT_ONCE;
 use protocol::path::StreamPath;
 use protocol::time::Clock;
 use store::{Batch, CommitError, Create, Expected, Put, ReadError};
-use streams::Streams;
+use streams::{Keeper, Keeping, Streams};
 
 use crate::devices::NewDevice;
 use crate::failure::Failure;
@@ -102,6 +102,11 @@ impl Hub {
         let hub = Self::assemble(Parts { streams, clock, random, options, account, node, arrival });
         hub.host_is_away().await?;
         hub.inner.tasks.spawn(crate::timer::run(hub.clone()));
+        // The feed lives for ever, so it has to stay as small as what it says.
+        let keeper = Keeper::new(hub.streams().clone(), hub.clock(), Keeping::default());
+        keeper.compact(StreamPath::feed(hub.account()));
+        let stop = hub.stopping();
+        hub.inner.tasks.spawn(async move { keeper.run(stop).await });
         Ok(hub)
     }
 

@@ -6,11 +6,13 @@
 
 pub mod http;
 pub mod json;
+mod keep;
 mod lifetime;
 mod live;
 mod service;
 mod subscription;
 
+pub use keep::{KeepError, Keeper, Keeping};
 pub use live::{Chunk, FollowError, Follower, Position, WakeSet};
 pub use service::Streams;
 pub use subscription::{Reach, SubscriptionError, Subscriptions};

@@ -11,7 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use store::SqliteStore;
 use streams::http::{Access, HttpOptions, Metrics, Quota, Router, metrics_router, open_access, router};
-use streams::{Reach, Streams as Service, Subscriptions};
+use streams::{Keeper, Keeping, Reach, Streams as Service, Subscriptions};
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -68,6 +68,7 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     let reach = Reach { loopback: near(Near::Loopback), private: near(Near::Private) };
     let subscriptions = Subscriptions::open(service.clone(), clock.clone(), &seed, reach).await;
     let subscriptions = subscriptions.map_err(|error| CommandError::new(Kind::Config, error))?;
+    let keeping_clock = clock.clone();
     let mut options = HttpOptions::new(access, clock, stop.clone());
     options.subscriptions = Some(subscriptions.clone());
     options.long_poll = wish.long_poll_timeout;
@@ -91,6 +92,12 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     let ready = Ready { url: format!("http://{address}"), metrics_url };
     out.either(&ready, || ready.url.clone())?;
 
+    let keeping = Keeping { age: wish.retain_age, bytes: wish.retain_bytes, compact: wish.compact };
+    let keeper = Keeper::new(service.clone(), keeping_clock, keeping);
+    let kept = tokio::spawn({
+        let stop = stop.clone();
+        async move { keeper.run(stop).await }
+    });
     let waking = tokio::spawn({
         let stop = stop.clone();
         async move { subscriptions.run(stop).await }
@@ -111,7 +118,7 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     connections.close();
     connections.wait().await;
     // It ends with the token; what it was about to send is sent after the next start.
-    drop(waking.await);
+    drop((waking.await, kept.await));
     service.drained().await;
     tokio::task::spawn_blocking(move || store.close()).await.map_err(|error| CommandError::new(Kind::Bug, error))
 }

@@ -2,7 +2,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use protocol::offset::Offset;
 use serde::Serialize;
 use store::Message;
 
@@ -37,7 +36,7 @@ impl Encoding {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Control {
     /// Where to go on.
-    pub(super) stream_next_offset: Offset,
+    pub(super) stream_next_offset: String,
     /// The cursor; absent at the end for ever. (The public protocol leaves fields out, unlike our own wire.)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stream_cursor: Option<String>,
@@ -108,6 +107,7 @@ pub(super) fn unfinished(messages: &[Message]) -> usize {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use protocol::offset::Offset;
 
     /// A reader by the rules of the HTML standard, small.
     fn parse(text: &str) -> Vec<(String, String)> {
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn controls_name_only_what_is_so() {
         let open = Control {
-            stream_next_offset: Offset::ZERO,
+            stream_next_offset: Offset::ZERO.to_string(),
             stream_cursor: Some("9".into()),
             up_to_date: false,
             stream_closed: false,

@@ -47,7 +47,7 @@ impl Face {
         let status = if chunk.messages.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
         let mut reply = Reply::new(status)
             .set(header::CACHE_CONTROL, CACHE)
-            .set(name::NEXT_OFFSET, &chunk.next.to_string())
+            .set(name::NEXT_OFFSET, &follower.name(chunk.next))
             .up_to_date(chunk.up_to_date)
             .closed(chunk.closed);
         if !chunk.closed {
@@ -163,7 +163,7 @@ impl Feed {
         }
         let cursor = cursor::next(&*self.options.clock, self.seen.as_deref()).to_string();
         out.extend(event::control(&Control {
-            stream_next_offset: chunk.next,
+            stream_next_offset: self.follower.name(chunk.next),
             stream_cursor: (!chunk.closed).then_some(cursor),
             up_to_date: chunk.up_to_date,
             stream_closed: chunk.closed,

@@ -5,14 +5,14 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use protocol::limits::MAX_PAGE_MESSAGES;
-use protocol::offset::Offset;
+use protocol::offset::{Offset, ParseOffsetError};
 use protocol::path::StreamPath;
-use store::{Head, Message};
+use store::{Direction, Head, Message, Read};
 
 use super::Face;
 use super::headers::{self, Reply, name};
 use super::problem::Problem;
-use crate::{Position, json, lifetime};
+use crate::{Position, json, lifetime, live};
 
 /// What is read here belongs to somebody: nothing but the reader's own cache may keep it, and asks again with the tag each time,
 /// so that an append or a revocation shows at once.
@@ -63,11 +63,18 @@ fn position(text: &str) -> Result<Position, Problem> {
     match text {
         "-1" => Ok(Position::Start),
         "now" => Ok(Position::Now),
-        _ => text.parse().map(Position::Offset).map_err(|e| {
+        _ => walk(text).map_or_else(|| text.parse().map(Position::Offset), Ok).map_err(|e: ParseOffsetError| {
             Problem::bad("offset_invalid", "Not an offset", e.to_string())
                 .hint("Offsets come from Stream-Next-Offset; -1 is the beginning, now the end.")
         }),
     }
+}
+
+/// A position below what compaction lets others go on from, as [`crate::live::name`] writes it.
+fn walk(text: &str) -> Option<Position> {
+    let (at, compactions) = text.rsplit_once('_').filter(|(at, _)| at.contains('_'))?;
+    let plain = compactions.len() == 16 && compactions.bytes().all(|byte| byte.is_ascii_digit());
+    Some(Position::Walk { at: at.parse().ok()?, compactions: compactions.parse().ok().filter(|_| plain)? })
 }
 
 impl Face {
@@ -94,9 +101,10 @@ impl Face {
         head: &Head,
         from: Position,
     ) -> Result<Response, Problem> {
-        let from = match from {
-            Position::Start => head.first,
-            Position::Offset(offset) => offset,
+        let (from, walk) = match from {
+            Position::Start => (None, None),
+            Position::Offset(offset) => (Some(offset), None),
+            Position::Walk { at, compactions } => (Some(at), Some(compactions)),
             Position::Now => {
                 let reply = Reply::new(StatusCode::OK)
                     .set(header::CONTENT_TYPE, &head.content_type)
@@ -107,16 +115,19 @@ impl Face {
                 return Ok(reply.body(body(&head.content_type, &[])));
             }
         };
-        let page = self.streams.read(stream, Some(from), self.options.page_bytes, MAX_PAGE_MESSAGES).await?;
+        let (max_bytes, max_messages) = (self.options.page_bytes, MAX_PAGE_MESSAGES);
+        let read = Read { stream: stream.clone(), from, walk, direction: Direction::Forwards, max_bytes, max_messages };
+        let page = self.streams.page(read).await?;
+        let next = live::name(page.next, page.head.resume, page.head.compactions);
         let up_to_date = page.next == page.head.tail;
         let closed = up_to_date && page.head.closed;
-        let tag = tag(from, page.next, closed);
+        let tag = tag(from.unwrap_or(page.head.first), page.next, page.messages.len(), closed);
         let unchanged = headers.get_all(header::IF_NONE_MATCH).iter().any(|v| matches(v.as_bytes(), &tag));
         let status = if unchanged { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
         let reply = Reply::new(status)
             .set(header::ETAG, &tag)
             .set(header::CACHE_CONTROL, CACHE)
-            .set(name::NEXT_OFFSET, &page.next.to_string())
+            .set(name::NEXT_OFFSET, &next)
             .up_to_date(up_to_date)
             .closed(closed);
         if unchanged {
@@ -138,9 +149,10 @@ pub(super) fn body(content_type: &str, messages: &[Message]) -> Body {
     }
 }
 
-/// The entity tag of a page. A URL names one stream and an epoch one incarnation of it, so nothing more is needed.
-fn tag(start: Offset, end: Offset, closed: bool) -> String {
-    format!("\"{}:{}:{}{}\"", start.epoch, start.byte, end.byte, if closed { ":c" } else { "" })
+/// The entity tag of a page. A URL names one stream, an epoch one incarnation of it, and compaction only takes messages away, so
+/// nothing more is needed.
+fn tag(start: Offset, end: Offset, messages: usize, closed: bool) -> String {
+    format!("\"{}:{}:{}:{messages}{}\"", start.epoch, start.byte, end.byte, if closed { ":c" } else { "" })
 }
 
 /// Whether an `If-None-Match` value lists the tag; weakly compared, as RFC 9110 §13.1.2 says.
@@ -167,14 +179,14 @@ mod tests {
 
     #[test]
     fn tags_are_compared_one_by_one() {
-        let tag = tag(Offset::new(1, 2), Offset::new(1, 9), true);
-        assert_eq!(tag, "\"1:2:9:c\"");
+        let tag = tag(Offset::new(1, 2), Offset::new(1, 9), 3, true);
+        assert_eq!(tag, "\"1:2:9:3:c\"");
         for (header, expected) in [
-            ("\"1:2:9:c\"", true),
-            ("W/\"1:2:9:c\"", true),
-            ("\"x\", \"1:2:9:c\"", true),
+            ("\"1:2:9:3:c\"", true),
+            ("W/\"1:2:9:3:c\"", true),
+            ("\"x\", \"1:2:9:3:c\"", true),
             ("*", true),
-            ("\"1:2:9\"", false),
+            ("\"1:2:9:3\"", false),
         ] {
             assert_eq!(matches(header.as_bytes(), &tag), expected, "{header}");
         }

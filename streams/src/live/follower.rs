@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
-use store::{Message, ReadError};
+use store::{Direction, Message, Read, ReadError};
 use tokio::sync::watch;
 
 use super::tail::{Glance, Tail};
@@ -18,6 +18,14 @@ pub enum Position {
     Offset(Offset),
     /// At the first position kept.
     Start,
+    /// On the way from the beginning, below what compaction lets others go on from: the position, and [`store::Head::compactions`] when the
+    /// reader began.
+    Walk {
+        /// The position.
+        at: Offset,
+        /// The number of compactions.
+        compactions: u64,
+    },
     /// At the end.
     Now,
 }
@@ -86,6 +94,9 @@ pub struct Follower {
     /// Whether the store has confirmed our position since we joined this tail. Until then the tail may speak of another
     /// incarnation of the stream.
     confirmed: bool,
+    /// The number of compactions when we began at the beginning, and where that begins to matter no more.
+    walk: Option<u64>,
+    resume: Offset,
     hook: Option<Hook>,
 }
 
@@ -107,21 +118,32 @@ impl Follower {
             caught_up: false,
             closed: false,
             confirmed: false,
+            walk: None,
+            resume: Offset::ZERO,
             hook: None,
             streams,
             stream,
         };
         let Some(head) = follower.streams.head(&follower.stream).await? else { return Err(follower.gone()) };
+        follower.resume = head.resume;
+        follower.walk = match from {
+            Position::Start => Some(head.compactions),
+            Position::Walk { compactions, .. } => Some(compactions),
+            Position::Offset(_) | Position::Now => None,
+        };
+        let walks = follower.walk == Some(head.compactions);
         follower.at = match from {
             Position::Start => head.first,
             Position::Now => head.tail,
-            Position::Offset(offset) if offset.epoch == head.tail.epoch && offset <= head.tail => {
-                if offset < head.first {
+            Position::Offset(offset) | Position::Walk { at: offset, .. }
+                if offset.epoch == head.tail.epoch && offset <= head.tail =>
+            {
+                if offset < head.first || (offset < head.resume && offset.byte > 0 && !walks) {
                     return Err(FollowError::Trimmed { stream: follower.stream.clone(), first: head.first });
                 }
                 offset
             }
-            Position::Offset(offset) => {
+            Position::Offset(offset) | Position::Walk { at: offset, .. } => {
                 let stream = follower.stream.clone();
                 return Err(FollowError::BadOffset { stream, offset, first: head.first, tail: head.tail });
             }
@@ -137,6 +159,11 @@ impl Follower {
     /// Where the next chunk begins.
     pub fn offset(&self) -> Offset {
         self.at
+    }
+
+    /// How to name a position so that a reader can go on from there.
+    pub fn name(&self, at: Offset) -> String {
+        name(at, self.resume, self.walk.unwrap_or_default())
     }
 
     /// Announces this follower in a wake set under a tag, at once and whenever it may have something to read; ends with the
@@ -212,8 +239,11 @@ impl Follower {
     }
 
     async fn load(&mut self, max_bytes: usize, max_messages: usize) -> Result<Chunk, FollowError> {
-        let page = self.streams.read(&self.stream, Some(self.at), max_bytes, max_messages).await?;
+        let (stream, from, walk) = (self.stream.clone(), Some(self.at), self.walk);
+        let read = Read { stream, from, walk, direction: Direction::Forwards, max_bytes, max_messages };
+        let page = self.streams.page(read).await?;
         self.tail.learn(&page.head);
+        self.resume = page.head.resume;
         self.confirmed = true;
         let up_to_date = page.next == page.head.tail;
         Ok(Chunk { messages: page.messages, next: page.next, up_to_date, closed: up_to_date && page.head.closed })
@@ -243,6 +273,12 @@ impl Follower {
     fn gone(&self) -> FollowError {
         FollowError::Gone { stream: self.stream.clone() }
     }
+}
+
+/// A position as readers are told it: with the number of compactions behind it where only those may go on who began at the beginning
+/// since. It sorts as the position does.
+pub(crate) fn name(at: Offset, resume: Offset, compactions: u64) -> String {
+    if at.byte > 0 && at < resume { format!("{at}_{compactions:016}") } else { at.to_string() }
 }
 
 impl From<ReadError> for FollowError {

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use protocol::path::StreamPath;
 use store::Done;
 
+pub(crate) use follower::name;
 pub use follower::{Chunk, FollowError, Follower, Position};
 pub use wake::WakeSet;
 

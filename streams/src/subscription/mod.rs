@@ -24,7 +24,8 @@ use protocol::time::Clock;
 use store::{Batch, CommitError, Conflict, Direction, Entry, Expected, Put, ReadError, Scan};
 
 pub use address::Reach;
-pub(crate) use record::index;
+pub(crate) use pattern::fits;
+pub(crate) use record::{INDEX, index};
 pub(crate) use serve::Said;
 
 use crate::Streams;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// What keys of subscriptions start with.
 pub(super) const SUBSCRIPTIONS: &str = "streams/sub/";
 /// What keys of existing streams start with.
-pub(super) const INDEX: &str = "streams/index/";
+pub(crate) const INDEX: &str = "streams/index/";
 /// What keys of rounds start with.
 pub(super) const ROUNDS: &str = "streams/round/";
 

@@ -154,6 +154,15 @@ pub(crate) struct Streams {
     /// Most bytes that one stream holds
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_stream_bytes: Option<u64>,
+    /// Drop messages older than this, such as `168h`
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) retain_age: Option<Duration>,
+    /// Drop the oldest messages of a stream that holds more than this
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) retain_bytes: Option<u64>,
+    /// Keep only the newest fact of each key in State Protocol streams that fit, such as `state/**`; may be given again
+    #[arg(long = "compact", value_name = "PATTERN")]
+    pub(crate) compact: Vec<String>,
     /// Let webhooks reach addresses near this machine; may be given again
     #[arg(long, value_name = "WHERE")]
     pub(crate) webhooks_to: Vec<Near>,

@@ -61,11 +61,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|v| v.to_str().expect("a text"))
     }
 
-    pub(super) fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         self.header("stream-next-offset").expect("Stream-Next-Offset").to_owned()
     }
 }
