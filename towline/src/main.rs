@@ -79,7 +79,8 @@ fn start(mut cli: Cli, env: &Env) -> Result<(), CommandError> {
             return block_on(demo_agent(state_dir));
         }
         Some(Verb::Completions { shell }) => return verbs::completions(shell, out),
-        Some(Verb::Man { dir }) => return verbs::man(dir.as_deref(), out),
+        Some(Verb::Man { markdown: true, .. }) => return verbs::cli_page(out),
+        Some(Verb::Man { dir, .. }) => return verbs::man(dir.as_deref(), out),
         Some(Verb::Config { verb: Config::Edit }) => return verbs::edit_config(place, env, out),
         Some(Verb::Config { verb: Config::Path }) => return verbs::config_path(place, out),
         Some(Verb::Config { verb: Config::Reference { form } }) => return verbs::config_reference(form, out),

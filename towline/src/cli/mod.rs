@@ -129,6 +129,9 @@ pub(crate) enum Verb {
         /// Where to write a page for each verb
         #[arg(long, value_name = "DIRECTORY")]
         dir: Option<PathBuf>,
+        /// As one page of Markdown
+        #[arg(long, hide = true, conflicts_with = "dir")]
+        markdown: bool,
     },
     /// Be the demo agent (ACP on standard input and output)
     #[command(hide = true)]

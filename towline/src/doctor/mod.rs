@@ -134,6 +134,9 @@ pub(crate) async fn doctor(
     let agents = crate::up::all_agents(env, &environment, dir, settings);
     let doctor = Doctor::new(settings, dir, env, agents, running);
     let mut findings = vec![configuration(wrong)];
+    findings.extend(crate::config::strange_variables(env).into_iter().map(|strange| {
+        Finding::new("config.variable", FindingLevel::Warning, strange).next("Correct its name, or unset it.")
+    }));
     findings.extend(out.waiting("Looking at this machine", doctor.look()).await);
     show(&findings, out)?;
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();

@@ -33,7 +33,7 @@ pub(crate) async fn answer(node: &Node, wish: Answer, out: Output) -> Result<(),
         option: option.clone(),
         content,
     };
-    node.done(host, body).await?;
+    out.waiting("Waiting for the host", node.done(host, body)).await?;
     out.either(&Answered { approval: wish.approval.to_string(), option: &option }, || format!("answered: {option}"))
 }
 
@@ -62,7 +62,7 @@ struct Cancelled {
 pub(crate) async fn cancel(node: &Node, session: &str, out: Output) -> Result<(), CommandError> {
     let (_, host) = node.me().await?;
     let session = node.known().await?.session(session)?;
-    node.done(host, CommandBody::CancelTurn { session, turn: None }).await?;
+    out.waiting("Waiting for the host", node.done(host, CommandBody::CancelTurn { session, turn: None })).await?;
     out.either(&Cancelled { session: session.to_string() }, || format!("stopped: {session}"))
 }
 

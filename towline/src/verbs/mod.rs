@@ -25,6 +25,6 @@ pub(crate) use logs::logs;
 pub(crate) use open::open;
 pub(crate) use pair::{code as offered_code, is_yes, line as claim_line, pair, pair_url};
 pub(crate) use send::send;
-pub(crate) use shell::{completions, man};
+pub(crate) use shell::{completions, man, page as cli_page};
 pub(crate) use state::state;
 pub(crate) use tail::tail;

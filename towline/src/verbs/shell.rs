@@ -32,3 +32,52 @@ pub(crate) fn man(dir: Option<&Path>, out: Output) -> Result<(), CommandError> {
     output::note(format!("Written. To read one: man {}", dir.join("towline.1").display()));
     Ok(())
 }
+
+/// What stands above the page of the command line.
+const ABOVE: &str = "\
+# The command line
+
+<!-- Made from `towline/src/cli` by `cargo xtask gen`; a stale file fails a test. -->
+
+Results go to standard output, everything else to standard error. `--json` prints results as JSON, one object per line, with stable
+fields. Colours and progress are for terminals only; `NO_COLOR` switches colours off.
+
+| exit code | what it means |
+|---|---|
+| 0 | done |
+| 1 | it did not work out, or the answer is no |
+| 2 | wrong arguments |
+| 3 | the configuration or the machine does not allow it |
+| 4 | Towline does not run, or cannot be reached |
+| 5 | denied |
+| 70 | a bug of Towline |
+
+A session is named by its title, by the beginning of one that no other begins with, by its id, or as `last`.
+";
+
+/// Prints every verb as one page of Markdown.
+pub(crate) fn page(out: Output) -> Result<(), CommandError> {
+    let mut command = Cli::command();
+    command.build();
+    let mut text = ABOVE.to_owned();
+    verbs(&mut command, "towline", &mut text);
+    out.raw(&text)
+}
+
+/// A command and what is below it.
+fn verbs(command: &mut clap::Command, name: &str, text: &mut String) {
+    // The flags of every verb are shown once, above.
+    let nested = name != "towline";
+    if nested {
+        let global: Vec<String> =
+            command.get_arguments().filter(|arg| arg.is_global_set()).map(|arg| arg.get_id().to_string()).collect();
+        *command = global.into_iter().fold(command.clone(), |command, id| command.mut_arg(id, |arg| arg.hide(true)));
+    }
+    let help = command.render_help().to_string();
+    let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+    text.extend(["\n## `", name, "`\n\n```text\n", &lines.join("\n"), "\n```\n"]);
+    for below in command.get_subcommands_mut().filter(|below| !below.is_hide_set()) {
+        let name = format!("{name} {}", below.get_name());
+        verbs(below, &name, text);
+    }
+}
