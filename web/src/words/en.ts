@@ -351,6 +351,7 @@ export const en = {
       stale: "No longer asked: the agent is gone",
     },
     by: (what: string, who: string): string => `${what} by ${who}`,
+    late: "Your answer came a moment later, so this one counts.",
   },
 
   attach: {
@@ -400,6 +401,8 @@ export const en = {
       ["/", "search chats"],
       ["n", "new chat"],
       ["j  k", "next chat, chat before"],
+      ["Enter", "at the head of a chat: into its lines"],
+      ["j  k  c", "there: next line, line before, copy it"],
       ["a", "allow"],
       ["d", "deny"],
       [".", "stop"],

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useHub, useRows } from "../../app/context";
 import { useKeys } from "../../app/keys";
 import { useStore } from "../../hub/store";
@@ -51,21 +51,49 @@ interface Props {
 export function ApprovalCard({ id, approval, call, sender, agent, host }: Props) {
   const rows = useRows();
   const me = useStore(useHub().me);
+  // Who had the focus in the card keeps it when the card settles; who answered it here is told when another answer was faster.
+  const settled = useRef<HTMLDivElement>(null);
+  const held = useRef(false);
+  const [mine, setMine] = useState<string | null>(null);
+  const pending = approval.state === "pending";
+  useLayoutEffect(() => {
+    if (!pending && held.current && (document.activeElement === null || document.activeElement === document.body)) settled.current?.focus({ preventScroll: true });
+    if (!pending) held.current = false;
+  }, [pending]);
   if (approval.state !== "pending") {
     const allowed = approval.options.find((option) => option.id === approval.decision?.option)?.kind.startsWith("allow") ?? false;
     const denied = approval.options.find((option) => option.id === approval.decision?.option)?.kind.startsWith("deny") ?? false;
     const states = words.approval.states;
     const what = approval.state === "answered" ? (allowed ? states.allowed : denied ? states.denied : states.answered) : states[approval.state];
     const by = approval.decision ? who(approval.decision.by, rows, me) : null;
+    const late = mine !== null && approval.decision !== null && (approval.decision.by.device !== me?.device || approval.decision.option !== mine);
     return (
-      <div className="settled-approval" data-approval={id} data-state={approval.state}>
+      <div ref={settled} tabIndex={-1} className="settled-approval" data-approval={id} data-state={approval.state}>
         <Mark shape={allowed ? "done" : denied ? "failed" : "idle"} />
         <span className="settled-approval-what">{by ? words.approval.by(what, [by.person, by.device].filter(Boolean).join(" · ")) : what}</span>
         <span className="settled-approval-title">{approval.content.title}</span>
+        {late ? (
+          <span className="settled-approval-late" role="status">
+            {words.approval.late}
+          </span>
+        ) : null}
       </div>
     );
   }
-  return <Pending id={id} approval={approval} call={call} sender={sender} agent={agent} host={host} />;
+  return (
+    <div onFocus={() => (held.current = true)} onBlur={(event) => (held.current = event.relatedTarget === null && held.current)}>
+      <Pending id={id} approval={approval} call={call} sender={sender} agent={agent} host={host} answered={setMine} />
+    </div>
+  );
+}
+
+/** What is allowed for longer, and how long: what stands in backquotes runs as it is written. */
+function Scope({ text }: { text: string }) {
+  return (
+    <span>
+      {text.split(/`([^`]+)`/).map((part, at) => (at % 2 === 1 ? <code key={at}>{part}</code> : part))}
+    </span>
+  );
 }
 
 /** Whether a text is no more than the files of the edits, which stand above each of them anyway. */
@@ -74,7 +102,7 @@ function saysOnlyWhere(text: string, edits: readonly { path: string }[]): boolea
   return files.length === edits.length && edits.every((edit, at) => files[at] === edit.path || files[at]?.endsWith(`/${edit.path}`));
 }
 
-function Pending({ id, approval, call, sender, agent, host }: Props) {
+function Pending({ id, approval, call, sender, agent, host, answered }: Props & { answered: (option: string) => void }) {
   const hub = useHub();
   const rows = useRows();
   const me = useStore(hub.me);
@@ -96,6 +124,7 @@ function Pending({ id, approval, call, sender, agent, host }: Props) {
   const answer = (option: ApprovalOption, message: string | null = null, answers: Record<string, string> = {}): void => {
     if (busy || !session) return;
     if (answering) hub.forget(answering.command);
+    answered(option.id);
     hub.post(session.host, { kind: "answer_approval", session: approval.session, approval: id, option: option.id, content: { message, answers } });
   };
   useKeys(may ? { a: () => (allow && approval.kind !== "question" ? answer(allow) : undefined), d: () => (deny ? answer(deny) : undefined) } : {});
@@ -191,7 +220,7 @@ function Pending({ id, approval, call, sender, agent, host }: Props) {
               {others.every((option) => option.kind === "allow_always") ? <p className="small soft">{words.approval.alwaysTitle}</p> : null}
               {others.map((option) => (
                 <button key={option.id} type="button" className="button button-wide" disabled={busy} onClick={() => answer(option)}>
-                  {label(option)}
+                  <Scope text={label(option)} />
                 </button>
               ))}
             </div>

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useHub, useNow, useRows } from "../../app/context";
 import { useStore } from "../../hub/store";
 import { Icon } from "../../parts/Icon";
@@ -14,6 +14,7 @@ import { Composer } from "./Composer";
 import { Details } from "./Details";
 import { Lines, type Row, type Setting } from "./Lines";
 import { PendingMessage } from "./PendingMessage";
+import { useLineKeys } from "./useLineKeys";
 import { useScroll } from "./useScroll";
 import "./transcript.css";
 import "./cards.css";
@@ -99,15 +100,21 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
 
   const around = pieces.findIndex((chunk) => chunk.key === scroll.around);
   const middle = around < 0 ? pieces.length - 1 : around;
+  const keys = useLineKeys();
+  // The screen before took the focus with it, and this one was not there yet when its address came.
+  const head = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (document.activeElement === document.body) head.current?.focus({ preventScroll: true });
+  }, []);
   const making = phase === "missing" && waits.length > 0;
   return (
-    <main className={details ? "chat chat-details" : "chat"}>
+    <main onKeyDown={keys.onKeyDown} className={details ? "chat chat-details" : "chat"}>
       <header className="chat-head">
         <Link to={{ screen: "sessions" }} className="button button-plain button-square page-back" label={words.back}>
           <Icon name="back" />
         </Link>
         <div className="chat-names">
-          <h1 className="chat-title">{title}</h1>
+          <h1 ref={head} tabIndex={-1} className="chat-title">{title}</h1>
           <p className="chat-where">{[hostName, project, agent].filter((part) => part !== "").join(" · ")}</p>
         </div>
         <Sign flowing={running?.[1].state === "running"} />
@@ -151,6 +158,9 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
           </button>
         ) : null}
         <Announce lines={lines} />
+        <p className="unseen" role="status">
+          {keys.said}
+        </p>
         {host !== "" && shown ? <Composer session={session} host={host} running={running?.[0] ?? null} sent={scroll.toEnd} /> : null}
       </footer>
       {details && row ? <Details id={session} session={row} turns={turns} lines={lines} close={() => setDetails(false)} /> : null}
