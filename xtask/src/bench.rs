@@ -1,9 +1,10 @@
 //! `bench`: a table of programs that measure one thing each and print their numbers. A bench is an example of the crate
 //! it measures; to add one, add a row.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::repo;
 use crate::run::Step;
@@ -11,6 +12,9 @@ use crate::towline;
 
 /// Longest time for one bench, with the release build of its crate.
 const LIMIT: Duration = Duration::from_mins(40);
+
+/// The version of the official server that is measured against.
+const OFFICIAL: &str = "0.1.5";
 
 struct Bench {
     name: &'static str,
@@ -40,6 +44,14 @@ const BENCHES: &[Bench] = &[
         program: true,
         partner: Some(("host", "stamp_agent", "TOWLINE_STAMP_AGENT")),
     },
+    Bench {
+        name: "streams",
+        about: "appends, catch-up, SSE, memory of `towline streams`, beside the official server",
+        package: "streams",
+        example: "streams_load",
+        program: true,
+        partner: None,
+    },
 ];
 
 #[derive(clap::Args)]
@@ -66,6 +78,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         if let Some(program) = program.as_ref().filter(|_| bench.program) {
             step = step.env("TOWLINE_BIN", program);
         }
+        if bench.name == "streams"
+            && let Some(official) = official()?
+        {
+            step = step.env("OFFICIAL_STREAMS_BIN", official);
+        }
         if let Some((package, example, variable)) = bench.partner {
             Step::cargo(LIMIT).args(["build", "--release", "--package", package, "--example", example]).run()?;
             step = step.env(variable, repo::target()?.join("release/examples").join(example));
@@ -73,6 +90,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         step.run()?;
     }
     Ok(())
+}
+
+/// The official streams server, installed once into the user's cache; `None` when the registry does not give it.
+fn official() -> Result<Option<PathBuf>> {
+    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")));
+    let root = cache.context("there is no cache directory: set XDG_CACHE_HOME")?;
+    let root = root.join(format!("towline/bench/durable-streams-{OFFICIAL}"));
+    let program = root.join("bin/durable-streams-server");
+    if !program.exists() {
+        let install =
+            Step::cargo(LIMIT).args(["install", "durable-streams", "--version", OFFICIAL, "--locked", "--root"]);
+        if let Err(error) = install.args([&root]).run() {
+            println!("the official server is left out: {error:#}");
+            return Ok(None);
+        }
+    }
+    Ok(Some(program))
 }
 
 fn choose(names: &[String]) -> Result<Vec<&'static Bench>> {
