@@ -81,3 +81,14 @@ test("the health of the machine is told in words, worst first, and a hub that do
   await expect(page.getByText(words.health.command)).toBeVisible();
   await expectAccessible(page);
 });
+
+test("the health that this very machine tells is shown", async ({ towline, page, shoot }) => {
+  await screen.pairFirst(page, towline);
+  await page.getByRole("link", { name: words.devices.link }).click();
+  await page.getByRole("link", { name: words.health.link }).click();
+  const told = await page.evaluate(() => fetch("/v1/health").then((answer) => answer.json() as Promise<{ findings: { title: string }[] }>));
+  expect(told.findings.length).toBeGreaterThan(3);
+  await expect(page.locator("[data-level]")).toHaveCount(told.findings.length, { timeout: 30_000 });
+  await shoot("light-25-health-real");
+  await expectAccessible(page);
+});

@@ -5,6 +5,7 @@ import type {
   ClaimStatus,
   ClaimStatusRequest,
   DeviceList,
+  HealthReport,
   Lists,
   Me,
   NewPairing,
@@ -16,7 +17,6 @@ import type {
   UploadRequest,
   UploadState,
 } from "../protocol/generated";
-import type { Report } from "../screens/health/report";
 
 /** The hub answered, and the answer is a problem. */
 export class ApiError extends Error {
@@ -88,7 +88,7 @@ export class Api {
     return this.#json("GET", `/v1/audit?limit=30${before === null ? "" : `&before=${encodeURIComponent(before)}`}`);
   }
 
-  health = (): Promise<Report> => this.#json("GET", "/v1/health");
+  health = (): Promise<HealthReport> => this.#json("GET", "/v1/health");
 
   beginUpload(request: UploadRequest): Promise<UploadState> {
     return this.#json("POST", "/v1/uploads", request);

@@ -4,12 +4,12 @@ import { ApiError } from "../../hub/api";
 import { Mark } from "../../parts/Mark";
 import { Page } from "../../parts/Page";
 import { Written } from "../../parts/Written";
+import type { Finding, HealthReport } from "../../protocol/generated";
 import { words } from "../../words";
 import { ago } from "../../words/time";
-import type { Finding, Report } from "./report";
 import "../devices/devices.css";
 
-type State = { at: "checking" } | { at: "checked"; report: Report } | { at: "failed"; why: "old" | "forbidden" | "unreachable" };
+type State = { at: "checking" } | { at: "checked"; report: HealthReport } | { at: "failed"; why: "old" | "forbidden" | "unreachable" };
 
 const RANK = { problem: 0, warning: 1, ok: 2 } as const;
 

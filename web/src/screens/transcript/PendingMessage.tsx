@@ -50,7 +50,7 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
         </div>
       ) : null}
       {delivery === "queued" || delivery === "hub" || delivery === "here" ? (
-        <Waiting session={session} command={message.command} turn={message.turn} place={place} text={message.text} host={message.host} body={message.body} withdrawn={message.withdrawn} here={delivery === "here"} open={delivery === "here" && message.tried} />
+        <Waiting session={session} command={message.command} turn={message.turn} place={place} text={message.text} host={message.host} body={message.body} withdrawn={message.withdrawn} open={delivery === "here" && message.tried} />
       ) : null}
     </Message>
   );

@@ -17,21 +17,19 @@ interface Props {
   body: CommandBody | null;
   /** Whether it is being taken back. */
   withdrawn?: boolean;
-  /** Whether it is on this device. */
-  here?: boolean;
   /** Whether nobody knows if the hub has it. */
   open?: boolean;
 }
 
 /** Under a message that waits: its place in the line, and what can still be done about it. */
-export function Waiting({ session, command, turn, place, text, host, body, withdrawn = false, here = false, open = false }: Props) {
+export function Waiting({ session, command, turn, place, text, host, body, withdrawn = false, open = false }: Props) {
   const hub = useHub();
   const rows = useRows();
   const sent = useStore(hub.sent);
   const [draft, setDraft] = useState<string | null>(null);
   const owner = rows.session.get(session)?.host ?? rows.command.get(command)?.host ?? host;
-  // The lists have the words only; what else belonged to the message is known where it was sent.
-  const whole = turn === null ? (hub.whole(command) ?? (here ? body : null)) : null;
+  // The lists do not have all of a chat that is to be started; the device that asked for it does.
+  const whole = turn === null ? (hub.whole(command) ?? body) : null;
   const changing = turn !== null && [...sent.values()].some(({ request, phase }) => request.body.kind === "edit_prompt" && request.body.turn === turn && phase !== "refused");
   const takeBack = (): void => {
     if (turn !== null && owner !== "") hub.post(owner, { kind: "cancel_turn", session, turn });
