@@ -19,6 +19,7 @@ use crate::options::Options;
 use crate::pairing::Tries;
 use crate::port::Known;
 use crate::random::Random;
+use crate::rate::Rates;
 use crate::rows::{Row, Stored};
 use crate::sockets::Sockets;
 
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     leashes: Mutex<HashMap<DeviceId, CancellationToken>>,
     pub(crate) submits: Mutex<HashMap<DeviceId, usize>>,
     pub(crate) tries: Mutex<Tries>,
+    pub(crate) rates: Mutex<Rates>,
     /// Held while one pairing code is judged; whoever waits for it is one of the few tries of a source.
     pub(crate) claiming: tokio::sync::Mutex<()>,
     pub(crate) sockets: Sockets,
@@ -116,6 +118,7 @@ impl Hub {
             leashes: Mutex::default(),
             submits: Mutex::default(),
             tries: Mutex::default(),
+            rates: Mutex::default(),
             claiming: tokio::sync::Mutex::default(),
             sockets: Sockets::default(),
             known: Known::default(),

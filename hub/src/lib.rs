@@ -20,6 +20,7 @@ mod options;
 mod pairing;
 mod port;
 mod random;
+mod rate;
 mod rows;
 mod serve;
 mod sessions;

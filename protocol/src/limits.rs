@@ -34,6 +34,12 @@ pub const ACK_TIMEOUT_MS: u64 = 30_000;
 pub const MAX_PROMPT_BYTES: usize = 256 * 1024;
 /// Longest name of a device or title of a session, in characters.
 pub const MAX_NAME_CHARS: usize = 120;
+/// Requests that a device may make at once, over HTTP (W-092): all pieces of ten of the largest files, four times over, and a UI
+/// that loads meanwhile.
+pub const REQUEST_BURST: u64 = 1_500;
+/// Requests a second that a device may go on with, over HTTP (W-092): far beyond people and polling scripts, far below a loop that
+/// has run wild (thousands).
+pub const REQUESTS_PER_SECOND: u64 = 200;
 /// Most files with one prompt (issue "The first hour": what a person attaches by hand).
 pub const MAX_ATTACHMENTS: usize = 10;
 /// Largest file that can be attached, in bytes (issue "The first hour": at most 25 MB).

@@ -37,6 +37,12 @@ impl From<ClaimError> for Refused {
 }
 
 impl Refused {
+    /// The device asks too often, and may come back after so many milliseconds.
+    pub(super) fn limited(retry_after_ms: u64) -> Self {
+        let problem = Problem::new(ErrorCode::RateLimited).detail("this device asks too often");
+        Self { problem, retry_after_ms: Some(retry_after_ms) }
+    }
+
     pub(super) fn bad(detail: impl Into<String>) -> Self {
         Problem::new(ErrorCode::BadRequest).detail(detail).into()
     }

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use super::cookie;
 use super::error::Refused;
 use super::paths::{self, Need};
-use crate::hub::Hub;
+use crate::hub::{Hub, lock};
 use crate::identity::{Identity, Via};
 use crate::options::Options;
 
@@ -76,6 +76,7 @@ async fn judge(hub: &Hub, path: &str, parts: &mut Parts) -> Result<(), Refused> 
     }
     let source = source(&parts.extensions);
     let identity = identify(hub, &parts.headers, &source).await?;
+    lock(&hub.inner.rates).ask(identity.device, hub.now()).map_err(Refused::limited)?;
     // A browser sends its cookie with whatever a page makes it send; only a page of ours may make it change something.
     if unsafe_request && identity.via == Via::Cookie && origin.is_none() {
         return Err(ErrorCode::OriginNotAllowed.into());

@@ -1,5 +1,7 @@
 //! The face: who gets in where, what refusals look like, and what never leaks.
 
+mod files;
+
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -542,53 +544,4 @@ mod connections {
         drop(silent);
         assert!(TcpStream::connect(address).await.is_err());
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_file_comes_in_pieces_and_is_shown_as_what_it_is_and_runs_nothing() {
-    let world = World::new().await;
-    let app = router(world.hub.clone());
-    let (_, full) = world.device(&Right::ALL).await;
-    let ask = Ask::bearer(&full);
-    let svg = "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>";
-    let begin = json!({ "name": "tide.svg", "mediaType": "image/svg+xml", "sizeBytes": svg.len() });
-    let (status, text) = call(&app, &ask, Method::POST, "/v1/uploads", begin).await;
-    assert_eq!(status, StatusCode::OK, "{text}");
-    let upload: Value = serde_json::from_str(&text).unwrap();
-    let path = format!("/v1/uploads/{}", upload["upload"].as_str().unwrap());
-    let piece = async |offset: Option<&str>, body: &str| {
-        let mut request = ask.request(&Method::PATCH, &path, body.to_owned());
-        if let Some(offset) = offset {
-            request.headers_mut().insert("upload-offset", offset.parse().unwrap());
-        }
-        send(&app, request).await
-    };
-    for offset in [None, Some("x"), Some("-1")] {
-        let (status, _, text) = piece(offset, "a").await;
-        assert_eq!((status, code(&text).as_str()), (StatusCode::BAD_REQUEST, "bad_request"), "{offset:?}");
-    }
-    assert_eq!(piece(Some("0"), &svg[..10]).await.0, StatusCode::OK);
-    let (status, headers, text) = piece(Some("0"), svg).await;
-    assert_eq!((status, code(&text).as_str()), (StatusCode::CONFLICT, "upload_offset"));
-    assert_eq!(headers["upload-offset"], "10");
-    let (_, _, text) = piece(Some("0"), &"x".repeat(protocol::limits::MAX_UPLOAD_PIECE_BYTES + 1)).await;
-    assert_eq!(code(&text), "body_too_large");
-    let (status, _, text) = piece(Some("10"), &svg[10..]).await;
-    assert_eq!(status, StatusCode::OK, "{text}");
-    let state: Value = serde_json::from_str(&text).unwrap();
-    let (status, shown) = call(&app, &ask, Method::GET, &path, Value::Null).await;
-    assert_eq!((status, serde_json::from_str::<Value>(&shown).unwrap()), (StatusCode::OK, state.clone()));
-    let blob = format!("/v1/blobs/{}", state["blob"]["sha256"].as_str().unwrap());
-    let (status, headers, body) = send(&app, ask.request(&Method::GET, &blob, Body::empty())).await;
-    assert_eq!((status, body.as_str()), (StatusCode::OK, svg));
-    for (name, value) in [
-        ("content-type", "text/plain; charset=utf-8"),
-        ("x-content-type-options", "nosniff"),
-        ("cache-control", "private, max-age=31536000, immutable"),
-        ("content-security-policy", "default-src 'none'; sandbox; frame-ancestors 'none'"),
-    ] {
-        assert_eq!(headers[name], value, "{name}");
-    }
-    let (_, other) = world.stranger().await;
-    assert_eq!(call(&app, &Ask::bearer(&other), Method::GET, &blob, Value::Null).await.0, StatusCode::NOT_FOUND);
 }
