@@ -63,6 +63,7 @@ test("files go with a message, whatever the network does", async ({ towline, cut
   const message = screen.messages(page).last();
   await expect(message.getByText("tides.log")).toBeVisible();
   await screen.expectSettled(page, 2);
+  await expect(message).toHaveAttribute("data-delivery", "done");
   const thumb = message.getByRole("button", { name: words.attach.open("screen.png") });
   await expect.poll(() => thumb.locator("img").evaluate((img) => (img as HTMLImageElement).naturalWidth)).toBeGreaterThan(0);
   await expect(page.locator(".tray")).toHaveCount(0);

@@ -62,6 +62,22 @@ test(`a chat of ${ITEMS} items on a slow phone`, async ({ towline, page }, testI
   }
 });
 
+test("the first load has at most 200 KB of script", async ({ towline, page }) => {
+  await screen.pairFirst(page, towline);
+  const sizes: Promise<number>[] = [];
+  page.on("response", (response) => {
+    if (response.request().resourceType() === "script") sizes.push(response.request().sizes().then((size) => size.responseBodySize));
+  });
+  // As a browser that was never here; what is fetched later, when code or a device is shown, is not part of it.
+  await page.context().newCDPSession(page).then((devtools) => devtools.send("Network.setCacheDisabled", { cacheDisabled: true }));
+  await page.reload();
+  await screen.expectLists(page);
+  const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  console.error(`pace: first load: ${bytes} bytes of script, compressed`);
+  expect(bytes).toBeGreaterThan(10_000);
+  expect(bytes).toBeLessThanOrEqual(200_000);
+});
+
 function lastSaid(): number {
   let n = ITEMS - 1;
   while (n % 40 === 0 || (n % 6 !== 5 && n % 6 !== 0)) n -= 1;
