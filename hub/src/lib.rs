@@ -38,6 +38,7 @@ pub use axum::serve::Listener;
 pub use crowd::{Crowd, CrowdPlace};
 pub use devices::NewDevice;
 pub use health::Health;
+pub use http::Source;
 pub use hub::Hub;
 pub use identity::{Identity, Via};
 pub use open::OpenError;

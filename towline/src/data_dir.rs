@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
+use crate::output;
 
 /// A data directory.
 #[derive(Debug, Clone)]
@@ -131,15 +132,38 @@ impl DataDir {
         Some(UnixMs(u64::try_from(newest.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// The directories to register.
-    pub(crate) fn projects(&self) -> ProjectsFile {
-        let text = fs::read(self.path.join("projects.json")).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+    /// The directories to register. A list that cannot be read is not taken for an empty one, which would be written back.
+    pub(crate) fn projects(&self) -> Result<ProjectsFile, CommandError> {
+        let path = self.path.join("projects.json");
+        let bad = |error: anyhow::Error| {
+            CommandError::new(Kind::Config, error)
+                .during(format!("cannot read the list of projects {}", path.display()))
+                .hint("Correct it, or move it away and add the projects again: towline projects add DIRECTORY.")
+        };
+        match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| bad(error.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(ProjectsFile::default()),
+            Err(error) => Err(bad(error.into())),
+        }
+    }
+
+    /// Refuses a directory in which an agent would have the data directory's secrets before it.
+    pub(crate) fn keep_out(&self, project: &Path) -> Result<(), CommandError> {
+        let own = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        if project.starts_with(&own) {
+            let words = format!("{} is Towline's own data directory", project.display());
+            return Err(CommandError::say(Kind::Usage, words).hint("Choose the directory of the code to work on."));
+        }
+        if own.starts_with(project) {
+            let words = format!("{} contains Towline's data directory {}", project.display(), own.display());
+            output::note(format!("warning: {words}: agents that work there can read its credentials."));
+        }
+        Ok(())
     }
 
     /// Adds a directory to register.
     pub(crate) fn add_project(&self, path: PathBuf) -> Result<(), CommandError> {
-        let mut file = self.projects();
+        let mut file = self.projects()?;
         if file.paths.contains(&path) {
             return Ok(());
         }
@@ -249,6 +273,6 @@ mod tests {
         dir.add_project("/a".into()).unwrap();
         dir.add_project("/b".into()).unwrap();
         dir.add_project("/a".into()).unwrap();
-        assert_eq!(dir.projects().paths, [PathBuf::from("/a"), PathBuf::from("/b")]);
+        assert_eq!(dir.projects().unwrap().paths, [PathBuf::from("/a"), PathBuf::from("/b")]);
     }
 }

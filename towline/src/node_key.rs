@@ -35,7 +35,12 @@ fn seed(dir: &DataDir, random: &dyn Random) -> Result<[u8; 32], CommandError> {
             dir.keep_node_key(&URL_SAFE_NO_PAD.encode(seed))?;
             seed
         }
-        Err(error) => return Err(CommandError::new(Kind::Config, error).during("cannot read the node's key")),
+        Err(error) => {
+            let path = dir.path().join("node.key");
+            return Err(CommandError::new(Kind::Config, error)
+                .during(format!("cannot read the node's key {}", path.display()))
+                .hint("See who owns it, or restore it from a backup."));
+        }
     };
     Ok(seed)
 }

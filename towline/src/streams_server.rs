@@ -1,6 +1,7 @@
 //! `streams`: Durable Streams over a store and nothing else, for the published suite and for people who want just that.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,8 +51,12 @@ struct Ready {
 pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(), CommandError> {
     if wish.open && !wish.listen.ip().is_loopback() {
         return Err(CommandError::say(Kind::Config, format!("--open on {} would be open to everybody", wish.listen))
-            .hint("Listen on 127.0.0.1, or give a --token."));
+            .hint("Listen on 127.0.0.1, or give a --token-file."));
     }
+    let access = match &wish.token_file {
+        Some(file) => by_token(tokens(file)?),
+        None => open_access(),
+    };
     let mut signals = Signals::listen()?;
     dir.make()?;
     let clock = Arc::new(SystemClock);
@@ -62,7 +67,6 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     let store = Arc::new(store);
     let service = Service::new(store.clone());
     let stop = CancellationToken::new();
-    let access = if wish.open { open_access() } else { by_token(wish.tokens) };
     let seed = node_key::for_webhooks(dir, &SystemRandom)?;
     let near = |place| wish.webhooks_to.contains(&place);
     let reach = Reach { loopback: near(Near::Loopback), private: near(Near::Private) };
@@ -163,6 +167,21 @@ pub(crate) fn busy(address: SocketAddr, error: std::io::Error) -> CommandError {
         "Choose an address of this machine."
     };
     CommandError::new(Kind::Config, error).during(format!("cannot listen on {address}")).hint(hint)
+}
+
+/// The credentials in a file.
+fn tokens(file: &Path) -> Result<Vec<String>, CommandError> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        CommandError::new(Kind::Config, error)
+            .during(format!("cannot read the credentials in {}", file.display()))
+            .hint("It must be a text with one credential in a line, which you may read.")
+    })?;
+    let tokens: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if tokens.is_empty() {
+        return Err(CommandError::say(Kind::Config, format!("there is no credential in {}", file.display()))
+            .hint("Write one in a line of its own; `openssl rand -hex 32` makes a good one."));
+    }
+    Ok(tokens)
 }
 
 /// Whoever has one of these credentials may do everything.

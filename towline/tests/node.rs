@@ -206,7 +206,9 @@ fn streams_alone_are_served_to_whoever_may_and_are_there_after_a_restart() {
     let put = ask(&address, "PUT /v1/stream/a HTTP/1.1\r\nContent-Type: text/plain", "kept");
     assert!(put.starts_with("HTTP/1.1 201 "), "{put}");
     assert_eq!(server.stop().0, Some(0));
-    let guarded = ["streams", "--token", "open sesame", "--json", "--listen", "127.0.0.1:0"];
+    let file = world.folder.path().join("tokens");
+    std::fs::write(&file, "another\n\n  open sesame\n").unwrap();
+    let guarded = ["streams", "--token-file", file.to_str().unwrap(), "--json", "--listen", "127.0.0.1:0"];
     let server = world.start(&guarded);
     let address = server.url().strip_prefix("http://").unwrap().to_owned();
     let get = "GET /v1/stream/a?offset=-1 HTTP/1.1";

@@ -1,7 +1,8 @@
 //! Conversations, kept in one small file each.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,12 +55,34 @@ impl Shelf {
     pub(super) fn save(&self, session: &str, history: &History) -> std::io::Result<()> {
         let Some(file) = self.file(session) else { return Ok(()) };
         if let Some(folder) = &self.folder {
-            fs::create_dir_all(folder)?;
+            make_private(folder)?;
         }
         let beside = file.with_extension("new");
-        fs::write(&beside, serde_json::to_vec(history)?)?;
+        // What a process that died left there may have other rights.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        private(&beside)?.write_all(&serde_json::to_vec(history)?)?;
         fs::rename(beside, file)
     }
+}
+
+/// A new file that nobody else can read: it holds what a person said.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 #[cfg(test)]
@@ -80,5 +103,19 @@ mod tests {
         assert_eq!(shelf.load("demo-2"), None);
         std::fs::write(folder.path().join("outside.json"), b"{\"exchanges\":[]}").unwrap();
         assert_eq!(shelf.load("../outside"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_what_was_said() {
+        use std::os::unix::fs::PermissionsExt;
+        let world = tempfile::tempdir().unwrap();
+        let folder = world.path().join("demo");
+        let store = Shelf::new(Some(folder.clone()));
+        let history = History::default();
+        store.save("s", &history).unwrap();
+        store.save("s", &history).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&folder.join("s.json"))), (0o700, 0o600));
     }
 }

@@ -68,13 +68,17 @@ pub(super) fn options(context: &Context, agent: &str, body: &CommandBody) -> Res
     let (CommandBody::StartSession { model, mode, .. } | CommandBody::SetOptions { model, mode, .. }) = body else {
         return Ok(());
     };
-    if let Some(mode) = mode
-        && catalogue::bypasses_approval(mode)
-        && !context.options.bypass_modes_allowed
-    {
-        return Err(refusal(ErrorCode::ModeNotAllowed, format!("`{mode}` lets the agent act without asking")));
+    let (models, modes) = context.catalogue.entry(agent).map(|entry| (entry.models, entry.modes)).unwrap_or_default();
+    if let Some(mode) = mode {
+        let offered = modes.iter().any(|known| known.id == *mode);
+        // One that never asks must be allowed here and offered by the agent, too: a name alone says nothing.
+        if catalogue::bypasses_approval(mode) && !(context.options.bypass_modes_allowed && offered) {
+            return Err(refusal(ErrorCode::ModeNotAllowed, format!("`{mode}` lets the agent act without asking")));
+        }
+        if !modes.is_empty() && !offered {
+            return Err(refusal(ErrorCode::ModeNotAllowed, format!("`{agent}` does not offer the mode `{mode}`")));
+        }
     }
-    let models = context.catalogue.entry(agent).map(|entry| entry.models).unwrap_or_default();
     match model {
         // An agent that has not said what it offers is asked when it starts.
         Some(model) if !models.is_empty() && !models.iter().any(|offered| offered.id == *model) => {

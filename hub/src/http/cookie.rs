@@ -16,20 +16,27 @@ pub(super) fn clear(secure: bool) -> Option<HeaderValue> {
     cookie("", 0, secure)
 }
 
+/// The cookie's name. With TLS it has the prefix by which browsers refuse one that a neighbouring domain or a page in plain HTTP has set
+/// (RFC 6265bis, `__Host-`).
+fn name(secure: bool) -> String {
+    if secure { format!("__Host-{COOKIE}") } else { COOKIE.to_owned() }
+}
+
 fn cookie(value: &str, max_age: u64, secure: bool) -> Option<HeaderValue> {
-    let secure = if secure { "; Secure" } else { "" };
-    let text = format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={max_age}{secure}");
+    let (name, secure) = (name(secure), if secure { "; Secure" } else { "" });
+    let text = format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={max_age}{secure}");
     let mut value = HeaderValue::try_from(text).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
 /// The credential in a request's cookies.
-pub(super) fn read(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn read(headers: &HeaderMap, secure: bool) -> Option<&str> {
+    let wanted = name(secure);
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     pairs.flat_map(|text| text.split(';')).find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE && !value.is_empty()).then_some(value)
+        (name == wanted && !value.is_empty()).then_some(value)
     })
 }
 
@@ -41,9 +48,22 @@ mod tests {
     fn the_cookie_is_found_among_others_by_its_whole_name() {
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, HeaderValue::from_static("a=b; xtowline_device=no"));
-        assert_eq!(read(&headers), None);
+        assert_eq!(read(&headers, false), None);
         headers.append(header::COOKIE, HeaderValue::from_static("c=d;towline_device=yes; e=f"));
-        assert_eq!(read(&headers), Some("yes"));
+        assert_eq!(read(&headers, false), Some("yes"));
+    }
+
+    #[test]
+    fn with_tls_only_the_cookie_that_nobody_else_can_set_counts() {
+        let set = set("secret", true).expect("a header");
+        let set = set.to_str().expect("text");
+        assert!(set.starts_with("__Host-towline_device=secret; ") && set.ends_with("; Secure"), "{set}");
+        assert!(set.contains("; Path=/;") && !set.contains("Domain"), "what the prefix asks for");
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("towline_device=planted"));
+        assert_eq!(read(&headers, true), None);
+        headers.append(header::COOKIE, HeaderValue::from_static("__Host-towline_device=yes"));
+        assert_eq!((read(&headers, true), read(&headers, false)), (Some("yes"), Some("planted")));
     }
 
     #[test]
@@ -56,7 +76,9 @@ mod tests {
                     headers.append(header::COOKIE, value);
                 }
             }
-            read(&headers).is_some_and(|found| !found.is_empty() || panic!("an empty credential"))
+            let found = [true, false].map(|secure| read(&headers, secure));
+            assert!(!found.contains(&Some("")), "an empty credential");
+            found.iter().any(Option::is_some)
         });
     }
 }

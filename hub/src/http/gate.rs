@@ -95,7 +95,7 @@ async fn identify(hub: &Hub, headers: &HeaderMap, source: &str) -> Result<Identi
     });
     let (credential, via) = match bearer {
         Some(credential) => (credential, Via::Bearer),
-        None => (cookie::read(headers), Via::Cookie),
+        None => (cookie::read(headers, hub.inner.options.secure), Via::Cookie),
     };
     let credential = credential.ok_or_else(|| Problem::new(ErrorCode::Unauthenticated))?;
     hub.authenticate(credential, via, source).await

@@ -115,7 +115,7 @@ impl Hub {
     /// Counts a wrong try, and voids the typed codes at the last one that is allowed.
     async fn wrong_try(&self, source: &str, noted: Noted) -> Result<(), Failure> {
         if noted.alarm {
-            self.alarm(source, "one address has used up its tries").await;
+            self.alarm(source, "pairing.limited", "one address has used up its tries").await;
         }
         if noted.audited {
             let mut entry = self.entry(None, "pairing.claim").failed(ErrorCode::PairingInvalid);
@@ -141,7 +141,7 @@ impl Hub {
             }
             match self.commit(batch).await {
                 Ok(_) if voided => {
-                    self.alarm(source, "the typed codes are void").await;
+                    self.alarm(source, "pairing.alarm", "the typed codes are void").await;
                     return Ok(());
                 }
                 Ok(_) => return Ok(()),
@@ -152,9 +152,9 @@ impl Hub {
         Err(Failure::Contended { tries: TRIES })
     }
 
-    async fn alarm(&self, source: &str, why: &'static str) {
+    async fn alarm(&self, source: &str, action: &'static str, why: &'static str) {
         tracing::warn!(source, why, "somebody guesses pairing codes");
-        let mut entry = self.entry(None, "pairing.alarm").failed(ErrorCode::PairingInvalid);
+        let mut entry = self.entry(None, action).failed(ErrorCode::PairingInvalid);
         entry.source = Some(source.to_owned());
         self.record(entry).await;
     }

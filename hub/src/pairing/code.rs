@@ -11,7 +11,11 @@ const LENGTH: usize = 8;
 pub(super) fn fresh(random: &dyn Random) -> String {
     let mut bytes = [0_u8; 5];
     random.fill(&mut bytes);
-    let number = bytes.iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    of_number(bytes.iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte)))
+}
+
+/// The code of a number of forty bits.
+pub(super) fn of_number(number: u64) -> String {
     (0..LENGTH)
         .rev()
         .map(|place| char::from(LETTERS[usize::try_from((number >> (5 * place)) & 31).unwrap_or(0)]))

@@ -178,12 +178,62 @@ async fn ten_thousand_guesses_from_anywhere_never_succeed_and_are_alarmed() {
     }
     assert_eq!(alone, PAIRING_MAX_TRIES_PER_SOURCE);
     let entries = world.audited().await;
-    assert!(entries.iter().filter(|entry| entry.action == "pairing.alarm").count() >= 2);
+    assert_eq!(entries.iter().filter(|entry| entry.action == "pairing.alarm").count(), 1, "told once");
+    assert!(entries.iter().any(|entry| entry.action == "pairing.limited"));
     assert!(entries.len() < 200, "guessing does not fill the audit trail");
     // The right code is void; the QR code's secret, which nobody can guess, is not.
     let typed = world.hub.claim_pairing("10.9.9.9", request(&offer.code, DeviceKind::Browser)).await.unwrap_err();
     assert_eq!(code_of(typed), ErrorCode::PairingInvalid);
     world.hub.claim_pairing("10.9.9.9", request(&offer.secret, DeviceKind::Browser)).await.unwrap();
+}
+
+/// W-070 in full: a million guesses over hours, from one address, from a thousand and from as many as there are guesses, while the owner
+/// makes a new code whenever the old one is void or over.
+#[tokio::test(start_paused = true)]
+async fn of_a_million_guesses_none_succeeds_and_the_owner_is_told_once_for_each_code() {
+    const WINDOWS: u32 = 20;
+    const GUESSES: u32 = 1_000_000 / WINDOWS;
+    let world = World::new().await;
+    let (mut judged, mut limited, mut number) = (0_u32, 0_u32, 0_u64);
+    for window in 0..WINDOWS {
+        let began = world.hub.now();
+        let offer = offer(&world, false).await;
+        for n in 0..GUESSES {
+            // Whoever guesses does not know which letters are right: a walk over all 2⁴⁰ codes that does not come back.
+            number = (number + 0x9e_3779_b97f) % (1 << 40);
+            let guess = super::code::shown(&super::code::of_number(number));
+            assert_ne!(guess, offer.code, "a guess of this test is right by chance: change the walk");
+            let source = match n % 16 {
+                0..8 => "10.0.0.1".to_owned(),
+                8..15 => format!("10.1.{}.{}", n / 16 % 4, n / 64 % 256),
+                _ => format!("2001:db8:{window:x}:{n:x}::/64"),
+            };
+            match world.hub.claim_pairing(&source, request(&guess, DeviceKind::Browser)).await {
+                Err(ClaimError::Limited { retry_after_ms }) => {
+                    assert!(retry_after_ms <= PAIRING_TTL_MS);
+                    limited += 1;
+                }
+                Err(ClaimError::Refused(problem)) => {
+                    assert_eq!(problem.code, ErrorCode::PairingInvalid);
+                    judged += 1;
+                }
+                Ok(claim) => panic!("{claim:?}"),
+            }
+        }
+        assert!(crate::hub::lock(&world.hub.inner.tries).remembered() <= super::tries::MAX_SOURCES);
+        // The code that was guessed at is void, and the trail of these ten minutes is short: the tries that were looked at, one alarm for
+        // the code, and one for each address among the first hundred that used up its own.
+        let typed = world.hub.claim_pairing("10.9.9.9", request(&offer.code, DeviceKind::Browser)).await.unwrap_err();
+        assert_eq!(code_of(typed), ErrorCode::PairingInvalid);
+        let trail: Vec<_> = world.audited().await.into_iter().filter(|entry| entry.at_ms >= began).collect();
+        assert_eq!(trail.iter().filter(|entry| entry.action == "pairing.alarm").count(), 1, "the owner is told once");
+        assert!(trail.len() < 130, "{} entries", trail.len());
+        sleep(Duration::from_millis(PAIRING_TTL_MS + 61_000)).await;
+        assert_eq!(world.hub.pairing_rows().await.unwrap().len(), 0, "nothing is left of the code");
+    }
+    assert_eq!(world.hub.device_list(world.hub.account()).await.unwrap().devices.len(), 1, "nobody came in");
+    println!("{} guesses: {judged} were compared with a code, {limited} were not, 0 succeeded", judged + limited);
+    assert_eq!(judged + limited, 1_000_000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use protocol::time::UnixMs;
 const WINDOW_MS: u64 = protocol::limits::PAIRING_TTL_MS;
 /// Most sources that are told apart; beyond, the one with the fewest tries is forgotten, so that
 /// nobody gets rid of a count by coming from many more.
-const MAX_SOURCES: usize = 1_024;
+pub(super) const MAX_SOURCES: usize = 1_024;
 /// Wrong tries in a window of which the audit trail keeps an entry each; more of them are one alarm.
 const MAX_AUDITED: u32 = 100;
 
@@ -64,6 +64,12 @@ impl Tries {
             count.wrong = count.wrong.saturating_sub(1);
         }
         self.all.wrong = self.all.wrong.saturating_sub(1);
+    }
+
+    /// How many sources are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.sources.len()
     }
 
     /// Notes a wrong try.

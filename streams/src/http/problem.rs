@@ -102,13 +102,27 @@ impl Problem {
     }
 }
 
+/// What to do next, where nothing better is known.
+fn usual_hint(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "Check the path; the stream may have been deleted.",
+        StatusCode::METHOD_NOT_ALLOWED => "Use one of the methods that the Allow header names.",
+        StatusCode::CONFLICT => "Ask for the stream's head, and decide again.",
+        StatusCode::GONE => "Begin again from the start of the stream, or make a new one under another path.",
+        status if status.is_server_error() => "Try again.",
+        _ => "Compare the request with the Durable Streams protocol.",
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let refusal = match self {
             Self::Denied(response) => return *response,
             Self::Own(refusal) => refusal,
         };
-        let mut response = (refusal.status, axum::Json(&refusal.body)).into_response();
+        let mut body = refusal.body;
+        body.hint = body.hint.or_else(|| Some(usual_hint(refusal.status)));
+        let mut response = (refusal.status, axum::Json(&body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -137,11 +137,12 @@ fn acp_agent(text: &str) -> Result<AcpCommand, String> {
 #[derive(Debug, Args)]
 pub(crate) struct Streams {
     /// Let everybody do everything; on loopback only
-    #[arg(long, required_unless_present = "tokens")]
+    #[arg(long, required_unless_present = "token_file")]
     pub(crate) open: bool,
-    /// A bearer credential that may do everything; may be given again
-    #[arg(long = "token", value_name = "SECRET", conflicts_with = "open")]
-    pub(crate) tokens: Vec<String>,
+    /// A file of bearer credentials that may do everything, one in a line; a secret among the arguments could be read by every
+    /// user of the machine
+    #[arg(long, value_name = "FILE", conflicts_with = "open")]
+    pub(crate) token_file: Option<PathBuf>,
     /// The address to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4437")]
     pub(crate) listen: SocketAddr,

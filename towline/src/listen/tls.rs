@@ -21,11 +21,15 @@ use crate::error::{CommandError, Kind};
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Most handshakes at once; more wait to be accepted.
 const HANDSHAKES: usize = 256;
+/// Most handshakes of one source at once; one more is closed at once, so that nobody takes the places of all others.
+const HANDSHAKES_PER_SOURCE: usize = 32;
 
 /// Reads a certificate chain and its key, both in PEM.
 pub(crate) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, CommandError> {
     let bad = |path: &Path, what: &str, error: anyhow::Error| {
-        CommandError::new(Kind::Config, error).during(format!("cannot use {} as {what}", path.display()))
+        CommandError::new(Kind::Config, error)
+            .during(format!("cannot use {} as {what}", path.display()))
+            .hint("See that the file is there and that you may read it.")
     };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -54,11 +58,12 @@ pub(crate) struct Tls {
     tcp: Plain,
     acceptor: TlsAcceptor,
     handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
+    crowd: hub::Crowd,
 }
 
 impl Tls {
     pub(crate) fn new(tcp: Plain, acceptor: TlsAcceptor) -> Self {
-        Self { tcp, acceptor, handshakes: JoinSet::new() }
+        Self { tcp, acceptor, handshakes: JoinSet::new(), crowd: hub::Crowd::new(HANDSHAKES_PER_SOURCE) }
     }
 }
 
@@ -70,8 +75,13 @@ impl hub::Listener for Tls {
         loop {
             tokio::select! {
                 (stream, peer) = self.tcp.connection(), if self.handshakes.len() < HANDSHAKES => {
+                    let Some(place) = self.crowd.enter(hub::Source(peer.ip())) else {
+                        tracing::debug!(source = %peer.ip(), "a connection is closed: its source has too many handshakes");
+                        continue;
+                    };
                     let acceptor = self.acceptor.clone();
                     self.handshakes.spawn(async move {
+                        let _place = place;
                         match timeout(HANDSHAKE, acceptor.accept(stream)).await {
                             Ok(Ok(stream)) => Some((stream, peer)),
                             Ok(Err(error)) => {

@@ -174,7 +174,7 @@ impl Node {
             platform,
             version,
             turns_at_once: settings.turns_at_once,
-            allowed_roots: projects::roots(env, dir),
+            allowed_roots: projects::roots(env, dir)?,
             home: env.home.as_ref().map(|home| home.canonicalize().unwrap_or_else(|_| home.clone())),
             files_dir: Some(dir.path().join("files")),
             agent_idle: settings.agent_idle,

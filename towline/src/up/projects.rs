@@ -31,12 +31,16 @@ pub(super) fn remember(asked: &[PathBuf], env: &Env, dir: &DataDir) -> Result<()
                 "It is named by --project, TOWLINE_PROJECTS or `host.projects`; `towline config show` says which.",
             )
         })?;
+        dir.keep_out(&real)?;
         dir.add_project(real)?;
     }
     if asked.is_empty() {
         match env.current_dir.as_deref().and_then(|current| usable(current, env.home.as_deref())) {
-            Some(current) => dir.add_project(current)?,
-            None if dir.projects().paths.is_empty() => {
+            Some(current) => {
+                dir.keep_out(&current)?;
+                dir.add_project(current)?;
+            }
+            None if dir.projects()?.paths.is_empty() => {
                 output::note("No project yet: start Towline in one, or add one with `towline projects add DIRECTORY`.");
             }
             None => {}
@@ -53,13 +57,15 @@ fn usable(current: &Path, home: Option<&Path>) -> Option<PathBuf> {
 }
 
 /// The directories below which projects may be: the home directory, and each one that a person has named.
-pub(super) fn roots(env: &Env, dir: &DataDir) -> Vec<PathBuf> {
-    env.home.iter().cloned().chain(dir.projects().paths).collect()
+pub(super) fn roots(env: &Env, dir: &DataDir) -> Result<Vec<PathBuf>, CommandError> {
+    Ok(env.home.iter().cloned().chain(dir.projects()?.paths).collect())
 }
 
 /// Registers what is written down and not registered yet.
 pub(super) async fn register(host: &HostHandle, dir: &DataDir, done: &mut Vec<PathBuf>) {
-    for path in dir.projects().paths {
+    // The start has read it; one that was damaged since is said to whoever adds to it.
+    let Ok(projects) = dir.projects() else { return };
+    for path in projects.paths {
         if done.contains(&path) {
             continue;
         }

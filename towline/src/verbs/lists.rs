@@ -121,12 +121,16 @@ struct Added {
 /// Adds a project: written down for every start, and taken at once by a node that runs.
 pub(crate) async fn add_project(dir: &DataDir, path: &Path, env: &Env, out: Output) -> Result<(), CommandError> {
     let real = path.canonicalize().map_err(|error| {
-        CommandError::new(Kind::Usage, error).during(format!("cannot use {} as a project", path.display()))
+        CommandError::new(Kind::Usage, error)
+            .during(format!("cannot use {} as a project", path.display()))
+            .hint("Give a directory that is there and that you may read.")
     })?;
     if !real.is_dir() {
-        return Err(CommandError::say(Kind::Usage, format!("{} is not a directory", real.display())));
+        return Err(CommandError::say(Kind::Usage, format!("{} is not a directory", real.display()))
+            .hint("Give the directory that the file is in."));
     }
     dir.make()?;
+    dir.keep_out(&real)?;
     dir.add_project(real.clone())?;
     let shown = crate::up::shown(&real, env.home.as_deref());
     let mut project = None;
