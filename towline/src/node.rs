@@ -101,7 +101,9 @@ impl Node {
 
     /// Sends a command to the host; it is on disk when this returns.
     pub(crate) async fn send(&self, host: DeviceId, body: CommandBody) -> Result<CommandAck, CommandError> {
-        body.validate().map_err(|error| CommandError::new(Kind::Usage, error))?;
+        body.validate().map_err(|error| {
+            CommandError::new(Kind::Usage, error).hint("Correct it; `towline send --help` says what can be sent.")
+        })?;
         let id = CommandId::from_uuid(SystemClock.fresh());
         Ok(self.api.send(&CommandRequest { id, host, ttl_ms: None, body }).await?)
     }

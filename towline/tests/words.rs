@@ -137,7 +137,7 @@ fn what_could_be_read_on_the_way_is_refused() {
         &["streams", "--open", "--listen", "0.0.0.0:0"],
         3,
         "",
-        "error: --open on 0.0.0.0:0 would be open to everybody\nhint: Listen on 127.0.0.1, or give a --token.\n",
+        "error: --open on 0.0.0.0:0 would be open to everybody\nhint: Listen on 127.0.0.1, or give a --token-file.\n",
     );
     assert!(!world.data().exists(), "a refusal makes nothing");
 }

@@ -44,6 +44,7 @@ const TARGETS: &[Target] = &[
     target("acp-lines", "host", "fuzz_acp_lines"),
     target("claude-lines", "host", "fuzz_claude_lines"),
     target("problems", "client", "fuzz_problems"),
+    target("configuration", "towline", "fuzz_configuration"),
 ];
 
 #[derive(clap::Args)]

@@ -60,7 +60,9 @@ pub(crate) fn place(flag: Option<PathBuf>, env: &Env) -> Option<Place> {
 pub(crate) fn read(place: &Place) -> Result<Option<String>, CommandError> {
     let path = &place.path;
     let bad = |error: io::Error| {
-        CommandError::new(Kind::Config, error).during(format!("cannot read the configuration {}", path.display()))
+        CommandError::new(Kind::Config, error)
+            .during(format!("cannot read the configuration {}", path.display()))
+            .hint("It is one file of TOML that you may read; `towline config path` says where, `towline config edit` makes one.")
     };
     let found = match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -189,5 +191,31 @@ mod tests {
         assert_eq!(said["listen.lan"], (Value::Switch(true), 2));
         assert!(matches!(&said["agents.acp"].0, Value::Commands(all) if all["gemini"] == ["gemini", "--acp"]));
         assert!(parse("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn fuzz_configuration() {
+        let good = crate::config::reference::example();
+        let live: String = good
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(line))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let corpus = fuzz::words(&[
+            good.as_str(),
+            live.as_str(),
+            "[host]\nname = \"desk\"\nturns_at_once = 3\nprojects = [\"~/a\", \"b\"]\n",
+            "[listen]\nlan = true\naddress = \"127.0.0.1:0\"\n",
+        ]);
+        fuzz::target("configuration", &corpus, |input| {
+            let Ok(text) = std::str::from_utf8(input) else { return false };
+            match parse(text) {
+                Ok(_) => true,
+                Err(mistakes) => {
+                    let lines = text.matches('\n').count() + 1;
+                    assert!(!mistakes.is_empty() && mistakes.iter().all(|mistake| (1..=lines).contains(&mistake.line)));
+                    false
+                }
+            }
+        });
     }
 }

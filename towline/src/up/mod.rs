@@ -83,8 +83,11 @@ pub(crate) async fn up(
     let plan = policy::plan(wish, lan::private_address)?;
     let acceptor = settings.tls.as_ref().map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
     dir.make()?;
-    log.open(dir.path())
-        .map_err(|error| CommandError::new(Kind::Config, error).during("cannot write the log in the data directory"))?;
+    log.open(dir.path()).map_err(|error| {
+        CommandError::new(Kind::Config, error)
+            .during(format!("cannot write the log in the data directory {}", dir.path().display()))
+            .hint("Look at the disk, and at who owns the data directory; or choose another one with --data-dir.")
+    })?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting");
     let store = open(dir).await?;
     let started = tokio::select! {

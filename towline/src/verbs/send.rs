@@ -12,7 +12,7 @@ use protocol::host::AgentState;
 use protocol::id::{CommandId, DeviceId, ProjectId, SessionId, TurnId};
 use protocol::limits::MAX_PROMPT_BYTES;
 use protocol::time::Clock;
-use protocol::turn::{Origin, Turn, TurnState};
+use protocol::turn::{Origin, Turn, TurnErrorCode, TurnState};
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
@@ -216,11 +216,43 @@ fn find(transcript: &Transcript, command: CommandId) -> Option<(TurnId, &Turn)> 
     transcript.turns().into_iter().find(|(_, turn)| ours(turn))
 }
 
+/// Why a turn ended early, in words, and what to do next.
+const fn reason(code: TurnErrorCode) -> (&'static str, &'static str) {
+    match code {
+        TurnErrorCode::AgentDied => {
+            ("the agent ended in the middle", "Send the prompt again; what was said is in the session.")
+        }
+        TurnErrorCode::AgentError => ("the agent says that it failed", "See what it says, and send the prompt again."),
+        TurnErrorCode::AgentUnavailable => {
+            ("the agent cannot be started", "Install it on the host, or choose another one with --agent.")
+        }
+        TurnErrorCode::Cancelled => ("somebody stopped it", "Send the next prompt when you are ready."),
+        TurnErrorCode::CredentialsExpired => (
+            "the agent is not logged in",
+            "Log in with the agent's own program on the host, and send the prompt again.",
+        ),
+        TurnErrorCode::HostRestarted => {
+            ("Towline was restarted on the host", "Send the prompt again; it is never run twice by itself.")
+        }
+        TurnErrorCode::ModelUnavailable => ("the model is not to be had", "Choose another one with --model."),
+        TurnErrorCode::RateLimited => ("the vendor's limit is reached", "Send the prompt again later."),
+        TurnErrorCode::SessionNotSaved => {
+            ("the agent no longer knows this conversation", "Start a new session, and tell it what matters.")
+        }
+        TurnErrorCode::Unknown => ("for a reason that this version does not know", "Update Towline on this side."),
+    }
+}
+
 fn verdict(turn: &Turn) -> Result<(), CommandError> {
-    let why = || turn.error.as_ref().map(|error| format!(": {:?}", error.code)).unwrap_or_default();
+    let code = turn.error.as_ref().map_or(TurnErrorCode::Unknown, |error| error.code);
+    let over = |what: &str| {
+        let (words, hint) = reason(code);
+        let detail = turn.content.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+        Err(CommandError::say(Kind::No, format!("the turn {what}: {words}{detail}")).hint(hint))
+    };
     match turn.state {
-        TurnState::Failed => Err(CommandError::say(Kind::No, format!("the turn failed{}", why()))),
-        TurnState::Interrupted => Err(CommandError::say(Kind::No, format!("the turn was interrupted{}", why()))),
+        TurnState::Failed => over("failed"),
+        TurnState::Interrupted => over("was interrupted"),
         TurnState::Queued | TurnState::Running | TurnState::AwaitingApproval | TurnState::Completed => Ok(()),
     }
 }

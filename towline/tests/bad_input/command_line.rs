@@ -67,7 +67,7 @@ fn table(world: &World, canary: &Canary) -> Vec<Row> {
         ("an id of another kind", typed(&["tail", &format!("trn_{ID}"), "--until-idle"]), 2, "trn_"),
         ("a walk up instead of a session", typed(&["tail", "../../etc/passwd", "--until-idle"]), 2, "../../etc/passwd"),
         ("a prompt for no session", typed(&["send", "--session", &format!("ses_{ID}"), "x"]), 1, "no such"),
-        ("an empty prompt", typed(&["send", "--session", &session, ""]), 1, "prompt"),
+        ("an empty prompt", typed(&["send", "--session", &session, ""]), 2, "the prompt is empty"),
         (
             "an agent that is not there",
             typed(&["send", "--follow", "--agent", "moon", "x"]),
