@@ -68,14 +68,15 @@ pub(super) fn options(context: &Context, agent: &str, body: &CommandBody) -> Res
     let (CommandBody::StartSession { model, mode, .. } | CommandBody::SetOptions { model, mode, .. }) = body else {
         return Ok(());
     };
-    let (models, modes) = context.catalogue.entry(agent).map(|entry| (entry.models, entry.modes)).unwrap_or_default();
+    let entry = context.catalogue.entry(agent);
+    let (models, ways) = entry.map(|entry| (entry.models, entry.modes)).unwrap_or_default();
     if let Some(mode) = mode {
-        let offered = modes.iter().any(|known| known.id == *mode);
+        let offered = ways.iter().any(|known| known.id == *mode);
         // One that never asks must be allowed here and offered by the agent, too: a name alone says nothing.
         if catalogue::bypasses_approval(mode) && !(context.options.bypass_modes_allowed && offered) {
             return Err(refusal(ErrorCode::ModeNotAllowed, format!("`{mode}` lets the agent act without asking")));
         }
-        if !modes.is_empty() && !offered {
+        if !ways.is_empty() && !offered {
             return Err(refusal(ErrorCode::ModeNotAllowed, format!("`{agent}` does not offer the mode `{mode}`")));
         }
     }
