@@ -89,7 +89,7 @@ impl Agent for Puppet {
                 state: if silent { AgentState::Broken } else { AgentState::Ready },
                 hint: None,
                 models: vec![choice("big"), choice("small")],
-                modes: vec![choice("default"), choice("bypassPermissions")],
+                modes: vec![choice("default"), choice("bypassPermissions"), choice("unopenable")],
             }
         })
     }
