@@ -187,7 +187,7 @@ async fn what_cannot_be_done_fails_with_a_reason_and_nothing_happens() {
     let (session, made) = world.open(None);
     assert_eq!(world.end(made).await, CommandState::Succeeded);
     world.until("the catalogue", |hub| !hub.about.agents.is_empty()).await;
-    assert_eq!(world.hub.state().about.agents[0].modes.len(), 1, "modes that bypass approval are not offered");
+    assert_eq!(world.hub.state().about.agents[0].modes.len(), 2, "modes that bypass approval are not offered");
     let nobody = SessionId::from_uuid(v7(77));
     let options = |model: Option<&str>, mode: Option<&str>| CommandBody::SetOptions {
         session,
