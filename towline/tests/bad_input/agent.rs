@@ -221,6 +221,10 @@ fn talk(world: &World, canary: &Canary, row: &Row) -> (String, bool) {
                 let code = ack["error"].as_str().unwrap_or("-").to_owned();
                 return Some((format!("command failed {code}"), ack["detail"].is_string()));
             }
+            // The turn may be seen to fail before its command is.
+            if ack["state"] != "succeeded" {
+                return None;
+            }
             let page = api.transcript(session, None, 500).await.ok()?;
             let mut transcript = Transcript::new();
             transcript.older(page.facts.iter().map(|raw| SessionFact::parse(raw.get().as_bytes()).unwrap()));
