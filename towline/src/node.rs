@@ -173,7 +173,7 @@ impl Known {
         match found.as_slice() {
             [one] => Ok(*one),
             [] => {
-                let names = self.sessions.values().map(|session| session.content.title.as_str());
+                let names = self.sessions.values().map(|session| session.content.title.as_str()).chain(["last"]);
                 let error = CommandError::say(Kind::Usage, format!("there is no session called `{text}`"));
                 let error = did_you_mean(text, names).into_iter().fold(error, CommandError::hint);
                 Err(error.hint("`towline sessions` lists them; `last` is the newest."))
@@ -217,6 +217,7 @@ mod tests {
         assert_eq!(found("Write"), Ok(id(4)));
         assert_eq!(found("fix the").unwrap_err().len(), 2);
         assert_eq!(found("Fix the guage").unwrap_err()[0], "Did you mean `Fix the gauge`?");
+        assert_eq!(found("lst").unwrap_err()[0], "Did you mean `last`?");
         assert!(found("ses_1").is_err() && found("").is_err());
     }
 }

@@ -107,7 +107,7 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
         async move { subscriptions.run(stop).await }
     });
     let (connections, places) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
-    let scraped = async {
+    let told = async {
         match scrapes {
             Some(listener) => accept(listener, numbers, &connections, &places, &stop).await,
             None => std::future::pending().await,
@@ -115,7 +115,7 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     };
     tokio::select! {
         () = accept(listener, router, &connections, &places, &stop) => {}
-        () = scraped => {}
+        () = told => {}
         () = signals.next() => {}
     }
     stop.cancel();

@@ -31,16 +31,18 @@ fn a_machine_on_which_nothing_runs_is_told_how_to_begin() {
     let ran = world.run(&["--json", "doctor"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     let found = findings(&ran);
-    for id in ["config", "disk.space", "data.directory", "clock", "listen", "reach", "agent.demo"] {
+    for id in ["config", "data.directory", "clock", "listen", "reach", "agent.demo"] {
         assert_eq!(level(&found, id).0, "ok", "{id}: {found:?}");
     }
+    // How full the tester's disk is, is the tester's affair.
+    assert!(found.iter().any(|finding| finding["id"] == "disk.space"));
     assert_eq!(level(&found, "reach").1.split(':').next(), Some("For a phone"));
     // Not installed here: how to get it.
     assert!(level(&found, "agent.claude").1.starts_with("Install it with `npm install -g"), "{found:?}");
     assert!(!world.data().exists(), "looking makes nothing");
     let text = world.run(&["doctor"]);
     assert!(text.out.contains("\nwarning  Claude Code is not installed\n         → Install it with"), "{}", text.out);
-    assert!(text.err.contains("It works; one thing could be better."), "{}", text.err);
+    assert!(text.err.contains("could be better."), "{}", text.err);
     assert!(!text.out.contains('\u{1b}'), "no colours but on a terminal");
     world.expect_nothing_left();
 }

@@ -26,7 +26,7 @@ fn ask(server: &Running, method: &str, path: &str, headers: &[&str], body: &str)
     let address = server.url().trim_start_matches("http://").trim_end_matches('/').to_owned();
     let mut io = TcpStream::connect(&address).unwrap();
     io.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let fields: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let fields = headers.iter().map(|header| format!("{header}\r\n")).collect::<Vec<_>>().concat();
     let length = body.len();
     let head = format!("{method} /v1/stream/{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     io.write_all(format!("{head}{fields}content-length: {length}\r\n\r\n{body}").as_bytes()).unwrap();

@@ -13,7 +13,7 @@ use super::open::{self, OpenError};
 pub struct Checkup {
     /// The file.
     pub file: PathBuf,
-    /// How many bytes it has.
+    /// How many bytes it has, with its log.
     pub bytes: u64,
     /// Its format.
     pub format: usize,
@@ -54,7 +54,11 @@ impl CheckError {
 pub fn check(dir: &Path, limit: Duration) -> Result<Option<Checkup>, CheckError> {
     let file = dir.join(open::DATABASE);
     let bytes = match std::fs::metadata(&file) {
-        Ok(found) => found.len(),
+        // What is not in the file yet is in the log beside it.
+        Ok(found) => {
+            let log = std::fs::metadata(dir.join(format!("{}-wal", open::DATABASE))).map_or(0, |log| log.len());
+            found.len().saturating_add(log)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(OpenError::Io { path: file, source }.into()),
     };

@@ -28,7 +28,7 @@ pub(crate) struct SettingFlags {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     /// Also listen on this machine's private network, in plain HTTP that others there can read
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set)]
     lan: Option<bool>,
     /// The certificate chain to listen with, in PEM; needs --tls-key and --listen
     #[arg(long, value_name = "FILE")]
@@ -52,7 +52,7 @@ pub(crate) struct SettingFlags {
     #[arg(long, value_name = "TIME")]
     agent_idle: Option<String>,
     /// Let devices choose permission modes that never ask: whoever holds one can then run anything here
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set)]
     allow_bypass_modes: Option<bool>,
     /// A variable of this environment that agents get; may be given again
     #[arg(long = "agent-env", value_name = "NAME")]

@@ -62,13 +62,13 @@ impl Doctor {
 
     /// Looks at everything; each look is limited in time.
     pub(crate) async fn look(&self) -> Vec<Finding> {
-        let (dir, settings, env) = (self.dir.clone(), self.settings.clone(), self.env.clone());
+        let (dir, settings) = (self.dir.clone(), self.settings.clone());
         // Disks may take their time, so they are looked at elsewhere.
         let disk = tokio::task::spawn_blocking(move || {
             let mut findings = disk::look(&dir);
             findings.extend(data::look(&dir));
             findings.extend(certificate::look(&settings, SystemClock.now()));
-            findings.extend(clock(&dir, &env));
+            findings.push(clock(&dir));
             findings
         });
         let (disk, network, agents) = tokio::join!(
@@ -95,11 +95,11 @@ impl hub::Health for Doctor {
 }
 
 /// Whether the clock can be right: codes and certificates live by it.
-fn clock(dir: &DataDir, _env: &Env) -> Vec<Finding> {
+fn clock(dir: &DataDir) -> Finding {
     let now = SystemClock.now();
     let ahead = dir.newest_change().map_or(0, |newest| newest.since(now));
     let step = "Set the clock, or let the system do it: `timedatectl set-ntp true` with systemd.";
-    let finding = if now.0 < EARLIEST_MS {
+    if now.0 < EARLIEST_MS {
         Finding::new("clock", FindingLevel::Problem, "The clock is years behind").next(step)
     } else if ahead > 120_000 {
         let minutes = ahead / 60_000;
@@ -107,8 +107,7 @@ fn clock(dir: &DataDir, _env: &Env) -> Vec<Finding> {
         Finding::new("clock", FindingLevel::Warning, title).next(step)
     } else {
         Finding::new("clock", FindingLevel::Ok, format!("The clock says {}", crate::verbs::time_shown(now)))
-    };
-    vec![finding]
+    }
 }
 
 /// Looks at this machine and says what it found; an error when something does not work.

@@ -14,7 +14,6 @@ use crate::config::{Layers, Origin};
 use crate::data_dir::{self, DataDir};
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
-use crate::log_file;
 use crate::output::{self, Output};
 use unit::Wanted;
 
@@ -53,10 +52,10 @@ impl System {
     }
 
     /// What the file says.
-    fn text(self, wanted: &Wanted, dir: &DataDir) -> String {
+    fn text(self, wanted: &Wanted) -> String {
         match self {
             Self::Systemd => unit::systemd(wanted),
-            Self::Launchd => unit::launchd(wanted, NAME, &log_file::path(dir.path()).with_extension("stderr.log")),
+            Self::Launchd => unit::launchd(wanted, NAME),
             Self::Windows => unit::windows(wanted),
         }
     }
@@ -83,7 +82,7 @@ pub(crate) async fn service(
     let file = system.file(env, dir)?;
     match wish {
         Service::Install { print } => {
-            let text = system.text(&wanted(layers, env)?, dir);
+            let text = system.text(&wanted(layers, env)?);
             if print {
                 output::note(format!("# {}", file.display()));
                 return out.raw(&text);
@@ -92,7 +91,7 @@ pub(crate) async fn service(
         }
         Service::Status => {
             let installed = file.is_file();
-            let state = if installed { state(system, env).await } else { None };
+            let state = if installed { state(system).await } else { None };
             let status = Status { installed, file, state };
             out.either(&status, || match (&status.state, installed) {
                 (_, false) => "not installed; install it with `towline service install`".to_owned(),
@@ -218,7 +217,7 @@ async fn uninstall(system: System, file: &Path, env: &Env, out: Output) -> Resul
 }
 
 /// What the system says of the service.
-async fn state(system: System, _env: &Env) -> Option<String> {
+async fn state(system: System) -> Option<String> {
     let answer = match system {
         System::Systemd => ask("systemctl", &["--user", "is-active", "towline.service"], LIMIT).await,
         System::Launchd => ask("launchctl", &["print", &launchd_target().await.ok()?], LIMIT).await,

@@ -1,6 +1,6 @@
 //! What each system is told of the service.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What is to be started.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ fn systemd_word(word: &str) -> String {
 }
 
 /// A launchd property list.
-pub(crate) fn launchd(wanted: &Wanted, label: &str, log: &Path) -> String {
+pub(crate) fn launchd(wanted: &Wanted, label: &str) -> String {
     let words = std::iter::once(wanted.program.display().to_string()).chain(wanted.args.iter().cloned());
     let words: Vec<String> = words.map(|word| format!("    <string>{}</string>\n", xml(&word))).collect();
     let words = words.concat();
@@ -77,7 +77,7 @@ pub(crate) fn launchd(wanted: &Wanted, label: &str, log: &Path) -> String {
             xml(path)
         )
     });
-    let (home, log) = (xml(&wanted.home.display().to_string()), xml(&log.display().to_string()));
+    let home = xml(&wanted.home.display().to_string());
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n\
@@ -91,7 +91,6 @@ pub(crate) fn launchd(wanted: &Wanted, label: &str, log: &Path) -> String {
          \x20 <key>ProcessType</key>\n  <string>Interactive</string>\n\
          \x20 <key>Umask</key>\n  <integer>63</integer>\n\
          \x20 <key>ExitTimeOut</key>\n  <integer>15</integer>\n\
-         \x20 <key>StandardErrorPath</key>\n  <string>{log}</string>\n\
          </dict>\n</plist>\n",
         xml(label),
         path.unwrap_or_default(),
@@ -184,12 +183,11 @@ mod tests {
 
     #[test]
     fn launchd_reads_every_word_as_it_was_meant() {
-        let list = launchd(&wanted(), "towline", Path::new("/d/log & more"));
+        let list = launchd(&wanted(), "towline");
         for line in [
             "    <string>/opt/a b/tow&quot;line</string>",
             "    <string>/d/50% &amp; $HOME\\</string>",
             "    <string>/usr/bin:/users/a b/$x/bin</string>",
-            "  <string>/d/log &amp; more</string>",
             "  <key>RunAtLoad</key>",
         ] {
             assert!(list.lines().any(|found| found == line), "{line}\n{list}");

@@ -62,7 +62,7 @@ pub(crate) fn show(layers: &Layers, settings: &Settings, env: &Env, out: Output)
     let wide = |cell: fn(&(String, String, String)) -> &String, most: usize| {
         rows.iter().map(|row| cell(row).chars().count()).filter(|width| *width <= most).max().unwrap_or_default()
     };
-    let (keys, values) = (wide(|row| &row.0, 40), wide(|row| &row.1, 40));
+    let (keys, values) = (wide(|row| &row.0, 40), wide(|row| &row.1, 52));
     let there = match (&file, layers.has_file) {
         (Some(file), true) => file.clone(),
         (Some(file), false) => format!("{file} (not there; make it with `towline config edit`)"),
