@@ -101,12 +101,12 @@ impl Hub {
         let arrival = newest_arrival(&streams, node).await?;
         let hub = Self::assemble(Parts { streams, clock, random, options, account, node, arrival });
         hub.host_is_away().await?;
-        hub.inner.tasks.spawn(crate::timer::run(hub.clone()));
         // The feed lives for ever, so it has to stay as small as what it says.
         let keeper = Keeper::new(hub.streams().clone(), hub.clock(), Keeping::default());
         keeper.compact(StreamPath::feed(hub.account()));
         let stop = hub.stopping();
-        hub.inner.tasks.spawn(async move { keeper.run(stop).await });
+        let timer = crate::timer::run(hub.clone());
+        hub.inner.tasks.spawn(async move { tokio::join!(timer, keeper.run(stop)) });
         Ok(hub)
     }
 
