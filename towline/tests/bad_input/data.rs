@@ -114,9 +114,9 @@ pub(crate) fn rows() -> Vec<Outcome> {
 fn restored(world: &World, good: &Path, canary: &Canary) -> Result<(), String> {
     let data = world.data();
     if data.is_dir() {
-        std::fs::remove_dir_all(&data).unwrap()
+        std::fs::remove_dir_all(&data).unwrap();
     } else {
-        std::fs::remove_file(&data).unwrap()
+        std::fs::remove_file(&data).unwrap();
     }
     copy(good, &data);
     let node = world.up(&["--listen", "127.0.0.1:0"]);

@@ -170,21 +170,21 @@ fn who() -> Vec<Row> {
 
 /// Which page asks.
 fn pages(port: &str) -> Vec<Row> {
-    let no = Problem(403, "origin_not_allowed");
-    let post = |origin: String| command("{}").header(format!("Origin: {origin}"));
+    let refused = Problem(403, "origin_not_allowed");
+    let from_page = |origin: String| command("{}").header(format!("Origin: {origin}"));
     vec![
-        ("a foreign page", post("https://evil.example".to_owned()), no),
-        ("a page of no origin", post("null".to_owned()), no),
-        ("a page of another port here", post("http://127.0.0.1:1".to_owned()), no),
-        ("a page whose name begins like ours", post(format!("http://127.0.0.1:{port}.evil.example")), no),
-        ("a page with a user's name", post(format!("http://127.0.0.1:{port}@evil.example")), no),
-        ("two pages", post(format!("http://127.0.0.1:{port}")).header("Origin: https://evil.example"), no),
-        ("a page that is not text", command("{}").header(b"Origin: \xff"), no),
-        ("a foreign page that claims", claim("{}").header("Origin: https://evil.example"), no),
+        ("a foreign page", from_page("https://evil.example".to_owned()), refused),
+        ("a page of no origin", from_page("null".to_owned()), refused),
+        ("a page of another port here", from_page("http://127.0.0.1:1".to_owned()), refused),
+        ("a page whose name begins like ours", from_page(format!("http://127.0.0.1:{port}.evil.example")), refused),
+        ("a page with a user's name", from_page(format!("http://127.0.0.1:{port}@evil.example")), refused),
+        ("two pages", from_page(format!("http://127.0.0.1:{port}")).header("Origin: https://evil.example"), refused),
+        ("a page that is not text", command("{}").header(b"Origin: \xff"), refused),
+        ("a foreign page that claims", claim("{}").header("Origin: https://evil.example"), refused),
         (
             "a foreign page that opens a socket",
             get("/v1/connect").header("Origin: https://evil.example").header("Upgrade: websocket"),
-            no,
+            refused,
         ),
     ]
 }

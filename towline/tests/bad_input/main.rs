@@ -5,6 +5,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     dead_code,
     reason = "a test starts the program, and fails when a step of it fails; it uses a part of the world"
 )]

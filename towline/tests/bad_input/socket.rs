@@ -46,11 +46,11 @@ impl Frame {
         match length {
             0..=125 => out.push(bit | u8::try_from(length).unwrap()),
             126..=65_535 => {
-                out.push(bit | 126);
+                out.push(bit | 0x7e);
                 out.extend(u16::try_from(length).unwrap().to_be_bytes());
             }
             _ => {
-                out.push(bit | 127);
+                out.push(bit | 0x7f);
                 out.extend(length.to_be_bytes());
             }
         }
@@ -131,7 +131,9 @@ pub(crate) fn rows() -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for (input, frames, want) in first().into_iter().chain(later(&canary, &host)) {
         let mut line = Line::open(&canary);
-        frames.iter().for_each(|frame| line.send(frame));
+        for frame in &frames {
+            line.send(frame);
+        }
         // Whoever is still listened to gets an answer to this.
         line.send(&text(r#"{"type":"ping","req":4000000000}"#));
         let (mut said, mut next_step, mut pongs) = (None, false, 0);
