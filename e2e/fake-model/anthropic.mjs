@@ -1,6 +1,7 @@
 // The Anthropic Messages dialect: what a request means, and how an answer is spoken, streamed or as one JSON body.
 // Another vendor's dialect is a sibling of this file with the same export (see `Dialect` in dialects.mjs).
 
+import { createHash } from "node:crypto";
 import { typed } from "./script.mjs";
 import { toolCall } from "./anthropic-tools.mjs";
 
@@ -32,7 +33,7 @@ export const anthropic = {
 
   read(body) {
     const tools = new Set(list(body.tools).map((tool) => String(tool.name ?? tool.type)));
-    return { history: historyOf(body), tools, stream: body.stream === true, model: String(body.model ?? "unknown") };
+    return { history: historyOf(body), tools, stream: body.stream === true, model: String(body.model ?? "unknown"), images: imagesOf(body) };
   },
 
   sideAnswer(body) {
@@ -210,6 +211,16 @@ function historyOf(body) {
     history.push(...prompts);
   }
   return history;
+}
+
+/**
+ * @param {Record<string, unknown>} body
+ * @returns {string[]}
+ */
+function imagesOf(body) {
+  const blocks = list(body.messages).filter((message) => message.role === "user").flatMap((message) => list(message.content));
+  const sources = blocks.filter((block) => block.type === "image").map((block) => /** @type {{data?: unknown}} */ (block.source ?? {}));
+  return sources.map(({ data }) => createHash("sha256").update(Buffer.from(String(data ?? ""), "base64")).digest("hex").slice(0, 16));
 }
 
 /** @param {unknown} value @returns {Record<string, unknown>[]} */

@@ -127,7 +127,7 @@ class Exchange {
     try {
       const round = side === null ? roundOf(conversation.history) : sideRound(side);
       const typed = conversation.history.flatMap((event) => (event.kind === "user" ? [event.text.slice(0, 200)] : []));
-      this.#logRequest(method, path, { ...about, prompt: round.prompt.slice(0, 200), promptKey: round.key, callsDone: round.callsDone, typed });
+      this.#logRequest(method, path, { ...about, prompt: round.prompt.slice(0, 200), promptKey: round.key, callsDone: round.callsDone, typed, images: conversation.images });
       const voice = dialect.voice({
         body,
         conversation,

@@ -21,6 +21,8 @@ export interface LogLine {
   side?: boolean;
   /** Everything typed in this conversation so far, the newest last, each cut to 200 characters. */
   typed?: string[];
+  /** The pictures of this conversation so far, each by the start of its SHA-256. */
+  images?: string[];
   how?: string;
   status?: number | null;
   firstPieceAtMs?: number | null;
