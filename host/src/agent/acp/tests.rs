@@ -173,3 +173,12 @@ fn fuzz_acp_lines() {
         steps
     });
 }
+
+/// Found for the other adapter by `fuzz_claude_lines`.
+#[test]
+fn more_tokens_than_a_number_holds_are_no_end_of_the_session() {
+    let mut mapper = AcpMapper::new("/home/dev/project");
+    mapper.prompted("3");
+    let line = r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn","usage":{"inputTokens":18446744073709551615,"cachedWriteTokens":14}}}"#;
+    assert!(!mapper.line(line).is_empty());
+}

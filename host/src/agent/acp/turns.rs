@@ -50,8 +50,12 @@ impl AcpMapper {
             keys.iter().find_map(|key| tokens.and_then(|tokens| tokens.get(*key)).and_then(Value::as_u64)).unwrap_or(0)
         };
         Some(Usage {
-            input_tokens: number(&["inputTokens", "input_tokens"])
-                + number(&["cachedWriteTokens", "cachedWriteInputTokens", "cacheWriteInputTokens"]),
+            // What an agent counts may be anything, also more than a number holds.
+            input_tokens: number(&["inputTokens", "input_tokens"]).saturating_add(number(&[
+                "cachedWriteTokens",
+                "cachedWriteInputTokens",
+                "cacheWriteInputTokens",
+            ])),
             output_tokens: number(&["outputTokens", "output_tokens"]),
             cached_tokens: number(&["cachedReadTokens", "cachedInputTokens"]),
             cost_micro_usd: cost,

@@ -211,3 +211,12 @@ fn fuzz_claude_lines() {
         steps
     });
 }
+
+/// Found by `fuzz_claude_lines`.
+#[test]
+fn more_tokens_than_a_number_holds_are_no_end_of_the_session() {
+    let mut mapper = ClaudeMapper::new("/home/dev/project", false);
+    mapper.prompted("p");
+    let line = r#"{"type":"result","subtype":"success","is_error":false,"result":"","usage":{"input_tokens":18446744073709551615,"cache_creation_input_tokens":14}}"#;
+    assert!(!mapper.line(line).is_empty());
+}

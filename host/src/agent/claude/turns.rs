@@ -101,7 +101,8 @@ impl ClaudeMapper {
             micro_usd(turn)
         });
         Some(Usage {
-            input_tokens: number("input_tokens") + number("cache_creation_input_tokens"),
+            // What an agent counts may be anything, also more than a number holds.
+            input_tokens: number("input_tokens").saturating_add(number("cache_creation_input_tokens")),
             output_tokens: number("output_tokens"),
             cached_tokens: number("cache_read_input_tokens"),
             cost_micro_usd: cost,
