@@ -27,7 +27,7 @@ test("what was typed and what waits outlive a reload and a network that is away"
   await message.getByRole("button", { name: words.delivery.save }).click();
   await expect(message).toContainText("sent in the tunnel");
   await screen.say(page, "not to be sent after all");
-  await screen.messages(page).last().getByRole("button", { name: words.delivery.takeBack }).click();
+  await screen.messages(page).filter({ hasText: "not to be sent" }).getByRole("button", { name: words.delivery.takeBack }).click();
   await expect(screen.log(page)).not.toContainText("not to be sent after all");
   await composer(page).fill("half a sentence");
 
@@ -102,10 +102,14 @@ test("a message that waits behind another is changed or taken back", async ({ to
   await expect(waiting).toContainText("second thought");
   await expect(waiting).not.toContainText("first thought");
   await screen.say(page, "never mind");
-  await screen.messages(page).last().getByRole("button", { name: words.delivery.takeBack }).click();
-  await expect(screen.messages(page).filter({ hasText: "never mind" }).locator('[data-delivery="queued"]')).toHaveCount(0);
+  // By its words: the message before it is the last one until this one is shown.
+  const regretted = screen.messages(page).filter({ hasText: "never mind" });
+  await regretted.getByRole("button", { name: words.delivery.takeBack }).click();
+  await expect(regretted.getByRole("button", { name: words.delivery.takeBack })).toHaveCount(0);
   await page.getByRole("button", { name: words.composer.stop, exact: true }).click();
   await expect(page.locator('article[data-delivery="done"]')).toContainText("second thought");
+  await expect(page.getByRole("button", { name: words.composer.stop, exact: true })).toHaveCount(0);
+  await expect(page.locator('article[data-delivery="done"]').filter({ hasText: "never mind" })).toHaveCount(0);
 });
 
 test("the first message of a chat that was not started stays", async ({ towline, page }) => {
