@@ -42,11 +42,12 @@ const DIRECTIVE = /\[\[([a-z]+)(?:\s+((?:(?!\]\])[^])*))?\]\]/g;
 
 /**
  * Agents wrap what people did not type in tags of these names; such text is not a prompt.
- * Also Claude Code's own notes on an interrupted turn.
+ * Also Claude Code's own notes on an interrupted turn, and on where it has put a picture.
  */
 const NOT_TYPED = [
   /<(system-reminder|task-notification|local-command-[a-z]+|command-[a-z]+)>[^]*?<\/\1>/g,
   /\[Request interrupted by user[^\]]*\]/g,
+  /\[Image: source: [^\]]*\]/g,
 ];
 
 /**

@@ -352,7 +352,7 @@ export const en = {
       withdrawn: "No longer asked: the turn ended",
       stale: "No longer asked: the agent is gone",
     },
-    by: (what: string, who: string): string => `${what} by ${who}`,
+    by: (what: string, who: string): string => `${what} by ${who.replace(/^You\b/, "you")}`,
     late: "Your answer came a moment later, so this one counts.",
   },
 
