@@ -17,6 +17,9 @@ use super::tail::Tail;
 use super::tree::{self, Tree};
 use crate::agent::ProcessMark;
 
+/// How long stderr is read after the end of a child; what is not of its tree may hold the pipe for ever.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// How a child is to be started.
 #[derive(Debug, Clone)]
 pub struct SpawnSpec {
@@ -40,7 +43,7 @@ pub struct Child {
     tree: Tree,
     tail: Tail,
     // Ends with the child's stderr, at the latest with this.
-    _tail_reader: Option<AbortOnDropHandle<()>>,
+    tail_reader: Option<AbortOnDropHandle<()>>,
     ended: Option<ExitStatus>,
 }
 
@@ -80,7 +83,7 @@ impl Child {
         let tail_reader =
             inner.stderr().take().map(|stderr| AbortOnDropHandle::new(tokio::spawn(tail.clone().fill(stderr))));
         let tree = Tree::new([(pid, started)], vec![spec.tag.clone()]);
-        Ok(Self { inner, mark, tree, tail, _tail_reader: tail_reader, ended: None })
+        Ok(Self { inner, mark, tree, tail, tail_reader, ended: None })
     }
 
     /// What to record, so that the child is found after our own death.
@@ -104,6 +107,17 @@ impl Child {
         self.tail.clone()
     }
 
+    /// Waits until its stderr is read to the end, for at most half a second: the kernel tells of a death before anybody has read what
+    /// was said last. For a child that has ended.
+    ///
+    /// Cancellation safe.
+    pub async fn hear_out(&mut self) {
+        let Some(reader) = &mut self.tail_reader else { return };
+        if tokio::time::timeout(LAST_WORDS, reader).await.is_ok() {
+            self.tail_reader = None;
+        }
+    }
+
     /// Waits for the end of the child itself; its descendants may live on.
     ///
     /// Cancellation safe.
@@ -122,7 +136,7 @@ impl Child {
     }
 
     /// Ends the child and everything that it started: waits `patience` for it to end by itself, then SIGTERM, SIGKILL after `grace`,
-    /// and the same for what is left of its descendants.
+    /// and the same for what is left of its descendants. Afterwards its [`Tail`] holds its last words.
     ///
     /// Not cancellation safe: a dropped call may leave descendants, which [`super::reap_marked`] finds.
     ///
@@ -144,6 +158,7 @@ impl Child {
             let _: Result<_, _> = tokio::time::timeout(grace.max(Duration::from_secs(2)), self.exited()).await;
         }
         reap::end(&mut self.tree).await?;
+        self.hear_out().await;
         Ok(self.ended)
     }
 }

@@ -107,6 +107,16 @@ async fn a_line_of_ten_megabytes_and_garbage_do_no_harm() {
 }
 
 #[tokio::test]
+async fn the_last_words_are_there_when_the_end_is() {
+    let child = Child::spawn(&sh("echo last words >&2; exit 9", &tag("words"))).unwrap();
+    let tail = child.tail();
+    // Nothing else of this runtime runs meanwhile: the death is known before a word was read.
+    std::thread::sleep(Duration::from_millis(300));
+    let status = child.end(Duration::ZERO, LONG).await.unwrap().unwrap();
+    assert_eq!((status.code(), tail.text()), (Some(9), "last words".to_owned()));
+}
+
+#[tokio::test]
 async fn the_environment_is_what_was_given_and_the_tag() {
     let mut spec = sh("/usr/bin/env | sort; exec sleep 0", &tag("environment"));
     spec.environment = spec.environment.with("ASKED_FOR", "1");

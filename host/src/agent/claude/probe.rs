@@ -123,7 +123,11 @@ impl ClaudeAgent {
             }
         }
         let status = child.exited().await.map_err(|error| error.to_string())?;
-        if status.success() { Ok(all) } else { Err(said(&child.tail(), status)) }
+        if status.success() {
+            return Ok(all);
+        }
+        child.hear_out().await;
+        Err(said(&child.tail(), status))
     }
 }
 
