@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Folders that hold no source, by name. A list and not git's answer: git refuses to look into a checkout that belongs to
+/// Names that hold no source. A list and not git's answer: git refuses to look into a checkout that belongs to
 /// someone else, as it does in a container.
 const SKIPPED: [&str; 8] =
     [".git", "target", "node_modules", "dist", "test-results", "playwright-report", ".out", ".cache"];
@@ -97,11 +97,13 @@ fn walk(root: &Path, folder: &Path, files: &mut Vec<File>) -> Result<()> {
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot list {}", folder.display()))?;
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        // `.git` is a file in a work tree beside another one; it names a path of the machine.
+        if SKIPPED.contains(&name.as_str()) {
+            continue;
+        }
         let kind = entry.file_type().with_context(|| format!("cannot look at {}", path.display()))?;
         if kind.is_dir() {
-            if !SKIPPED.contains(&name.as_str()) {
-                walk(root, &path, files)?;
-            }
+            walk(root, &path, files)?;
         } else if kind.is_file() && is_text(&path) {
             // A file that is not UTF-8, or that went away since it was listed, is no text of ours.
             if let (Ok(text), Ok(relative)) = (std::fs::read_to_string(&path), path.strip_prefix(root)) {
@@ -131,9 +133,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn built_and_installed_folders_are_not_read() {
+    fn what_is_built_or_installed_or_of_git_is_not_read() {
         let root = tempfile::tempdir().unwrap();
-        for path in ["a/b.rs", "a/target/c.rs", "a/node_modules/d/e.js", "f.png", "run"] {
+        for path in ["a/b.rs", "a/target/c.rs", "a/node_modules/d/e.js", "f.png", "run", ".git"] {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "x").unwrap();
