@@ -33,7 +33,9 @@ export const anthropic = {
 
   read(body) {
     const tools = new Set(list(body.tools).map((tool) => String(tool.name ?? tool.type)));
-    return { history: historyOf(body), tools, stream: body.stream === true, model: String(body.model ?? "unknown"), images: imagesOf(body) };
+    const effort = /** @type {{ effort?: unknown } | undefined} */ (body.output_config)?.effort;
+    const asked = typeof effort === "string" ? { effort } : {};
+    return { history: historyOf(body), tools, stream: body.stream === true, model: String(body.model ?? "unknown"), images: imagesOf(body), ...asked };
   },
 
   sideAnswer(body) {

@@ -8,6 +8,7 @@ import { anthropic } from "./anthropic.mjs";
  * @property {Set<string>} tools names of the tools on offer
  * @property {boolean} stream
  * @property {string} model
+ * @property {string} [effort] how hard the model is to think, when the request says so
  * @property {string[]} images the pictures among what was typed, oldest first: the start of the SHA-256 of each one's bytes
  *
  * @typedef {object} VoiceOptions

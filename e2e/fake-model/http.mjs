@@ -123,7 +123,7 @@ class Exchange {
   async #answer(dialect, body, method, path) {
     const conversation = dialect.read(body);
     const side = dialect.sideAnswer(body);
-    const about = { dialect: dialect.name, model: conversation.model, stream: conversation.stream, tools: conversation.tools.size, side: side !== null };
+    const about = { dialect: dialect.name, model: conversation.model, ...(conversation.effort === undefined ? {} : { effort: conversation.effort }), stream: conversation.stream, tools: conversation.tools.size, side: side !== null };
     try {
       const round = side === null ? roundOf(conversation.history) : sideRound(side);
       const typed = conversation.history.flatMap((event) => (event.kind === "user" ? [event.text.slice(0, 200)] : []));

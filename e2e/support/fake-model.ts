@@ -17,6 +17,8 @@ export interface LogLine {
   callsDone?: number;
   /** The model that was asked. */
   model?: string;
+  /** How hard it was to think. */
+  effort?: string;
   /** Whether the agent asked for something of its own, such as a title. */
   side?: boolean;
   /** Everything typed in this conversation so far, the newest last, each cut to 200 characters. */

@@ -128,27 +128,34 @@ test("a network that is lost for ten seconds costs nothing but time, and the sig
   expect(await screen.lines(page)).toEqual(live);
 });
 
-test("the model that was chosen is the one that is asked, also after it was changed in the middle of a chat", async ({ towline, fakeModel, page }) => {
+test("the model and the effort that were chosen are the ones that are asked for, also after they were changed in the middle of a chat", async ({ towline, fakeModel, page }) => {
   await screen.pairFirst(page, towline);
   await page.getByRole("link", { name: new RegExp(`^${words.sessions.newChat}`) }).filter({ visible: true }).click();
   await page.getByRole("radio", { name: screen.CLAUDE }).click();
   const models = page.getByRole("combobox", { name: words.newChat.model });
-  const asked = async (prompt: string) => (await fakeModel.log()).filter((line) => line.event === "request" && !line.side && line.prompt === prompt).at(-1)?.model ?? "";
+  const request = async (prompt: string) => (await fakeModel.log()).filter((line) => line.event === "request" && !line.side && line.prompt === prompt).at(-1);
+  const asked = async (prompt: string) => (await request(prompt))?.model ?? "";
+  const effort = async (prompt: string) => (await request(prompt))?.effort;
   // The catalogue is the CLI's own; the names of its models hold what it calls them.
   const [first, second] = ["Haiku", "Sonnet"];
   await models.selectOption({ label: first });
+  await page.getByRole("combobox", { name: words.newChat.effort }).selectOption({ label: "Low" });
   await page.getByLabel(words.newChat.promptLabel).fill("[[say one]]");
   await page.getByRole("button", { name: words.newChat.start }).click();
   await expect(screen.log(page)).toBeVisible();
   await screen.expectSettled(page, 1);
   expect(await asked("[[say one]]")).toContain(first.toLowerCase());
+  expect(await effort("[[say one]]")).toBe("low");
 
   await page.getByRole("button", { name: words.details.open }).click();
   const details = page.getByRole("complementary", { name: words.details.title });
   await details.getByRole("combobox", { name: words.details.model }).selectOption({ label: second });
   await expect.poll(async () => String((await towline.rows("sessions"))[0]?.model).toLowerCase()).toContain(second.toLowerCase());
+  await details.getByRole("combobox", { name: words.details.effort }).selectOption({ label: "High" });
+  await expect.poll(async () => (await towline.rows("sessions"))[0]?.effort).toBe("high");
   await details.getByRole("button", { name: words.close }).click();
   await screen.say(page, "[[say two]]");
   await screen.expectSettled(page, 2);
   expect(await asked("[[say two]]")).toContain(second.toLowerCase());
+  expect(await effort("[[say two]]")).toBe("high");
 });

@@ -50,6 +50,8 @@ pub(crate) struct SessionNote {
     pub(crate) agent: String,
     pub(crate) model: Option<String>,
     pub(crate) mode: Option<String>,
+    #[serde(default)]
+    pub(crate) effort: Option<String>,
     pub(crate) title: String,
     pub(crate) doing: Option<String>,
     /// The agent's own session id.

@@ -58,7 +58,14 @@ impl World {
     }
 
     fn spec(&self) -> OpenSpec {
-        OpenSpec { cwd: self.project(), resume: None, model: None, mode: None, tag: fresh_tag("demo-test") }
+        OpenSpec {
+            cwd: self.project(),
+            resume: None,
+            model: None,
+            mode: None,
+            effort: None,
+            tag: fresh_tag("demo-test"),
+        }
     }
 
     async fn talk(&self, spec: OpenSpec) -> Talk {

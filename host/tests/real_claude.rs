@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use host::agent::claude::{ClaudeAgent, ClaudeOptions};
-use host::agent::{Agent, AgentEvent, Answer, Driver, OpenError, OpenSpec, Opened, TurnOutcome};
+use host::agent::{Agent, AgentEvent, Answer, DriveError, Driver, OpenError, OpenSpec, Opened, TurnOutcome};
 use host::process::{Child, Environment, Line, Lines, OrphanReaper, SpawnSpec, adopt_orphans, fresh_tag, reap_marked};
 use protocol::host::AgentState;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus};
@@ -88,7 +88,7 @@ impl World {
     }
 
     fn spec(&self, tag: &str) -> OpenSpec {
-        OpenSpec { cwd: self.project(), resume: None, model: None, mode: None, tag: fresh_tag(tag) }
+        OpenSpec { cwd: self.project(), resume: None, model: None, mode: None, effort: None, tag: fresh_tag(tag) }
     }
 
     async fn talk(&self, tag: &str, resume: Option<String>) -> Talk {
@@ -199,6 +199,9 @@ async fn it_is_found_and_its_login_is_known() {
         "{modes:?}"
     );
 
+    let efforts: Vec<&str> = entry.efforts.iter().map(|effort| effort.id.as_str()).collect();
+    assert!(efforts.starts_with(&["low", "medium", "high"]), "{efforts:?}");
+
     let out = world.agent(None);
     assert_eq!(out.probe("probe").await.state, AgentState::LoggedOut);
     let refused = out.open(world.spec("logged-out")).await.unwrap_err();
@@ -227,6 +230,9 @@ async fn it_thinks_and_writes_word_by_word_and_goes_on_after_a_resume() {
     talk.driver.set_options(None, Some("plan".to_owned())).await.unwrap();
     let changed = talk.until(|event| matches!(event, AgentEvent::Options { .. })).await.pop();
     assert!(matches!(changed, Some(AgentEvent::Options { mode: Some(mode), .. }) if mode == "plan"));
+    talk.driver.set_effort("high").await.unwrap();
+    let never = talk.driver.set_effort("as it likes").await;
+    assert_eq!(never, Err(DriveError::Reopen), "what is not taken is not said to be");
     talk.driver.close().await;
 
     let mut again = world.talk("again", session.clone()).await;

@@ -125,6 +125,7 @@ fn lists(
         agent: "demo".to_owned(),
         model: None,
         mode: None,
+        effort: None,
         activity: Activity::NotLoaded,
         last_turn: Some(LastTurn { id: last, state: TurnState::Completed }),
         queued_turns: 0,

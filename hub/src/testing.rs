@@ -145,6 +145,7 @@ impl World {
             agent: "demo".to_owned(),
             model: None,
             mode: None,
+            effort: None,
             content: StartContent::default(),
         })
     }

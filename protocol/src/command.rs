@@ -42,6 +42,9 @@ pub enum CommandBody {
         model: Option<String>,
         /// Which permission mode; null for the agent's default. Modes that bypass approval are refused unless the host allows them.
         mode: Option<String>,
+        /// How hard it thinks, one of the efforts that the host's catalogue names for the agent; null for the agent's default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effort: Option<String>,
         /// The words.
         content: StartContent,
     },
@@ -87,6 +90,9 @@ pub enum CommandBody {
         model: Option<String>,
         /// Which permission mode.
         mode: Option<String>,
+        /// Which effort.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effort: Option<String>,
     },
 }
 
@@ -239,10 +245,11 @@ impl CommandBody {
         }
         let prompt = |text: &str| if text.is_empty() && !attached.is_empty() { Ok(()) } else { prompt(text) };
         match self {
-            Self::StartSession { agent, model, mode, content, .. } => {
+            Self::StartSession { agent, model, mode, effort, content, .. } => {
                 name("agent", &Some(agent.clone()))?;
                 name("model", model)?;
                 name("mode", mode)?;
+                name("effort", effort)?;
                 name("title", &content.title)?;
                 match content.text.as_deref() {
                     Some(text) => prompt(text),
@@ -258,9 +265,10 @@ impl CommandBody {
                 let words = content.message.iter().chain(content.answers.values()).map(String::len).sum::<usize>();
                 if words > MAX_PROMPT_BYTES { Err(InvalidCommand::LongPrompt { bytes: words }) } else { Ok(()) }
             }
-            Self::SetOptions { model, mode, .. } => {
+            Self::SetOptions { model, mode, effort, .. } => {
                 name("model", model)?;
-                name("mode", mode)
+                name("mode", mode)?;
+                name("effort", effort)
             }
         }
     }
@@ -280,7 +288,7 @@ pub enum CommandKind {
     AnswerApproval,
     /// Changes a prompt that waits.
     EditPrompt,
-    /// Changes model or mode.
+    /// Changes model, mode or effort.
     SetOptions,
 }
 

@@ -71,6 +71,9 @@ pub struct AgentEntry {
     pub models: Vec<Choice>,
     /// The permission modes that may be chosen from afar, as it reports them.
     pub modes: Vec<Choice>,
+    /// The efforts that may be chosen, from the smallest to the largest, as it reports them; empty when it has no such choice.
+    #[serde(default)]
+    pub efforts: Vec<Effort>,
 }
 
 /// Whether an agent can be started.
@@ -97,6 +100,31 @@ pub struct Choice {
     pub name: String,
     /// What it is, in a line.
     pub description: Option<String>,
+}
+
+/// How hard an agent thinks, to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Effort {
+    /// What to send.
+    pub id: String,
+    /// What to show.
+    pub name: String,
+    /// What it is, in a line.
+    pub description: Option<String>,
+    /// The models that take it, by id; empty when every model does.
+    #[serde(default)]
+    pub models: Vec<String>,
+}
+
+impl AgentEntry {
+    /// The efforts that a model takes; all of them for the agent's own default, of which nothing is known.
+    pub fn efforts_of<'a>(&'a self, model: Option<&'a str>) -> impl Iterator<Item = &'a Effort> {
+        let takes = move |effort: &&Effort| {
+            effort.models.is_empty() || model.is_none_or(|model| effort.models.iter().any(|id| id == model))
+        };
+        self.efforts.iter().filter(takes)
+    }
 }
 
 /// The value of a `project` fact.

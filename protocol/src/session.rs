@@ -24,6 +24,9 @@ pub struct Session {
     pub model: Option<String>,
     /// The permission mode, as the agent names it; null for the agent's own default.
     pub mode: Option<String>,
+    /// The effort that the next turn will use, as the agent names it; null for the agent's own default.
+    #[serde(default)]
+    pub effort: Option<String>,
     /// What it is doing.
     pub activity: Activity,
     /// Its newest turn.

@@ -116,6 +116,7 @@ fn typescript_is_fresh() {
         host::AgentEntry,
         host::AgentState,
         host::Choice,
+        host::Effort,
         host::Project,
         host::ProjectContent,
         device::Device,

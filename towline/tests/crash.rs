@@ -116,8 +116,8 @@ async fn what_was_acknowledged_is_there_once_however_often_it_dies() {
     let session = SessionId::from_uuid(fresh());
     let content =
         StartContent { title: None, text: Some("[[rate 2]] [[words 20]]".to_owned()), attachments: Vec::new() };
-    let (agent, model, mode) = ("demo".to_owned(), None, None);
-    let start = command(host, CommandBody::StartSession { session, project, agent, model, mode, content });
+    let (agent, model, mode, effort) = ("demo".to_owned(), None, None, None);
+    let start = command(host, CommandBody::StartSession { session, project, agent, model, mode, effort, content });
     let mut sent = vec![start.id];
     socket.command(start.clone()).await.unwrap();
     // Until it is there, a prompt to it is refused for good reason.

@@ -77,6 +77,7 @@ impl Person {
             agent: "demo".to_owned(),
             model: model.map(str::to_owned),
             mode: None,
+            effort: None,
             content: StartContent { title: None, text: text.map(str::to_owned), attachments: Vec::new() },
         })
     }
@@ -266,13 +267,13 @@ async fn the_model_that_was_asked_for_runs_or_none() {
         let ran = until(&mut follow, in_state(start.id, TurnState::Completed)).await;
         assert_eq!(ran.model.as_ref(), Some(&model.id));
         let other = models.iter().find(|other| other.id != model.id).unwrap();
-        let change = CommandBody::SetOptions { session, model: Some(other.id.clone()), mode: None };
+        let change = CommandBody::SetOptions { session, model: Some(other.id.clone()), mode: None, effort: None };
         assert_eq!(person.done(person.command(change)).await.state, CommandState::Succeeded);
         let prompt = person.prompt(session, "[[rate 1]] [[say yes again]]");
         assert_eq!(person.done(prompt.clone()).await.state, CommandState::Succeeded);
         let ran = until(&mut follow, in_state(prompt.id, TurnState::Completed)).await;
         assert_eq!(ran.model.as_ref(), Some(&other.id));
-        let change = CommandBody::SetOptions { session, model: Some("moon".to_owned()), mode: None };
+        let change = CommandBody::SetOptions { session, model: Some("moon".to_owned()), mode: None, effort: None };
         let ack = person.done(person.command(change)).await;
         assert_eq!((ack.state, ack.error), (CommandState::Failed, Some(ErrorCode::ModelUnavailable)));
     }

@@ -181,7 +181,7 @@ async fn talk(remote: Remote) {
     let text = "CANARYtitle [[rate 1]] [[say CANARYanswer]] [[write CANARYpath.txt CANARYfile]] [[words 5]]";
     let content = StartContent { title: None, text: Some(text.to_owned()), attachments: Vec::new() };
     let (agent, project) = ("demo".to_owned(), project.unwrap());
-    let start = CommandBody::StartSession { session, project, agent, model: None, mode: None, content };
+    let start = CommandBody::StartSession { session, project, agent, model: None, mode: None, effort: None, content };
     let start = command(start);
     socket.command(start.clone()).await.unwrap();
     while !api.command(start.id).await.unwrap().state.is_final() {

@@ -673,6 +673,16 @@ export const wire = {
         "content": {
           "agents": [
             {
+              "efforts": [
+                {
+                  "description": null,
+                  "id": "high",
+                  "models": [
+                    "sonnet"
+                  ],
+                  "name": "High"
+                }
+              ],
               "hint": "Log in on the host.",
               "id": "claude",
               "models": [
@@ -738,6 +748,7 @@ export const wire = {
           "title": "Tides"
         },
         "createdAtMs": 1767225600000,
+        "effort": "high",
         "endedTurns": 3,
         "host": "dev_019b76daa80079098909090909090909",
         "lastTurn": null,
@@ -765,6 +776,7 @@ export const wire = {
           "title": "Tides"
         },
         "createdAtMs": 1767225600000,
+        "effort": "high",
         "endedTurns": 3,
         "host": "dev_019b76daa80079098909090909090909",
         "lastTurn": {
@@ -795,6 +807,7 @@ export const wire = {
           "title": "Tides"
         },
         "createdAtMs": 1767225600000,
+        "effort": "high",
         "endedTurns": 3,
         "host": "dev_019b76daa80079098909090909090909",
         "lastTurn": null,
@@ -1040,6 +1053,7 @@ export const wire = {
           "text": "hello",
           "title": "Tides"
         },
+        "effort": "high",
         "kind": "start_session",
         "mode": "plan",
         "model": "sonnet",
@@ -1169,6 +1183,18 @@ export const wire = {
         "kind": "set_options",
         "mode": null,
         "model": "opus",
+        "session": "ses_019b76daa80073038303030303030303"
+      },
+      "host": "dev_019b76daa80079098909090909090909",
+      "id": "cmd_019b76daa80075058505050505050505",
+      "ttlMs": null
+    },
+    "choose an effort": {
+      "body": {
+        "effort": "high",
+        "kind": "set_options",
+        "mode": null,
+        "model": null,
         "session": "ses_019b76daa80073038303030303030303"
       },
       "host": "dev_019b76daa80079098909090909090909",

@@ -71,7 +71,15 @@ pub(crate) async fn run(
         StartContent { title: Some("latency".to_owned()), text: Some("1 0".to_owned()), attachments: Vec::new() };
     let agent = "stamps".to_owned();
     sender
-        .command(request(CommandBody::StartSession { session, project, agent, model: None, mode: None, content }))
+        .command(request(CommandBody::StartSession {
+            session,
+            project,
+            agent,
+            model: None,
+            mode: None,
+            effort: None,
+            content,
+        }))
         .await?;
     settled(node, session, 1).await?;
     let mut sockets = Vec::new();

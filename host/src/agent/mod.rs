@@ -59,6 +59,8 @@ pub struct OpenSpec {
     pub model: Option<String>,
     /// The permission mode; `None` for the agent's default. Checked by the session beforehand.
     pub mode: Option<String>,
+    /// The effort; `None` for the agent's default.
+    pub effort: Option<String>,
     /// Recorded with the process, so that it can be found and reaped after our own death.
     pub tag: String,
 }
@@ -126,6 +128,16 @@ pub trait Driver: Send + fmt::Debug {
     /// # Errors
     /// [`DriveError`].
     fn set_options(&mut self, model: Option<String>, mode: Option<String>) -> Later<'_, Result<(), DriveError>>;
+
+    /// Changes how hard the agent thinks from the next prompt on.
+    ///
+    /// # Errors
+    /// [`DriveError::Reopen`] when only a new process of the agent would do so: the session then closes this one when its turn has
+    /// ended, and opens the next with [`OpenSpec::effort`]. That is what an adapter does that has nothing better. Else as the others.
+    fn set_effort<'a>(&'a mut self, effort: &'a str) -> Later<'a, Result<(), DriveError>> {
+        let _ = effort;
+        Box::pin(std::future::ready(Err(DriveError::Reopen)))
+    }
 
     /// Ends the agent: asks, then insists (stdin closed, then SIGTERM after 2 s, then SIGKILL to everything it started).
     /// Returns when nothing of it is left.
@@ -350,6 +362,9 @@ pub enum DriveError {
         /// How long was waited, in milliseconds.
         waited_ms: u64,
     },
+    /// The agent can do it only when it is opened anew.
+    #[error("the agent must be opened anew for it")]
+    Reopen,
     /// What was answered is not open.
     #[error("the agent does not wait for {request}")]
     NotAsked {

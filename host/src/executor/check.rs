@@ -34,7 +34,7 @@ pub(super) fn no_session() -> Refusal {
 
 /// Checks a `start_session`, and makes what is known of the session.
 pub(super) async fn start(context: &Context, body: &CommandBody) -> Result<SessionNote, Unroutable> {
-    let CommandBody::StartSession { project, agent, model, mode, content, .. } = body else {
+    let CommandBody::StartSession { project, agent, model, mode, effort, content, .. } = body else {
         return Err(refusal(ErrorCode::Invalid, "not a `start_session`").into());
     };
     if !context.agents.contains_key(agent) {
@@ -44,7 +44,8 @@ pub(super) async fn start(context: &Context, body: &CommandBody) -> Result<Sessi
         let detail = "the project is not registered here, or its directory is not there or not allowed";
         return Err(refusal(ErrorCode::ProjectUnavailable, detail).into());
     }
-    Ok(newborn(context, *project, agent, model.as_deref(), mode.as_deref(), content.title.as_deref()))
+    let (model, mode, effort) = (model.as_deref(), mode.as_deref(), effort.as_deref());
+    Ok(newborn(context, *project, agent, model, mode, effort, content.title.as_deref()))
 }
 
 /// Checks the files that a command names: each is there, and is what the command says that it is.
@@ -63,12 +64,20 @@ pub(super) async fn attachments(context: &Context, body: &CommandBody) -> Result
     Ok(())
 }
 
-/// Checks the model and the mode that a command asks for.
-pub(super) fn options(context: &Context, agent: &str, body: &CommandBody) -> Result<(), Refusal> {
-    let (CommandBody::StartSession { model, mode, .. } | CommandBody::SetOptions { model, mode, .. }) = body else {
+/// Checks the model, the mode and the effort that a command asks for; `now` is the model that the session has, if it is there.
+pub(super) fn options(context: &Context, agent: &str, now: Option<&str>, body: &CommandBody) -> Result<(), Refusal> {
+    let (CommandBody::StartSession { model, mode, effort, .. } | CommandBody::SetOptions { model, mode, effort, .. }) =
+        body
+    else {
         return Ok(());
     };
     let entry = context.catalogue.entry(agent);
+    if let (Some(effort), Some(entry)) = (effort, &entry)
+        && !entry.efforts_of(model.as_deref().or(now)).any(|offered| offered.id == *effort)
+    {
+        let model = model.as_deref().or(now).map_or_else(String::new, |model| format!(" with the model `{model}`"));
+        return Err(refusal(ErrorCode::Invalid, format!("`{agent}` does not offer the effort `{effort}`{model}")));
+    }
     let (models, ways) = entry.map(|entry| (entry.models, entry.modes)).unwrap_or_default();
     if let Some(mode) = mode {
         let offered = ways.iter().any(|known| known.id == *mode);

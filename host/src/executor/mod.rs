@@ -197,14 +197,14 @@ impl Executor {
                 (Some(row), false) => row,
                 (None, true) => check::start(&self.context, &leased.body).await?,
             };
-            check::options(&self.context, &row.agent, &leased.body)?;
+            check::options(&self.context, &row.agent, row.model.as_deref(), &leased.body)?;
             self.spawn(session, row, starts, Vec::new(), false);
         } else if starts {
             return Err(check::exists().into());
         } else if let CommandBody::SetOptions { .. } = leased.body {
             let known = notes::get::<SessionNote>(&*self.context.port, &notes::session(session)).await?;
             if let Some(row) = known {
-                check::options(&self.context, &row.agent, &leased.body)?;
+                check::options(&self.context, &row.agent, row.model.as_deref(), &leased.body)?;
             }
         }
         self.hand(session, leased).await;
@@ -302,6 +302,7 @@ pub(crate) fn newborn(
     agent: &str,
     model: Option<&str>,
     mode: Option<&str>,
+    effort: Option<&str>,
     title: Option<&str>,
 ) -> SessionNote {
     let now = context.now();
@@ -311,6 +312,7 @@ pub(crate) fn newborn(
         agent: agent.to_owned(),
         model: model.map(str::to_owned),
         mode: mode.map(str::to_owned),
+        effort: effort.map(str::to_owned),
         title: title.unwrap_or_default().trim().to_owned(),
         doing: None,
         agent_session: None,

@@ -47,7 +47,7 @@ pub(crate) enum After {
     /// An answer may be handed over.
     Answer(Held, String, Answer),
     /// Options may be handed over.
-    Options(Held),
+    Options(Held, Option<String>),
 }
 
 impl Batch {

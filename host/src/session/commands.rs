@@ -9,6 +9,7 @@ use protocol::limits::MAX_QUEUED_COMMANDS;
 use protocol::port::{Leased, StreamStep, Transition};
 use protocol::turn::{TurnError, TurnErrorCode};
 
+use super::loaded::Loaded;
 use super::{Session, row};
 use crate::journal::batch::{Accepts, After, Batch};
 use crate::notes::{self, CommandNote, Held, NOTE_VERSION, TurnNote};
@@ -42,7 +43,7 @@ impl Session {
                 self.answer(held, leased.sender, approval, option, content);
             }
             CommandBody::EditPrompt { turn, content, .. } => self.edit(held, turn, content.text),
-            CommandBody::SetOptions { model, mode, .. } => self.set_options(held, model, mode),
+            CommandBody::SetOptions { model, mode, effort, .. } => self.set_options(held, model, mode, effort),
         }
     }
 
@@ -101,14 +102,20 @@ impl Session {
         self.outbox.push(batch);
     }
 
-    fn set_options(&mut self, held: Held, model: Option<String>, mode: Option<String>) {
-        let after = if self.agent.running().is_some() { After::Options(held) } else { After::Done(held) };
+    fn set_options(&mut self, held: Held, model: Option<String>, mode: Option<String>, effort: Option<String>) {
+        let after =
+            if self.agent.running().is_some() { After::Options(held, effort.clone()) } else { After::Done(held) };
         if let Some(model) = model {
             self.row.model = Some(model);
         }
         if let Some(mode) = mode {
             self.row.mode = Some(mode);
         }
+        if let Some(effort) = effort {
+            self.row.effort = Some(effort);
+        }
+        // An agent that is on its way was told what was chosen before.
+        self.reopen |= matches!(self.agent, Loaded::Opening(_));
         (self.dirty.fact, self.dirty.note) = (true, true);
         self.hold(held, CommandKind::SetOptions, Some(after));
     }

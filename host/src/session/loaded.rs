@@ -43,7 +43,7 @@ pub(crate) enum Order {
     Prompt { turn: TurnId, text: String, files: Files },
     Interrupt,
     Answer { held: Held, request: String, answer: Answer },
-    Options { held: Held, model: Option<String>, mode: Option<String> },
+    Options { held: Held, model: Option<String>, mode: Option<String>, effort: Option<String> },
 }
 
 /// A running agent.
@@ -165,10 +165,13 @@ impl Open {
                     (driver, result)
                 })
             }
-            Order::Options { model, mode, .. } => {
-                let (model, mode) = (model.clone(), mode.clone());
+            Order::Options { model, mode, effort, .. } => {
+                let (model, mode, effort) = (model.clone(), mode.clone(), effort.clone());
                 Box::pin(async move {
-                    let result = driver.set_options(model, mode).await;
+                    let mut result = driver.set_options(model, mode).await;
+                    if let (Ok(()), Some(effort)) = (&result, effort) {
+                        result = driver.set_effort(&effort).await;
+                    }
                     (driver, result)
                 })
             }

@@ -50,6 +50,7 @@ const DOING_EVERY: Duration = Duration::from_secs(1);
 
 /// A loaded session.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent things")]
 pub(crate) struct Session {
     context: Arc<Context>,
     id: SessionId,
@@ -70,6 +71,8 @@ pub(crate) struct Session {
     previous: Option<(TurnId, Live)>,
     approvals: BTreeMap<ApprovalId, Asked>,
     agent: Loaded,
+    /// What was chosen takes effect only with a new process of the agent: this one is closed once its turn has ended.
+    reopen: bool,
     slot: Slot,
     outbox: Outbox,
     in_flight: Option<InFlight>,
@@ -209,6 +212,7 @@ impl Session {
             previous: None,
             approvals: BTreeMap::new(),
             agent: Loaded::No,
+            reopen: false,
             slot: Slot::No,
             outbox: Outbox::default(),
             in_flight: None,
@@ -296,6 +300,9 @@ impl Session {
     /// Takes every step that can be taken now.
     fn advance(&mut self) {
         let now = Instant::now();
+        if self.reopen && self.current.is_none() {
+            self.close_agent();
+        }
         self.begin_next();
         let idle = self.current.is_none() && self.queue.is_empty() && matches!(self.agent, Loaded::Open(_));
         self.idle_since = if idle { self.idle_since.or(Some(now)) } else { None };

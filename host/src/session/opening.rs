@@ -56,7 +56,7 @@ pub(crate) async fn open(context: Arc<Context>, row: SessionNote, tag: String) -
         project::directory(&context, row.project).await.map_err(Unavailable::Port)?.ok_or(Unavailable::Project)?;
     // What was allowed when it was chosen may not be any more.
     let mode = row.mode.filter(|mode| context.options.bypass_modes_allowed || !catalogue::bypasses_approval(mode));
-    let spec = OpenSpec { cwd, resume: row.agent_session, model: row.model, mode, tag };
+    let spec = OpenSpec { cwd, resume: row.agent_session, model: row.model, mode, effort: row.effort, tag };
     let mut opened = agent.open(spec).await?;
     if let Some(entry) = opened.entry.take() {
         catalogue::learn(&context, &row.agent, entry).await;

@@ -118,10 +118,10 @@ impl Session {
                 After::Open => self.open_agent(),
                 After::Prompt(turn) => self.hand_over(turn),
                 After::Answer(held, request, answer) => self.tell(Order::Answer { held, request, answer }),
-                After::Options(held) => {
+                After::Options(held, effort) => {
                     let (model, mode) = (self.row.model.clone(), self.row.mode.clone());
                     match self.agent.running() {
-                        Some(open) => open.tell(Order::Options { held, model, mode }),
+                        Some(open) => open.tell(Order::Options { held, model, mode, effort }),
                         None => self.finish(held, Ok(())),
                     }
                 }

@@ -30,6 +30,7 @@ pub(crate) fn fact(
         agent: row.agent.clone(),
         model: row.model.clone(),
         mode: row.mode.clone(),
+        effort: row.effort.clone(),
         activity,
         last_turn: row.last_turn,
         queued_turns: u32::try_from(queued_turns).unwrap_or(u32::MAX),

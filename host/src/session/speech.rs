@@ -242,6 +242,10 @@ impl Session {
             }
             (Order::Answer { held, .. }, result) => self.finish(held, result.map_err(|error| refusal(&error))),
             (Order::Options { held, .. }, Ok(())) => self.finish(held, Ok(())),
+            (Order::Options { held, .. }, Err(DriveError::Reopen)) => {
+                self.reopen = true;
+                self.finish(held, Ok(()));
+            }
             (Order::Options { held, model, .. }, Err(error)) => {
                 let (code, detail) = refusal(&error);
                 let code = match error {
@@ -262,9 +266,10 @@ impl Session {
         }
         let code = match error {
             DriveError::Died { .. } => TurnErrorCode::AgentDied,
-            DriveError::Refused { .. } | DriveError::Timeout { .. } | DriveError::NotAsked { .. } => {
-                TurnErrorCode::AgentError
-            }
+            DriveError::Refused { .. }
+            | DriveError::Timeout { .. }
+            | DriveError::NotAsked { .. }
+            | DriveError::Reopen => TurnErrorCode::AgentError,
         };
         self.end_turn(Finish::failed(code, error.to_string()), ApprovalState::Stale);
         if !matches!(error, DriveError::Refused { .. })
@@ -308,6 +313,7 @@ impl Session {
 
     fn unload(&mut self) {
         self.agent = Loaded::No;
+        self.reopen = false;
         self.outbox.open().note(notes::process(self.id), None);
         self.dirty.fact = true;
     }
@@ -335,7 +341,7 @@ fn refusal(error: &DriveError) -> (ErrorCode, String) {
     let code = match error {
         DriveError::Died { .. } => ErrorCode::AgentDied,
         DriveError::NotAsked { .. } => ErrorCode::ApprovalNotPending,
-        DriveError::Refused { .. } => ErrorCode::Invalid,
+        DriveError::Refused { .. } | DriveError::Reopen => ErrorCode::Invalid,
         DriveError::Timeout { .. } => ErrorCode::AgentUnavailable,
     };
     (code, error.to_string())

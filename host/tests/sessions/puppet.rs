@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use host::agent::*;
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption, OptionKind};
-use protocol::host::{AgentEntry, AgentState, Choice};
+use protocol::host::{AgentEntry, AgentState, Choice, Effort};
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, Role, ToolCall};
 use protocol::turn::TurnErrorCode;
 use tokio::sync::{Notify, mpsc};
@@ -17,6 +17,8 @@ use tokio::task::AbortHandle;
 pub(crate) struct Stage {
     pub(crate) prompts: Mutex<Vec<String>>,
     pub(crate) resumed: Mutex<Vec<Option<String>>>,
+    /// What each of its processes was opened with.
+    pub(crate) efforts: Mutex<Vec<Option<String>>>,
     pub(crate) running: AtomicUsize,
     pub(crate) most: AtomicUsize,
     pub(crate) processes: AtomicUsize,
@@ -77,6 +79,12 @@ impl Agent for Puppet {
     }
 
     fn probe<'a>(&'a self, tag: &'a str) -> Later<'a, AgentEntry> {
+        let effort = |id: &str, models: &[&str]| Effort {
+            id: id.into(),
+            name: id.into(),
+            description: None,
+            models: models.iter().map(|model| (*model).to_owned()).collect(),
+        };
         let choice = |id: &str| Choice { id: id.into(), name: id.into(), description: None };
         Box::pin(async move {
             let silent = self.stage.silent.load(Ordering::SeqCst);
@@ -90,6 +98,7 @@ impl Agent for Puppet {
                 hint: None,
                 models: vec![choice("big"), choice("small")],
                 modes: vec![choice("default"), choice("bypassPermissions"), choice("unopenable")],
+                efforts: vec![effort("low", &[]), effort("high", &["big"])],
             }
         })
     }
@@ -101,6 +110,7 @@ impl Agent for Puppet {
                 return Err(OpenError::Failed { program: "puppet".into(), detail: "it will not".into() });
             }
             self.stage.resumed.lock().unwrap().push(spec.resume.clone());
+            self.stage.efforts.lock().unwrap().push(spec.effort.clone());
             self.stage.processes.fetch_add(1, Ordering::SeqCst);
             let (events, said) = mpsc::channel(EVENT_QUEUE);
             let (answers, answered) = mpsc::channel(4);

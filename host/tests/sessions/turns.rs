@@ -134,7 +134,7 @@ async fn an_agent_that_does_not_start_fails_the_command_and_the_session_stays_us
     assert_eq!(world.end(first).await, CommandState::Failed);
     assert_eq!(world.hub.state().command(first).error, Some(ErrorCode::AgentUnavailable));
     world.turn(first, TurnState::Failed).await;
-    let mode = CommandBody::SetOptions { session, model: None, mode: Some("default".into()) };
+    let mode = CommandBody::SetOptions { session, model: None, mode: Some("default".into()), effort: None };
     let mode = world.command(mode);
     assert_eq!(world.end(mode).await, CommandState::Succeeded);
     let next = world.prompt(session, "hello again");
@@ -193,6 +193,13 @@ async fn what_cannot_be_done_fails_with_a_reason_and_nothing_happens() {
         session,
         model: model.map(str::to_owned),
         mode: mode.map(str::to_owned),
+        effort: None,
+    };
+    let effort = |model: Option<&str>, effort: &str| CommandBody::SetOptions {
+        session,
+        model: model.map(str::to_owned),
+        mode: None,
+        effort: Some(effort.to_owned()),
     };
     let body = |project, agent: &str| CommandBody::StartSession {
         session: SessionId::from_uuid(v7(78)),
@@ -200,6 +207,7 @@ async fn what_cannot_be_done_fails_with_a_reason_and_nothing_happens() {
         agent: agent.into(),
         model: None,
         mode: None,
+        effort: None,
         content: protocol::command::StartContent::default(),
     };
     let project = world.project.lock().unwrap().unwrap();
@@ -210,6 +218,8 @@ async fn what_cannot_be_done_fails_with_a_reason_and_nothing_happens() {
         (world.command(options(None, Some("dontAsk"))), ErrorCode::ModeNotAllowed),
         (world.command(options(None, Some("agent-full-access"))), ErrorCode::ModeNotAllowed),
         (world.command(options(Some("huge"), None)), ErrorCode::ModelUnavailable),
+        (world.command(effort(None, "huge")), ErrorCode::Invalid),
+        (world.command(effort(Some("small"), "high")), ErrorCode::Invalid),
         (world.command(body(protocol::id::ProjectId::from_uuid(v7(5)), "puppet")), ErrorCode::ProjectUnavailable),
         (world.command(body(project, "nobody")), ErrorCode::AgentUnavailable),
         (world.open_with(None, Some("bypassPermissions")).1, ErrorCode::ModeNotAllowed),
@@ -280,10 +290,45 @@ async fn options_reach_the_running_agent_and_the_next_one() {
     let host = world.start().await;
     let (session, first) = world.open(Some("hello"));
     world.turn(first, TurnState::Completed).await;
-    let set = world.command(CommandBody::SetOptions { session, model: Some("small".into()), mode: None });
+    let set = world.command(CommandBody::SetOptions { session, model: Some("small".into()), mode: None, effort: None });
     assert_eq!(world.end(set).await, CommandState::Succeeded);
     assert_eq!(world.stage.options.lock().unwrap()[0].0.as_deref(), Some("small"));
     assert_eq!(world.hub.state().session(session).unwrap().model.as_deref(), Some("small"));
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_effort_that_needs_a_new_process_gets_one_after_the_turn_that_runs() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("hello"));
+    world.turn(first, TurnState::Completed).await;
+    let hung = world.prompt(session, "hang");
+    let hung = world.turn(hung, TurnState::Running).await;
+    let set = |model: Option<&str>, effort: Option<&str>| CommandBody::SetOptions {
+        session,
+        model: model.map(str::to_owned),
+        mode: None,
+        effort: effort.map(str::to_owned),
+    };
+    let set_high = world.command(set(None, Some("high")));
+    assert_eq!(world.end(set_high).await, CommandState::Succeeded);
+    assert_eq!(world.hub.state().session(session).unwrap().effort.as_deref(), Some("high"));
+    assert_eq!(*world.stage.efforts.lock().unwrap(), [None], "what runs goes on");
+    let next = world.prompt(session, "hello");
+    world.command(CommandBody::CancelTurn { session, turn: Some(hung) });
+    world.turn(next, TurnState::Completed).await;
+    let high = Some("high".to_owned());
+    assert_eq!(*world.stage.efforts.lock().unwrap(), [None, high.clone()]);
+    let resumed = world.stage.resumed.lock().unwrap().clone();
+    assert!(resumed[1].is_some(), "and the new process goes on with the conversation: {resumed:?}");
+    // Another choice alone does not need a new process.
+    let set = world.command(set(Some("big"), None));
+    assert_eq!(world.end(set).await, CommandState::Succeeded);
+    let last = world.prompt(session, "hello");
+    world.turn(last, TurnState::Completed).await;
+    assert_eq!(world.stage.efforts.lock().unwrap().len(), 2);
     world.sound();
     host.stop().await.unwrap();
 }

@@ -122,6 +122,7 @@ impl World {
             agent: "puppet".into(),
             model: None,
             mode: mode.map(str::to_owned),
+            effort: None,
             content: StartContent { title: None, text: text.map(str::to_owned), attachments: Vec::new() },
         };
         (session, self.command(body))

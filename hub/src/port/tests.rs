@@ -26,6 +26,7 @@ fn session_fact(world: &World, id: SessionId, host: DeviceId) -> FeedFact {
         agent: "demo".to_owned(),
         model: None,
         mode: None,
+        effort: None,
         activity: Activity::Idle,
         last_turn: None,
         queued_turns: 0,

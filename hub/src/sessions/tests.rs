@@ -34,6 +34,7 @@ fn said(world: &World, id: SessionId, title: &str, ended_turns: u64) -> FeedFact
         agent: "demo".to_owned(),
         model: None,
         mode: None,
+        effort: None,
         activity: Activity::Idle,
         last_turn: None,
         queued_turns: 0,

@@ -8,7 +8,7 @@ use protocol::command::{Command, CommandContent, CommandError, CommandKind, Comm
 use protocol::device::{Device, DeviceContent, DeviceKind, Right};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation, SessionFact};
-use protocol::host::{AgentEntry, AgentState, Choice, Host, HostContent, Presence, Project, ProjectContent};
+use protocol::host::{AgentEntry, AgentState, Choice, Effort, Host, HostContent, Presence, Project, ProjectContent};
 use protocol::id::{AccountId, ApprovalId, CommandId, DeviceId, ItemId, ProjectId, SessionId, TurnId};
 use protocol::item::{
     Delta, DeltaContent, DeltaPart, Diff, Item, ItemContent, ItemStatus, Location, NoticeLevel, PlanEntry, PlanStatus,
@@ -260,6 +260,12 @@ fn host() -> Host {
         hint: Some("Log in on the host.".to_owned()),
         models: vec![Choice { id: "sonnet".to_owned(), name: "Sonnet".to_owned(), description: None }],
         modes: vec![Choice { id: "plan".to_owned(), name: "Plan".to_owned(), description: Some("Looks".to_owned()) }],
+        efforts: vec![Effort {
+            id: "high".to_owned(),
+            name: "High".to_owned(),
+            description: None,
+            models: vec!["sonnet".to_owned()],
+        }],
     };
     Host {
         v: 1,
@@ -285,6 +291,7 @@ fn row(activity: Activity, last_turn: Option<LastTurn>) -> Session {
         agent: "demo".to_owned(),
         model: None,
         mode: Some("ask".to_owned()),
+        effort: Some("high".to_owned()),
         activity,
         last_turn,
         queued_turns: 2,

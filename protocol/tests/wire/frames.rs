@@ -43,6 +43,7 @@ pub(super) fn commands() -> Vec<Sample> {
                 agent: "claude".to_owned(),
                 model: Some("sonnet".to_owned()),
                 mode: Some("plan".to_owned()),
+                effort: Some("high".to_owned()),
                 content: StartContent {
                     title: Some("Tides".to_owned()),
                     text: Some("hello".to_owned()),
@@ -58,6 +59,7 @@ pub(super) fn commands() -> Vec<Sample> {
                 agent: "demo".to_owned(),
                 model: None,
                 mode: None,
+                effort: None,
                 content: StartContent::default(),
             }),
         ),
@@ -97,7 +99,21 @@ pub(super) fn commands() -> Vec<Sample> {
         ),
         sample(
             "choose a model",
-            &request(CommandBody::SetOptions { session: session(), model: Some("opus".to_owned()), mode: None }),
+            &request(CommandBody::SetOptions {
+                session: session(),
+                model: Some("opus".to_owned()),
+                mode: None,
+                effort: None,
+            }),
+        ),
+        sample(
+            "choose an effort",
+            &request(CommandBody::SetOptions {
+                session: session(),
+                model: None,
+                mode: None,
+                effort: Some("high".to_owned()),
+            }),
         ),
     ]
 }

@@ -10,7 +10,7 @@ pub(crate) struct Send {
     /// The prompt; `-` reads it from standard input
     pub(crate) text: String,
     /// The session to send it to: its title, its id, or `last` for the newest
-    #[arg(long, conflicts_with_all = ["project", "agent", "model", "mode"])]
+    #[arg(long, conflicts_with_all = ["project", "agent", "model", "mode", "effort"])]
     pub(crate) session: Option<String>,
     /// The project of a new session, by name, path or id [default: the current directory's]
     #[arg(long)]
@@ -24,6 +24,9 @@ pub(crate) struct Send {
     /// The permission mode of a new session [default: the agent's own]
     #[arg(long)]
     pub(crate) mode: Option<String>,
+    /// How hard the agent of a new session thinks [default: the agent's own]
+    #[arg(long)]
+    pub(crate) effort: Option<String>,
     /// Show the answer as it comes, and end with it
     #[arg(long)]
     pub(crate) follow: bool,

@@ -107,6 +107,7 @@ mod tests {
                 hint: None,
                 models: Vec::new(),
                 modes: Vec::new(),
+                efforts: Vec::new(),
             };
             let found = finding(&entry, None);
             assert_eq!((found.level, found.next.is_some()), (level, state != AgentState::Ready));

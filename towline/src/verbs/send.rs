@@ -63,6 +63,7 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
             agent: agent(&known, host, wish.agent)?,
             model: wish.model,
             mode: wish.mode,
+            effort: wish.effort,
             content: StartContent { title: None, text: Some(text), attachments: Vec::new() },
         },
     };

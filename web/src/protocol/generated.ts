@@ -734,6 +734,10 @@ model: string | null,
  */
 mode: string | null, 
 /**
+ * The effort that the next turn will use, as the agent names it; null for the agent's own default.
+ */
+effort: string | null, 
+/**
  * What it is doing.
  */
 activity: Activity, 
@@ -926,7 +930,11 @@ models: Array<Choice>,
 /**
  * The permission modes that may be chosen from afar, as it reports them.
  */
-modes: Array<Choice>, };
+modes: Array<Choice>, 
+/**
+ * The efforts that may be chosen, from the smallest to the largest, as it reports them; empty when it has no such choice.
+ */
+efforts: Array<Effort>, };
 
 /**
  * Whether an agent can be started.
@@ -949,6 +957,27 @@ name: string,
  * What it is, in a line.
  */
 description: string | null, };
+
+/**
+ * How hard an agent thinks, to choose.
+ */
+export type Effort = { 
+/**
+ * What to send.
+ */
+id: string, 
+/**
+ * What to show.
+ */
+name: string, 
+/**
+ * What it is, in a line.
+ */
+description: string | null, 
+/**
+ * The models that take it, by id; empty when every model does.
+ */
+models: Array<string>, };
 
 /**
  * The value of a `project` fact.
@@ -1094,6 +1123,10 @@ model: string | null,
  */
 mode: string | null, 
 /**
+ * How hard it thinks, one of the efforts that the host's catalogue names for the agent; null for the agent's default.
+ */
+effort?: string | null, 
+/**
  * The words.
  */
 content: StartContent, } | { "kind": "send_prompt", 
@@ -1152,7 +1185,11 @@ model: string | null,
 /**
  * Which permission mode.
  */
-mode: string | null, };
+mode: string | null, 
+/**
+ * Which effort.
+ */
+effort?: string | null, };
 
 /**
  * The words of `start_session`.

@@ -202,7 +202,7 @@ impl AcpAgent {
 
     fn bare(&self, state: AgentState, hint: Option<String>) -> AgentEntry {
         let (id, name) = (self.options.id.clone(), self.options.name.clone());
-        AgentEntry { id, name, version: None, state, hint, models: Vec::new(), modes: Vec::new() }
+        AgentEntry { id, name, version: None, state, hint, models: Vec::new(), modes: Vec::new(), efforts: Vec::new() }
     }
 
     fn entry(&self, hello: &Value, link: &Link<AcpMapper>) -> AgentEntry {
@@ -237,6 +237,7 @@ impl AcpAgent {
             resume: None,
             model: None,
             mode: None,
+            effort: None,
             tag: tag_below(tag),
         };
         let Greeted { link, hello, .. } = self.greet(spec.cwd.clone(), &spec.tag).await?;

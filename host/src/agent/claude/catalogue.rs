@@ -1,6 +1,6 @@
 //! What a Claude Code installation offers, from what it says of itself.
 
-use protocol::host::{AgentEntry, AgentState, Choice};
+use protocol::host::{AgentEntry, AgentState, Choice, Effort};
 use serde_json::Value;
 
 use crate::agent::words::{list, maybe, text};
@@ -26,6 +26,7 @@ pub(super) fn entry(id: &str, state: AgentState, hint: Option<String>) -> AgentE
         hint,
         models: Vec::new(),
         modes: Vec::new(),
+        efforts: Vec::new(),
     }
 }
 
@@ -36,6 +37,7 @@ pub(super) fn fill(entry: &mut AgentEntry, initialized: &Value) {
     }
     // Its own default is what a session has that names no model: one entry for it is enough.
     entry.models = list(initialized, "models").iter().map(model).filter(|model| model.id != "default").collect();
+    entry.efforts = efforts(list(initialized, "models"));
     if is_logged_in(initialized) {
         entry.state = AgentState::Ready;
         entry.hint = None;
@@ -49,6 +51,42 @@ fn model(model: &Value) -> Choice {
     let id = text(model, "value");
     let name = maybe(model, "displayName").unwrap_or_else(|| id.to_owned());
     Choice { id: id.to_owned(), name, description: maybe(model, "description") }
+}
+
+/// The efforts of all models, in the order in which the CLI names them, each with the models that take it. Versions before 2.1.329
+/// may name none.
+fn efforts(models: &[Value]) -> Vec<Effort> {
+    let of = |model: &Value| -> Vec<String> {
+        let levels = list(model, "supportedEffortLevels").iter().filter_map(Value::as_str);
+        levels.filter(|level| !level.is_empty()).map(str::to_owned).collect()
+    };
+    let known: Vec<(&str, Vec<String>)> =
+        models.iter().map(|model| (text(model, "value"), of(model))).filter(|(model, _)| *model != "default").collect();
+    let mut ids: Vec<String> = Vec::new();
+    for level in models.iter().flat_map(of) {
+        if !ids.contains(&level) {
+            ids.push(level);
+        }
+    }
+    let effort = |id: String| {
+        let takes: Vec<String> =
+            known.iter().filter(|(_, levels)| levels.contains(&id)).map(|(model, _)| (*model).to_owned()).collect();
+        let models = if takes.len() == known.len() { Vec::new() } else { takes };
+        Effort { name: effort_name(&id), id, description: None, models }
+    };
+    ids.into_iter().map(effort).collect()
+}
+
+/// What people call an effort.
+fn effort_name(id: &str) -> String {
+    match id {
+        "xhigh" => "Extra high".to_owned(),
+        "max" => "Maximum".to_owned(),
+        other => {
+            let mut letters = other.chars();
+            letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+        }
+    }
 }
 
 /// Whether requests to the model will carry a credential. Without an account in the answer nothing is claimed.
@@ -110,6 +148,17 @@ mod tests {
         assert_eq!(ids(false), ["default", "acceptEdits", "auto", "dontAsk", "plan"]);
         assert_eq!(ids(true).len(), 6);
         assert_eq!(modes("no such option", true), []);
+    }
+
+    #[test]
+    fn efforts_name_the_models_that_take_them() {
+        let model = |id: &str, levels: &[&str]| json!({"value": id, "supportedEffortLevels": levels});
+        let all = [model("default", &["low", "xhigh"]), model("big", &["low", "xhigh"]), model("small", &["low"])];
+        let found = efforts(&all);
+        let shown: Vec<_> =
+            found.iter().map(|effort| (effort.id.as_str(), effort.name.as_str(), &effort.models)).collect();
+        assert_eq!(shown, [("low", "Low", &vec![]), ("xhigh", "Extra high", &vec!["big".to_owned()])]);
+        assert_eq!(efforts(&[json!({"value": "old"})]), []);
     }
 
     #[test]

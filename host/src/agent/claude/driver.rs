@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::mapper::ClaudeMapper;
 use crate::agent::link::Link;
+use crate::agent::words::text;
 use crate::agent::{Answer, DriveError, Driver, Image, Later};
 
-/// Longest that a change of model or mode may take.
+/// Longest that a change of model, mode or effort may take.
 const CHANGE: Duration = Duration::from_secs(10);
 
 /// A running Claude Code.
@@ -26,11 +27,13 @@ impl ClaudeDriver {
     }
 
     async fn change(&self, request: &Value) -> Result<(), DriveError> {
+        self.ask(request).await.map(|_| ())
+    }
+
+    async fn ask(&self, request: &Value) -> Result<Value, DriveError> {
         let (id, line) = self.link.with(|mapper| mapper.control(request));
-        match self.link.request(id, line, CHANGE).await? {
-            Ok(_) => Ok(()),
-            Err(refusal) => Err(DriveError::Refused { detail: refusal.message }),
-        }
+        let answered = self.link.request(id, line, CHANGE).await?;
+        answered.map_err(|refusal| DriveError::Refused { detail: refusal.message })
     }
 }
 
@@ -75,6 +78,21 @@ impl Driver for ClaudeDriver {
                 self.change(&json!({ "subtype": "set_permission_mode", "mode": mode })).await?;
             }
             Ok(())
+        })
+    }
+
+    fn set_effort<'a>(&'a mut self, effort: &'a str) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move {
+            let wanted = json!({ "subtype": "apply_flag_settings", "settings": { "effortLevel": effort } });
+            // A version that does not know how is opened anew with the flag; so is one that says yes and does otherwise.
+            match self.ask(&wanted).await {
+                Ok(_) => {}
+                Err(DriveError::Refused { .. }) => return Err(DriveError::Reopen),
+                Err(error) => return Err(error),
+            }
+            let settings = self.ask(&json!({ "subtype": "get_settings" })).await.unwrap_or_default();
+            let applied = settings.get("applied").map(|applied| text(applied, "effort"));
+            if applied == Some(effort) { Ok(()) } else { Err(DriveError::Reopen) }
         })
     }
 

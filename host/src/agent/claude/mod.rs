@@ -82,7 +82,12 @@ impl ClaudeAgent {
             "stdio",
         ];
         let mut args: Vec<OsString> = fixed.map(OsString::from).to_vec();
-        let chosen = [("--resume", &spec.resume), ("--model", &spec.model), ("--permission-mode", &spec.mode)];
+        let chosen = [
+            ("--resume", &spec.resume),
+            ("--model", &spec.model),
+            ("--permission-mode", &spec.mode),
+            ("--effort", &spec.effort),
+        ];
         for (flag, value) in chosen {
             if let Some(value) = value {
                 args.extend([OsString::from(flag), OsString::from(value)]);
@@ -101,7 +106,9 @@ impl ClaudeAgent {
         let name = self.options.program.to_string_lossy().into_owned();
         let failed = |detail: String| OpenError::Failed { program: name.clone(), detail };
         // A value that begins with a dash would be taken for a flag.
-        for (what, value) in [("session", &spec.resume), ("model", &spec.model), ("mode", &spec.mode)] {
+        let chosen =
+            [("session", &spec.resume), ("model", &spec.model), ("mode", &spec.mode), ("effort", &spec.effort)];
+        for (what, value) in chosen {
             if let Some(value) = value.as_ref().filter(|value| value.starts_with('-')) {
                 return Err(OpenError::Option {
                     what: format!("{what} `{value}`"),

@@ -56,6 +56,7 @@ impl Agent for Actor {
             hint: None,
             models: Vec::new(),
             modes: Vec::new(),
+            efforts: Vec::new(),
         };
         Box::pin(std::future::ready(entry))
     }

@@ -87,6 +87,7 @@ impl Person {
             agent: ACTOR.to_owned(),
             model: None,
             mode: None,
+            effort: None,
             content: StartContent { title: None, text: Some(format!("{} begins", self.who)), attachments: Vec::new() },
         };
         self.command(start, None, &mut dice).await;
@@ -103,7 +104,7 @@ impl Person {
                 }
                 (10..15, _) => {
                     let (model, mode) = (None, None);
-                    self.command(CommandBody::SetOptions { session, model, mode }, None, &mut dice).await;
+                    self.command(CommandBody::SetOptions { session, model, mode, effort: None }, None, &mut dice).await;
                 }
                 (15..25, Some(command)) => {
                     let taken = self.socket.cancel_command(command).await;

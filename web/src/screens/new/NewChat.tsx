@@ -5,6 +5,7 @@ import { mint } from "../../hub/ids";
 import { Page } from "../../parts/Page";
 import { Written } from "../../parts/Written";
 import type { AgentEntry, Choice } from "../../protocol/generated";
+import { effortsOf } from "../../session/efforts";
 import { words } from "../../words";
 import { AttachButton, Tray, useFiles } from "../../parts/Attach";
 import { tooLong } from "../transcript/length";
@@ -27,6 +28,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   const agent = agents.find((each) => each.id === chosenAgent && each.state === "ready") ?? agents.find((each) => each.state === "ready");
   const [model, setModel] = useState("");
   const [mode, setMode] = useState("");
+  const [effort, setEffort] = useState("");
   const [text, setText] = useState(() => hub.drafts.get("new"));
   useEffect(() => hub.drafts.set("new", text), [hub, text]);
   const long = tooLong(text);
@@ -58,6 +60,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
       agent: agent.id,
       model: offered(agent.models, model),
       mode: offered(agent.modes, mode),
+      effort: offered(effortsOf(agent, model), effort),
       content: { title: null, text: text.trim() === "" ? "" : text, attachments: attach.files.attachments() },
     });
     attach.files.clear();
@@ -87,13 +90,14 @@ export function NewChat({ project: wanted }: { project: string | null }) {
           {agents.length === 0 ? <p className="soft">{words.newChat.noAgents}</p> : null}
           <div className="choices">
             {agents.map((each) => (
-              <AgentChoice key={each.id} agent={each} chosen={each.id === agent?.id} choose={() => { setAgent(each.id); setModel(""); setMode(""); }} />
+              <AgentChoice key={each.id} agent={each} chosen={each.id === agent?.id} choose={() => { setAgent(each.id); setModel(""); setMode(""); setEffort(""); }} />
             ))}
           </div>
         </fieldset>
-        {agent && (agent.models.length > 0 || agent.modes.length > 0) ? (
+        {agent && (agent.models.length > 0 || agent.modes.length > 0 || effortsOf(agent, model).length > 0) ? (
           <div className="new-row">
             <Select label={words.newChat.model} choices={agent.models} value={model} choose={setModel} />
+            <Select label={words.newChat.effort} choices={effortsOf(agent, model)} value={effort} choose={setEffort} />
             <Select label={words.newChat.mode} choices={agent.modes} value={mode} choose={setMode} />
           </div>
         ) : null}

@@ -3,6 +3,7 @@ import { useHub, useRows } from "../../app/context";
 import { Icon } from "../../parts/Icon";
 import type { Choice, PlanEntry, Session, Turn } from "../../protocol/generated";
 import type { Entry } from "../../session/entries";
+import { effortsOf } from "../../session/efforts";
 import { words } from "../../words";
 import { asked } from "../sessions/asked";
 import { Plan } from "./Item";
@@ -31,8 +32,8 @@ export function Details({ id, session, turns, lines, close }: Props) {
     window.addEventListener("keydown", press);
     return () => window.removeEventListener("keydown", press);
   }, [close]);
-  const choose = (what: "model" | "mode", value: string): void => {
-    if (value !== (session[what] ?? "")) hub.post(session.host, { kind: "set_options", session: id, model: null, mode: null, [what]: value });
+  const choose = (what: "model" | "mode" | "effort", value: string): void => {
+    if (value !== (session[what] ?? "")) hub.post(session.host, { kind: "set_options", session: id, model: null, mode: null, effort: null, [what]: value });
   };
   const ran = turns.findLast(([, turn]) => turn.model !== null)?.[1].model ?? "";
   const plan = latestPlan(lines);
@@ -60,6 +61,7 @@ export function Details({ id, session, turns, lines, close }: Props) {
         </dd>
       </dl>
       <Option label={words.details.model} choices={agent?.models ?? []} value={session.model ?? ""} now={ran} choose={(value) => choose("model", value)} />
+      <Option label={words.details.effort} choices={agent ? effortsOf(agent, session.model ?? "") : []} value={session.effort ?? ""} now="" choose={(value) => choose("effort", value)} />
       <Option label={words.details.mode} choices={agent?.modes ?? []} value={session.mode ?? ""} now="" choose={(value) => choose("mode", value)} />
       {plan ? <Plan entries={plan} /> : null}
       {files.length > 0 ? (
