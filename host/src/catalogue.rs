@@ -1,6 +1,7 @@
 //! The live catalogue: what each agent of this host offers, asked at the start, now and then, and on demand.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::context::Context;
 use crate::options::Options;
+use crate::project::place;
 
 /// Words in the names of permission modes that let an agent act without asking, whichever agent names them so; without the case and
 /// the signs between their parts, which each agent writes in its own way.
@@ -50,6 +52,9 @@ impl Catalogue {
     /// Takes what an agent says of itself; returns whether that is news.
     fn learn(&self, agent: &str, mut entry: AgentEntry, options: &Options) -> bool {
         agent.clone_into(&mut entry.id);
+        if let Some(program) = &mut entry.health.program {
+            *program = place::display(Path::new(program.as_str()), options.home.as_deref());
+        }
         if !options.bypass_modes_allowed {
             entry.modes.retain(|mode| !bypasses_approval(&mode.id));
         }

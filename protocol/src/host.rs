@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent_health::AgentHealth;
 use crate::id::DeviceId;
 use crate::time::UnixMs;
 
@@ -74,6 +75,9 @@ pub struct AgentEntry {
     /// The efforts that may be chosen, from the smallest to the largest, as it reports them; empty when it has no such choice.
     #[serde(default)]
     pub efforts: Vec<Effort>,
+    /// Where it is, whether it is tested, and how it is logged in.
+    #[serde(default)]
+    pub health: AgentHealth,
 }
 
 /// Whether an agent can be started.

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use protocol::error::ErrorCode;
 use protocol::{
-    api, approval, blob, command, device, error, fact, health, host, id, item, limits, offset, path, session, socket,
-    time, turn,
+    agent_health, api, approval, blob, command, device, error, fact, health, host, id, item, limits, offset, path,
+    session, socket, time, turn,
 };
 use ts_rs::{Config, TS};
 
@@ -113,6 +113,11 @@ fn typescript_is_fresh() {
         host::Host,
         host::Presence,
         host::HostContent,
+        agent_health::AgentHealth,
+        agent_health::Login,
+        agent_health::LoginKind,
+        agent_health::TestedVersions,
+        agent_health::VersionStanding,
         host::AgentEntry,
         host::AgentState,
         host::Choice,

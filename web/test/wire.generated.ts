@@ -683,6 +683,18 @@ export const wire = {
                   "name": "High"
                 }
               ],
+              "health": {
+                "login": {
+                  "kind": "subscription",
+                  "plan": "max"
+                },
+                "program": "~/.local/bin/claude",
+                "tested": {
+                  "newest": "2.1.329",
+                  "oldest": "2.1.197",
+                  "standing": "older"
+                }
+              },
               "hint": "Log in on the host.",
               "id": "claude",
               "models": [

@@ -1,6 +1,6 @@
 //! Projects: directories that were registered on this host, inside the allowed roots. A client names them by id only (W-084).
 
-mod place;
+pub(crate) mod place;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use host::agent::*;
+use protocol::agent_health::AgentHealth;
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption, OptionKind};
 use protocol::host::{AgentEntry, AgentState, Choice, Effort};
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, Role, ToolCall};
@@ -99,6 +100,7 @@ impl Agent for Puppet {
                 models: vec![choice("big"), choice("small")],
                 modes: vec![choice("default"), choice("bypassPermissions"), choice("unopenable")],
                 efforts: vec![effort("low", &[]), effort("high", &["big"])],
+                health: AgentHealth::default(),
             }
         })
     }

@@ -1,5 +1,6 @@
 //! Facts of sessions and feeds.
 
+use protocol::agent_health::{AgentHealth, Login, LoginKind, TestedVersions};
 use protocol::approval::{
     Approval, ApprovalContent, ApprovalKind, ApprovalOption, ApprovalState, Decision, OptionKind, Question,
     QuestionOption,
@@ -266,6 +267,11 @@ fn host() -> Host {
             description: None,
             models: vec!["sonnet".to_owned()],
         }],
+        health: AgentHealth {
+            program: Some("~/.local/bin/claude".to_owned()),
+            tested: Some(TestedVersions::of(Some("2.1.0"), "2.1.197", "2.1.329")),
+            login: Some(Login { kind: LoginKind::Subscription, plan: Some("max".to_owned()) }),
+        },
     };
     Host {
         v: 1,

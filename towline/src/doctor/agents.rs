@@ -1,32 +1,29 @@
 //! The agents: which are here, of which version, and whether they have a login; by asking them.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use host::agent::Agent;
+use protocol::agent_health::{AgentHealth, LoginKind, VersionStanding};
 use protocol::health::{Finding, FindingLevel};
 use protocol::host::{AgentEntry, AgentState};
 use protocol::time::Clock;
 
 use crate::clock::SystemClock;
-use crate::config::Settings;
-use crate::env::Env;
 
 /// Longest that one agent is waited for; they are asked at the same time.
 const LIMIT: Duration = Duration::from_secs(12);
 
 /// Asks every agent.
-pub(super) async fn look(agents: &[Arc<dyn Agent>], settings: &Settings, env: &Env) -> Vec<Finding> {
+pub(super) async fn look(agents: &[Arc<dyn Agent>]) -> Vec<Finding> {
     let asked = agents.iter().map(|agent| {
         let agent = Arc::clone(agent);
-        let program = program(agent.id(), settings).and_then(|program| find(program, env));
         tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
             // By it the processes are found again, should we die in the middle.
             let tag = format!("doctor-{}", SystemClock.fresh().simple());
             let id = agent.id().to_owned();
             match tokio::time::timeout(LIMIT, agent.probe(&tag)).await {
-                Ok(entry) => finding(&entry, program),
+                Ok(entry) => finding(&entry),
                 Err(_) => late(&id),
             }
         }))
@@ -39,31 +36,7 @@ pub(super) async fn look(agents: &[Arc<dyn Agent>], settings: &Settings, env: &E
     findings
 }
 
-/// The program that an agent is started by.
-fn program<'a>(id: &'a str, settings: &'a Settings) -> Option<&'a str> {
-    match id {
-        "demo" => None,
-        id => match settings.acp_agents.iter().find(|agent| agent.name == id) {
-            Some(agent) => agent.command.first().map(String::as_str),
-            None => Some(id),
-        },
-    }
-}
-
-/// Where a program is, as a shell would find it.
-fn find(program: &str, env: &Env) -> Option<PathBuf> {
-    if program.contains(std::path::MAIN_SEPARATOR) {
-        return Some(PathBuf::from(program)).filter(|path| path.is_file());
-    }
-    let names =
-        if cfg!(windows) { vec![format!("{program}.exe"), format!("{program}.cmd")] } else { vec![program.to_owned()] };
-    let path = env.get("PATH")?;
-    std::env::split_paths(path)
-        .flat_map(|dir| names.iter().map(move |name| dir.join(name)).collect::<Vec<_>>())
-        .find(|file| file.is_file())
-}
-
-fn finding(entry: &AgentEntry, program: Option<PathBuf>) -> Finding {
+fn finding(entry: &AgentEntry) -> Finding {
     let name = match &entry.version {
         Some(version) => format!("{} {version}", entry.name),
         None => entry.name.clone(),
@@ -75,11 +48,43 @@ fn finding(entry: &AgentEntry, program: Option<PathBuf>) -> Finding {
         AgentState::Broken => Finding::new(id, FindingLevel::Problem, format!("{name} is here and does not work")),
         AgentState::Missing => Finding::new(id, FindingLevel::Warning, format!("{name} is not installed")),
     };
-    finding.detail = program.map(|path| format!("It is {}", path.display()));
+    finding.detail = detail(&entry.health);
     if entry.state != AgentState::Ready {
         finding.next = Some(entry.hint.clone().unwrap_or_else(|| "Run it by hand and see what it says.".to_owned()));
     }
     finding
+}
+
+/// Where it is, whether it is tested, and how it is logged in, in a line.
+fn detail(health: &AgentHealth) -> Option<String> {
+    let mut said: Vec<String> = health.program.iter().map(|program| format!("It is {program}")).collect();
+    if let Some(tested) = &health.tested {
+        let range = if tested.oldest == tested.newest {
+            tested.oldest.clone()
+        } else {
+            format!("{} to {}", tested.oldest, tested.newest)
+        };
+        said.push(match tested.standing {
+            VersionStanding::Tested => format!("Towline is tested with {range}"),
+            VersionStanding::Older => format!("it is older than what Towline is tested with ({range})"),
+            VersionStanding::Newer => format!("it is newer than what Towline is tested with ({range})"),
+            VersionStanding::Unknown => format!("it does not say its version; Towline is tested with {range}"),
+        });
+    }
+    if let Some(login) = &health.login {
+        let kind = match login.kind {
+            LoginKind::Subscription => "logged in with a plan",
+            LoginKind::ApiKey => "logged in with an API key",
+            LoginKind::Cloud => "logged in through a cloud",
+            LoginKind::None => "not logged in",
+            LoginKind::Other => "logged in",
+        };
+        said.push(match &login.plan {
+            Some(plan) => format!("{kind} ({plan})"),
+            None => kind.to_owned(),
+        });
+    }
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 fn late(id: &str) -> Finding {
@@ -89,6 +94,8 @@ fn late(id: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use protocol::agent_health::{Login, TestedVersions};
+
     use super::*;
 
     #[test]
@@ -108,11 +115,28 @@ mod tests {
                 models: Vec::new(),
                 modes: Vec::new(),
                 efforts: Vec::new(),
+                health: AgentHealth::default(),
             };
-            let found = finding(&entry, None);
+            let found = finding(&entry);
             assert_eq!((found.level, found.next.is_some()), (level, state != AgentState::Ready));
             assert_eq!(found.id, "agent.claude");
             assert!(found.title.starts_with("Claude Code 2.0.1 "), "{}", found.title);
         }
+    }
+    #[test]
+    fn where_it_is_and_how_it_is_logged_in_is_said_in_a_line() {
+        let tested = |found: &str| Some(TestedVersions::of(Some(found), "2.1.197", "2.1.329"));
+        let login = Some(Login { kind: LoginKind::Subscription, plan: Some("max".to_owned()) });
+        let health = AgentHealth { program: Some("/bin/claude".to_owned()), tested: tested("2.1.200"), login };
+        assert_eq!(
+            detail(&health).as_deref(),
+            Some("It is /bin/claude; Towline is tested with 2.1.197 to 2.1.329; logged in with a plan (max)")
+        );
+        let health = AgentHealth { tested: tested("3.0.0"), ..AgentHealth::default() };
+        assert_eq!(
+            detail(&health).as_deref(),
+            Some("it is newer than what Towline is tested with (2.1.197 to 2.1.329)")
+        );
+        assert_eq!(detail(&AgentHealth::default()), None);
     }
 }

@@ -31,7 +31,6 @@ const EARLIEST_MS: u64 = 1_767_225_600_000;
 pub(crate) struct Doctor {
     settings: Settings,
     dir: DataDir,
-    env: Env,
     agents: Vec<Arc<dyn Agent>>,
     /// The node that runs: this process, or another one.
     running: Option<Running>,
@@ -53,11 +52,10 @@ impl Doctor {
     pub(crate) fn new(
         settings: &Settings,
         dir: &DataDir,
-        env: &Env,
         agents: Vec<Arc<dyn Agent>>,
         running: Option<Running>,
     ) -> Self {
-        Self { settings: settings.clone(), dir: dir.clone(), env: env.clone(), agents, running }
+        Self { settings: settings.clone(), dir: dir.clone(), agents, running }
     }
 
     /// Looks at everything; each look is limited in time.
@@ -71,11 +69,8 @@ impl Doctor {
             findings.push(clock(&dir));
             findings
         });
-        let (disk, network, agents) = tokio::join!(
-            disk,
-            network::look(&self.settings, self.running.as_ref()),
-            agents::look(&self.agents, &self.settings, &self.env)
-        );
+        let (disk, network, agents) =
+            tokio::join!(disk, network::look(&self.settings, self.running.as_ref()), agents::look(&self.agents));
         let mut findings = disk.unwrap_or_else(|error| {
             vec![
                 Finding::new("checks", FindingLevel::Problem, "A look at this machine failed")
@@ -131,7 +126,7 @@ pub(crate) async fn doctor(
         None => environment,
     });
     let agents = crate::up::all_agents(env, &environment, dir, settings);
-    let doctor = Doctor::new(settings, dir, env, agents, running);
+    let doctor = Doctor::new(settings, dir, agents, running);
     let mut findings = vec![configuration(wrong)];
     findings.extend(crate::config::strange_variables(env).into_iter().map(|strange| {
         Finding::new("config.variable", FindingLevel::Warning, strange).next("Correct its name, or unset it.")

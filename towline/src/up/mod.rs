@@ -190,7 +190,7 @@ impl Node {
         let agents = agents::all(env, &environment, dir, settings);
         let running =
             Running { local_url: bound.local_url.clone(), url: bound.url.clone(), version: hub.version().to_owned() };
-        let doctor = Doctor::new(settings, dir, env, agents.clone(), Some(running));
+        let doctor = Doctor::new(settings, dir, agents.clone(), Some(running));
         hub.watch_health(Arc::new(doctor));
         let port = hub.host_port().ok_or_else(|| CommandError::say(Kind::Bug, "the hub has no port for its host"))?;
         let host = Host::start(port, clock, agents.clone(), options).await;

@@ -900,6 +900,64 @@ version: string,
 agents: Array<AgentEntry>, };
 
 /**
+ * Where an agent's program is, whether it is one that Towline is tested with, and how it is logged in. What to do next stands in
+ * [`crate::host::AgentEntry::hint`].
+ */
+export type AgentHealth = { 
+/**
+ * Its program, as shown to people: `~` stands for the home directory.
+ */
+program: string | null, 
+/**
+ * The versions that Towline is tested with; absent for an agent of which it knows none.
+ */
+tested: TestedVersions | null, 
+/**
+ * How it is logged in, as the vendor's own program says; absent where it does not say.
+ */
+login: Login | null, };
+
+/**
+ * How an agent is logged in. Never an account's name or address, and never a credential (W-074).
+ */
+export type Login = { 
+/**
+ * What kind of login it is.
+ */
+kind: LoginKind, 
+/**
+ * More about it in the vendor's words, such as the name of a plan.
+ */
+plan: string | null, };
+
+/**
+ * What kind of login an agent has.
+ */
+export type LoginKind = "subscription" | "api_key" | "cloud" | "none" | "other";
+
+/**
+ * The versions of an agent that Towline is tested with. What an agent can do is asked of it, so that others mostly work too.
+ */
+export type TestedVersions = { 
+/**
+ * The oldest.
+ */
+oldest: string, 
+/**
+ * The newest.
+ */
+newest: string, 
+/**
+ * Where the one that was found stands.
+ */
+standing: VersionStanding, };
+
+/**
+ * Where a version stands to those that are tested.
+ */
+export type VersionStanding = "tested" | "older" | "newer" | "unknown";
+
+/**
  * An agent in a host's catalogue. Names and ids only, never a credential (W-074).
  */
 export type AgentEntry = { 
@@ -934,7 +992,11 @@ modes: Array<Choice>,
 /**
  * The efforts that may be chosen, from the smallest to the largest, as it reports them; empty when it has no such choice.
  */
-efforts: Array<Effort>, };
+efforts: Array<Effort>, 
+/**
+ * Where it is, whether it is tested, and how it is logged in.
+ */
+health: AgentHealth, };
 
 /**
  * Whether an agent can be started.

@@ -73,6 +73,24 @@ export const house = {
     leaseExpired: (time: string): string => `Offline, last seen ${time}: it is off, asleep or without a network. What you send waits for it.`,
   },
 
+  machineAgents: {
+    title: (host: string): string => `Agents on ${host}`,
+    state: { ready: "ready", logged_out: "no login", broken: "does not work", missing: "not installed" },
+    version: (name: string, version: string | null): string => (version === null ? name : `${name} ${version}`),
+    program: (program: string): string => program,
+    tested: (oldest: string, newest: string, standing: string): string => {
+      const range = oldest === newest ? oldest : `${oldest} to ${newest}`;
+      if (standing === "older") return `older than what is tested (${range})`;
+      if (standing === "newer") return `newer than what is tested (${range})`;
+      return `tested with ${range}`;
+    },
+    login: (kind: string, plan: string | null): string => {
+      const word = { subscription: "logged in with a plan", api_key: "logged in with an API key", cloud: "logged in through a cloud", none: "not logged in" }[kind] ?? "logged in";
+      return plan === null ? word : `${word} (${plan})`;
+    },
+    next: (step: string): string => `Next: ${step}`,
+  },
+
   audit: {
     title: "Recent actions",
     empty: "Nothing has been done yet.",

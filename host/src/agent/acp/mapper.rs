@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use protocol::agent_health::Login;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, PlanEntry, PlanStatus, ToolCall};
 use serde_json::Value;
 
 use super::asks::{self, Asked};
 use super::choices::Offer;
 use super::codec::{self, Call};
-use super::tools;
+use super::{health, tools};
 use crate::agent::ledger::Ledger;
 use crate::agent::link::{self, Refusal, Step};
 use crate::agent::words::{Unknown, list, text, unreadable_line};
@@ -47,6 +48,8 @@ pub(super) struct AcpMapper {
     /// What the session has cost so far, and before this turn, in US dollars.
     pub(super) cost: Option<f64>,
     pub(super) cost_before: f64,
+    /// How the agent says that it is logged in.
+    pub(super) login: Option<Login>,
     unknown: Unknown,
     held: VecDeque<AgentEvent>,
     requests: u64,
@@ -304,6 +307,9 @@ impl link::Mapper for AcpMapper {
                 if !self.loading && !other {
                     self.update(params.get("update").unwrap_or(&Value::Null), &mut out);
                 }
+            }
+            ("_auth/status_update", None) => {
+                self.login = health::login(message.get("params").unwrap_or(&Value::Null)).or(self.login.take());
             }
             (method, _) => {
                 let event = self.unknown.meet(if method.is_empty() { "a message without a method" } else { method });

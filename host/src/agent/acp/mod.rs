@@ -4,6 +4,7 @@ mod asks;
 mod choices;
 mod codec;
 mod driver;
+mod health;
 mod mapper;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use protocol::agent_health::AgentHealth;
 use protocol::host::{AgentEntry, AgentState};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -25,7 +27,7 @@ use self::driver::AcpDriver;
 use self::mapper::AcpMapper;
 use self::turns::AUTH_REQUIRED;
 use super::link::{Link, Refusal};
-use super::words::{list, maybe, text};
+use super::words::maybe;
 use super::{Agent, AgentEvent, DriveError, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened};
 use crate::process::{Child, Environment, SpawnSpec, tag_below};
 
@@ -92,11 +94,7 @@ impl AcpAgent {
     }
 
     fn logged_out(&self, hello: &Value, refusal: &Refusal) -> OpenError {
-        let ways: Vec<String> = list(hello, "authMethods")
-            .iter()
-            .map(|way| maybe(way, "description").unwrap_or_else(|| text(way, "name").to_owned()))
-            .filter(|way| !way.is_empty())
-            .collect();
+        let ways = health::ways_to_log_in(hello);
         let how =
             if ways.is_empty() { String::new() } else { format!(" Log in on this machine: {}.", ways.join("; or ")) };
         OpenError::LoggedOut {
@@ -202,7 +200,20 @@ impl AcpAgent {
 
     fn bare(&self, state: AgentState, hint: Option<String>) -> AgentEntry {
         let (id, name) = (self.options.id.clone(), self.options.name.clone());
-        AgentEntry { id, name, version: None, state, hint, models: Vec::new(), modes: Vec::new(), efforts: Vec::new() }
+        let program = self.options.environment.find(&self.options.program);
+        let program = program.map(|path| path.to_string_lossy().into_owned());
+        let health = AgentHealth { program, ..AgentHealth::default() };
+        AgentEntry {
+            id,
+            name,
+            version: None,
+            state,
+            hint,
+            models: Vec::new(),
+            modes: Vec::new(),
+            efforts: Vec::new(),
+            health,
+        }
     }
 
     fn entry(&self, hello: &Value, link: &Link<AcpMapper>) -> AgentEntry {
@@ -210,6 +221,8 @@ impl AcpAgent {
         entry.version = hello.get("agentInfo").and_then(|info| maybe(info, "version"));
         (entry.models, entry.modes) = link
             .with(|mapper| (mapper.offer.models.choices.clone(), mapper.offer.remote_modes(self.options.allow_bypass)));
+        entry.health.tested = health::tested(hello);
+        entry.health.login = link.with(|mapper| mapper.login.clone());
         entry
     }
 

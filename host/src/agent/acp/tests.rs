@@ -22,7 +22,10 @@ fn replay(name: &str) -> Trace {
                     && message.get("id") == opening.as_ref()
                     && message.get("method").is_none()
                 {
-                    mapper.session = message["result"]["sessionId"].as_str().map(str::to_owned);
+                    if let Some(session) = message["result"]["sessionId"].as_str() {
+                        mapper.session = Some(session.to_owned());
+                    }
+                    mapper.loading = false;
                     mapper.offer.opened(&message["result"]);
                 }
                 trace.take(mapper.line(&message.to_string()));
@@ -41,6 +44,11 @@ fn replay(name: &str) -> Trace {
 fn sent(mapper: &mut AcpMapper, message: &Value, opening: &mut Option<Value>) {
     match text(message, "method") {
         "session/new" => *opening = message.get("id").cloned(),
+        "session/load" => {
+            *opening = message.get("id").cloned();
+            mapper.loading = true;
+            mapper.session = message["params"]["sessionId"].as_str().map(str::to_owned);
+        }
         "session/prompt" => mapper.prompted(&message["id"].to_string()),
         "session/cancel" => {
             mapper.cancel();

@@ -1,8 +1,10 @@
 //! What a Claude Code installation offers, from what it says of itself.
 
+use protocol::agent_health::AgentHealth;
 use protocol::host::{AgentEntry, AgentState, Choice, Effort};
 use serde_json::Value;
 
+use super::health;
 use crate::agent::words::{list, maybe, text};
 
 /// What people call it. Plain text, no part of our own product's name (terms of its vendor).
@@ -27,6 +29,7 @@ pub(super) fn entry(id: &str, state: AgentState, hint: Option<String>) -> AgentE
         models: Vec::new(),
         modes: Vec::new(),
         efforts: Vec::new(),
+        health: AgentHealth::default(),
     }
 }
 
@@ -35,6 +38,8 @@ pub(super) fn fill(entry: &mut AgentEntry, initialized: &Value) {
     if let Some(version) = maybe(initialized, "claude_code_version") {
         entry.version = Some(version);
     }
+    entry.health.tested = Some(health::tested(entry.version.as_deref()));
+    entry.health.login = health::login(initialized);
     // Its own default is what a session has that names no model: one entry for it is enough.
     entry.models = list(initialized, "models").iter().map(model).filter(|model| model.id != "default").collect();
     entry.efforts = efforts(list(initialized, "models"));

@@ -4,6 +4,7 @@ mod asks;
 mod blocks;
 mod catalogue;
 mod driver;
+mod health;
 mod mapper;
 mod probe;
 #[cfg(test)]
@@ -116,6 +117,7 @@ impl ClaudeAgent {
                 });
             }
         }
+        let shown = program.to_string_lossy().into_owned();
         let child = self
             .spawn(program, self.args(&spec), spec.cwd.clone(), &spec.tag)
             .map_err(|error| failed(error.to_string()))?;
@@ -133,6 +135,7 @@ impl ClaudeAgent {
         };
         let mut entry = catalogue::entry(&self.options.id, AgentState::Ready, None);
         catalogue::fill(&mut entry, &initialized);
+        entry.health.program = Some(shown);
         if entry.state == AgentState::LoggedOut {
             link.close().await;
             return Err(OpenError::LoggedOut { program: name, detail: catalogue::LOG_IN.to_owned() });
@@ -140,6 +143,7 @@ impl ClaudeAgent {
         if let Some(known) = self.known() {
             entry.modes = known.modes;
             entry.version = entry.version.or(known.version);
+            entry.health.tested = Some(health::tested(entry.version.as_deref()));
         }
         let driver = Box::new(ClaudeDriver::new(link, spec.tag));
         Ok(Opened { driver, events, process: Some(mark), entry: Some(entry) })

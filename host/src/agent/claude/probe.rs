@@ -62,7 +62,9 @@ impl ClaudeAgent {
         };
         let broken = |said: &str| {
             let hint = format!("`{}` does not answer: {said}", self.options.program.to_string_lossy());
-            catalogue::entry(id, AgentState::Broken, Some(hint))
+            let mut entry = catalogue::entry(id, AgentState::Broken, Some(hint));
+            entry.health.program = Some(program.to_string_lossy().into_owned());
+            entry
         };
         match timeout(PROBE, self.ask_in_time(&program, tag)).await {
             Ok(Ok(entry)) => entry,
@@ -79,6 +81,7 @@ impl ClaudeAgent {
         }
         let mut entry = catalogue::entry(&self.options.id, AgentState::Ready, None);
         entry.version = Some(version.to_owned());
+        entry.health.program = Some(program.to_string_lossy().into_owned());
         entry.modes = catalogue::modes(&self.output(program, "--help", tag).await?, self.options.allow_bypass);
 
         let args = [

@@ -7,6 +7,7 @@ use host::agent::{
     Agent, AgentEvent, Answer, DriveError, Driver, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened, TurnEnd,
     TurnOutcome,
 };
+use protocol::agent_health::AgentHealth;
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption, OptionKind};
 use protocol::host::{AgentEntry, AgentState};
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, Role, ToolCall};
@@ -57,6 +58,7 @@ impl Agent for Actor {
             models: Vec::new(),
             modes: Vec::new(),
             efforts: Vec::new(),
+            health: AgentHealth::default(),
         };
         Box::pin(std::future::ready(entry))
     }

@@ -3,6 +3,7 @@ import { useStore } from "../../hub/store";
 import type { Host } from "../../protocol/generated";
 import { words } from "../../words";
 import { ago } from "../../words/time";
+import { Agents } from "./Agents";
 
 /** Why a machine is not online, as far as anybody can say (W-065). */
 export function reason(host: Pick<Host, "presence" | "generation" | "seenAtMs">, live: boolean, now: number): string {
@@ -33,6 +34,7 @@ export function Machines({ now }: { now: number }) {
               </span>
               <span className="small soft">{[host.content.platform, words.machines.version(host.content.version)].join(" · ")}</span>
               <span className="small">{reason(host, live, now)}</span>
+              <Agents host={host.content.name} agents={host.content.agents} />
             </span>
           </li>
         ))}

@@ -3,6 +3,7 @@ import { useHub, useNow } from "../../app/context";
 import { ApiError } from "../../hub/api";
 import { Mark } from "../../parts/Mark";
 import { Page } from "../../parts/Page";
+import { Typed } from "../../parts/Typed";
 import { Written } from "../../parts/Written";
 import type { Finding, HealthReport } from "../../protocol/generated";
 import { words } from "../../words";
@@ -69,15 +70,10 @@ function Row({ finding }: { finding: Finding }) {
       <span className="house-what">
         <span className={level === "ok" ? undefined : "house-name"}>{title}</span>
         {detail === null ? null : <span className="small soft">{detail}</span>}
-        {next === null ? null : <span className="small">{coded(words.health.next(next))}</span>}
+        {next === null ? null : <span className="small"><Typed text={words.health.next(next)} /></span>}
       </span>
     </li>
   );
-}
-
-/** What stands between backticks is to be typed. */
-function coded(text: string): React.ReactNode[] {
-  return text.split("`").map((part, at) => (at % 2 === 1 ? <code key={at}>{part}</code> : part));
 }
 
 function summary(findings: readonly Finding[]): string {
