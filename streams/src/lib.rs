@@ -9,6 +9,7 @@ pub mod json;
 mod keep;
 mod lifetime;
 mod live;
+pub mod pattern;
 mod service;
 mod subscription;
 

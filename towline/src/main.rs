@@ -18,6 +18,7 @@ mod node_key;
 mod output;
 mod qr;
 mod service;
+mod streams_access;
 mod streams_server;
 mod up;
 mod verbs;
@@ -164,7 +165,7 @@ async fn run(
     match verb {
         Verb::Up(_) => up::up(settings, &dir, &log, env, out).await,
         Verb::Open { session } => verbs::open(&node()?, session.as_deref(), env, out).await,
-        Verb::Streams(wish) => streams_server::serve(wish, &dir, out).await,
+        Verb::Streams(wish) => streams_server::serve(*wish, &dir, out).await,
         Verb::Pair(wish) => verbs::pair(&node()?, wish, env, out).await,
         Verb::Send(wish) => verbs::send(&node()?, wish, env, out).await,
         Verb::Tail(wish) => verbs::tail(&node()?, wish, out).await,

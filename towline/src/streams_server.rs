@@ -1,7 +1,6 @@
 //! `streams`: Durable Streams over a store and nothing else, for the published suite and for people who want just that.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +10,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use store::SqliteStore;
-use streams::http::{Access, HttpOptions, Metrics, Quota, Router, metrics_router, open_access, router};
+use streams::http::{HttpOptions, Metrics, Quota, Router, metrics_router, open_access, router};
 use streams::{Keeper, Keeping, Reach, Streams as Service, Subscriptions};
-use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +24,7 @@ use crate::error::{CommandError, Kind};
 use crate::listen::Plain;
 use crate::node_key;
 use crate::output::Output;
+use crate::streams_access;
 use crate::up::signals::Signals;
 use crate::up::store_error;
 
@@ -35,6 +34,8 @@ const CONNECTIONS: usize = 1024;
 const HEAD: Duration = Duration::from_secs(10);
 /// Longest that answers under way may take when the server stops.
 const BUDGET: Duration = Duration::from_secs(2);
+/// However often streams are asked to be looked at, a pause of this length lies between.
+const SHORTEST_ROUND: Duration = Duration::from_millis(100);
 /// Largest body of one append, in bytes: the published suite sends 50 MiB.
 const MAX_APPEND_BYTES: usize = 64 * 1024 * 1024;
 
@@ -54,7 +55,7 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
             .hint("Listen on 127.0.0.1, or give a --token-file."));
     }
     let access = match &wish.token_file {
-        Some(file) => by_token(tokens(file)?),
+        Some(file) => streams_access::from_file(file)?,
         None => open_access(),
     };
     let mut signals = Signals::listen()?;
@@ -97,7 +98,7 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     out.either(&ready, || ready.url.clone())?;
 
     let keeping = Keeping { age: wish.retain_age, bytes: wish.retain_bytes, compact: wish.compact };
-    let keeper = Keeper::new(service.clone(), keeping_clock, keeping);
+    let keeper = Keeper::new(service.clone(), keeping_clock, keeping).every(wish.keep_every.max(SHORTEST_ROUND));
     let kept = tokio::spawn({
         let stop = stop.clone();
         async move { keeper.run(stop).await }
@@ -167,36 +168,4 @@ pub(crate) fn busy(address: SocketAddr, error: std::io::Error) -> CommandError {
         "Choose an address of this machine."
     };
     CommandError::new(Kind::Config, error).during(format!("cannot listen on {address}")).hint(hint)
-}
-
-/// The credentials in a file.
-fn tokens(file: &Path) -> Result<Vec<String>, CommandError> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        CommandError::new(Kind::Config, error)
-            .during(format!("cannot read the credentials in {}", file.display()))
-            .hint("It must be a text with one credential in a line, which you may read.")
-    })?;
-    let tokens: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    if tokens.is_empty() {
-        return Err(CommandError::say(Kind::Config, format!("there is no credential in {}", file.display()))
-            .hint("Write one in a line of its own; `openssl rand -hex 32` makes a good one."));
-    }
-    Ok(tokens)
-}
-
-/// Whoever has one of these credentials may do everything.
-fn by_token(tokens: Vec<String>) -> Arc<Access> {
-    let expected: Vec<String> = tokens.into_iter().map(|token| format!("Bearer {token}")).collect();
-    Arc::new(move |parts, _, _| {
-        let given = parts.headers.get(http::header::AUTHORIZATION).map(http::HeaderValue::as_bytes).unwrap_or_default();
-        // Every credential is looked at, so that the time says nothing.
-        let known = expected.iter().fold(subtle::Choice::from(0), |known, token| known | token.as_bytes().ct_eq(given));
-        if bool::from(known) {
-            return Ok(());
-        }
-        let mut refusal = http::Response::default();
-        *refusal.status_mut() = http::StatusCode::UNAUTHORIZED;
-        refusal.headers_mut().insert(http::header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
-        Err(Box::new(refusal))
-    })
 }

@@ -207,15 +207,17 @@ fn streams_alone_are_served_to_whoever_may_and_are_there_after_a_restart() {
     assert!(put.starts_with("HTTP/1.1 201 "), "{put}");
     assert_eq!(server.stop().0, Some(0));
     let file = world.folder.path().join("tokens");
-    std::fs::write(&file, "another\n\n  open sesame\n").unwrap();
+    std::fs::write(&file, "another\n\n  sesame\nreader read public/**\n").unwrap();
     let guarded = ["streams", "--token-file", file.to_str().unwrap(), "--json", "--listen", "127.0.0.1:0"];
     let server = world.start(&guarded);
     let address = server.url().strip_prefix("http://").unwrap().to_owned();
     let get = "GET /v1/stream/a?offset=-1 HTTP/1.1";
     assert!(ask(&address, get, "").starts_with("HTTP/1.1 401 "));
-    assert!(ask(&address, &format!("{get}\r\nAuthorization: Bearer open"), "").starts_with("HTTP/1.1 401 "));
-    let kept = ask(&address, &format!("{get}\r\nAuthorization: Bearer open sesame"), "");
+    assert!(ask(&address, &format!("{get}\r\nAuthorization: Bearer sesam"), "").starts_with("HTTP/1.1 401 "));
+    let kept = ask(&address, &format!("{get}\r\nAuthorization: Bearer sesame"), "");
     assert!(kept.starts_with("HTTP/1.1 200 ") && kept.ends_with("kept"), "{kept}");
+    let refused = ask(&address, &format!("{get}\r\nAuthorization: Bearer reader"), "");
+    assert!(refused.starts_with("HTTP/1.1 403 ") && refused.contains(r#""code":"forbidden""#), "{refused}");
     server.kill9();
     world.expect_nothing_left();
 }

@@ -38,6 +38,7 @@ Commands:
   service      Start Towline with this machine, as a service of its user
   completions  Print what a shell needs to complete what is typed
   man          Print the manual page, or write those of all verbs
+  streams      Serve Durable Streams and nothing else, to programs of your own
 
 Options:
       --data-dir <DIRECTORY>  Where Towline keeps its data

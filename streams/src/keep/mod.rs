@@ -19,7 +19,8 @@ use store::{Batch, CommitError, Cut, Direction, Head, Put, Read, ReadError, Scan
 use tokio_util::sync::CancellationToken;
 
 use crate::Streams;
-use crate::subscription::{INDEX, fits};
+use crate::pattern::fits;
+use crate::subscription::INDEX;
 use fold::Fold;
 
 /// What keys of notes start with.
@@ -33,7 +34,7 @@ const GROWN_BYTES: u64 = 64 * 1024;
 /// Bytes read at once, and the pause after them: at most 12 MiB a second.
 const PAGE_BYTES: usize = 256 * 1024;
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often all streams are looked at.
+/// How often all streams are looked at, unless asked otherwise.
 const ROUND: Duration = Duration::from_mins(5);
 
 /// What is dropped of public streams. Streams that are named by [`Keeper::compact`] are compacted whatever it says.
@@ -53,6 +54,7 @@ pub struct Keeper {
     streams: Streams,
     clock: Arc<dyn Clock>,
     keeping: Arc<Keeping>,
+    every: Duration,
     named: Arc<Mutex<BTreeSet<StreamPath>>>,
 }
 
@@ -78,7 +80,13 @@ pub enum KeepError {
 impl Keeper {
     /// A keeper of public streams, those that the face has noted.
     pub fn new(streams: Streams, clock: Arc<dyn Clock>, keeping: Keeping) -> Self {
-        Self { streams, clock, keeping: Arc::new(keeping), named: Arc::default() }
+        Self { streams, clock, keeping: Arc::new(keeping), every: ROUND, named: Arc::default() }
+    }
+
+    /// Looks at all streams this often instead of every five minutes.
+    #[must_use]
+    pub fn every(self, every: Duration) -> Self {
+        Self { every, ..self }
     }
 
     /// Has a stream compacted too.
@@ -90,7 +98,7 @@ impl Keeper {
     pub async fn run(&self, stop: CancellationToken) {
         let rounds = async {
             loop {
-                tokio::time::sleep(ROUND).await;
+                tokio::time::sleep(self.every).await;
                 if let Err(error) = self.round().await {
                     tracing::warn!(%error, "streams could not be kept small");
                 }

@@ -7,7 +7,6 @@
 mod address;
 mod deliver;
 pub(crate) mod hints;
-mod pattern;
 mod record;
 mod serve;
 mod signing;
@@ -24,11 +23,10 @@ use protocol::time::Clock;
 use store::{Batch, CommitError, Conflict, Direction, Entry, Expected, Put, ReadError, Scan};
 
 pub use address::Reach;
-pub(crate) use pattern::fits;
 pub(crate) use record::{INDEX, index};
 pub(crate) use serve::Said;
 
-use crate::Streams;
+use crate::{Streams, pattern};
 use hints::Hints;
 use record::{Kind, Link, LinkKind, Record, Wish};
 use signing::Keys;

@@ -12,7 +12,8 @@ use super::address::Target;
 use super::record::{self, Kind, LEASE_MS, LinkKind, Record, Seen, Wish};
 use super::signing::Bad;
 use super::wake::{AckError, MOST_WOKEN};
-use super::{MOST, MOST_NAMED, SubscriptionError, Subscriptions, TRIES, is_late, pattern, save};
+use super::{MOST, MOST_NAMED, SubscriptionError, Subscriptions, TRIES, is_late, save};
+use crate::pattern;
 
 /// Longest name of a subscription or a worker, in bytes.
 const MAX_NAME: usize = 128;

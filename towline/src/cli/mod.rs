@@ -140,9 +140,8 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "DIRECTORY")]
         state_dir: Option<PathBuf>,
     },
-    /// Serve Durable Streams and nothing else
-    #[command(hide = true)]
-    Streams(Streams),
+    /// Serve Durable Streams and nothing else, to programs of your own
+    Streams(Box<Streams>),
 }
 
 #[derive(Debug, Args)]

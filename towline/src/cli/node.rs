@@ -139,8 +139,8 @@ pub(crate) struct Streams {
     /// Let everybody do everything; on loopback only
     #[arg(long, required_unless_present = "token_file")]
     pub(crate) open: bool,
-    /// A file of bearer credentials that may do everything, one in a line; a secret among the arguments could be read by every
-    /// user of the machine
+    /// A file of bearer credentials, one in a line, each alone (it may do everything) or followed by what it may do, such as
+    /// `read,append rooms/**`; a secret among the arguments could be read by every user of the machine
     #[arg(long, value_name = "FILE", conflicts_with = "open")]
     pub(crate) token_file: Option<PathBuf>,
     /// The address to listen on
@@ -164,6 +164,9 @@ pub(crate) struct Streams {
     /// Keep only the newest fact of each key in State Protocol streams that fit, such as `state/**`; may be given again
     #[arg(long = "compact", value_name = "PATTERN")]
     pub(crate) compact: Vec<String>,
+    /// How often streams are looked at for what `--compact`, `--retain-age` and `--retain-bytes` drop
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub(crate) keep_every: Duration,
     /// Let webhooks reach addresses near this machine; may be given again
     #[arg(long, value_name = "WHERE")]
     pub(crate) webhooks_to: Vec<Near>,

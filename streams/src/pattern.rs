@@ -4,7 +4,7 @@
 const MAX_BYTES: usize = protocol::limits::MAX_STREAM_PATH_BYTES;
 
 /// Whether a text can be a pattern.
-pub(super) fn is_pattern(text: &str) -> bool {
+pub fn is_pattern(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= MAX_BYTES
         && !text.chars().any(char::is_control)
@@ -12,7 +12,7 @@ pub(super) fn is_pattern(text: &str) -> bool {
 }
 
 /// Whether a path fits a pattern. Takes time in proportion to the product of their segments.
-pub(crate) fn fits(pattern: &str, path: &str) -> bool {
+pub fn fits(pattern: &str, path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').collect();
     // How many segments may be used up by what was seen of the pattern.
     let mut reached = vec![false; segments.len() + 1];
