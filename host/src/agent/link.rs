@@ -2,14 +2,14 @@
 //! their id, and one task that owns the process and ends all of it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use protocol::limits::MAX_AGENT_LINE_BYTES;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::ChildStdin;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -58,6 +58,40 @@ pub(super) trait Mapper: Send + 'static {
     fn line(&mut self, line: &str) -> Vec<Step>;
     /// The agent is gone: closes what is open.
     fn ended(&mut self) -> Vec<AgentEvent>;
+    /// What has come up beside the line since it was last asked.
+    fn pending(&mut self) -> Vec<Step> {
+        Vec::new()
+    }
+}
+
+/// A way into the mapper for work beside the line; it keeps neither the agent nor its line alive.
+#[derive(Debug)]
+pub(super) struct Handle<M> {
+    mapper: Weak<Mutex<M>>,
+    nudge: Arc<Notify>,
+    end: watch::Receiver<Option<String>>,
+}
+
+impl<M> Clone for Handle<M> {
+    fn clone(&self) -> Self {
+        Self { mapper: Weak::clone(&self.mapper), nudge: Arc::clone(&self.nudge), end: self.end.clone() }
+    }
+}
+
+impl<M: Mapper> Handle<M> {
+    /// Changes the mapper, never while waiting, and has what comes of it told in order. Nothing happens when the agent is gone.
+    pub(super) fn with(&self, change: impl FnOnce(&mut M)) {
+        if let Some(mapper) = self.mapper.upgrade() {
+            change(&mut locked(&mapper));
+            self.nudge.notify_one();
+        }
+    }
+
+    /// Waits until the agent is gone.
+    pub(super) async fn ended(&self) {
+        // Nobody is left to tell of the end: that is one.
+        let _: Result<_, _> = self.end.clone().wait_for(Option::is_some).await;
+    }
 }
 
 struct Outgoing {
@@ -75,6 +109,7 @@ pub(super) struct Link<M> {
     closing: CancellationToken,
     // `None` while the process lives, then how it ended.
     end: watch::Receiver<Option<String>>,
+    nudge: Arc<Notify>,
     _stop: DropGuard,
 }
 
@@ -98,6 +133,7 @@ impl<M: Mapper> Link<M> {
         let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
         let (writer, queue) = mpsc::channel(WRITE_QUEUE);
         let (ended, end) = watch::channel(None);
+        let nudge = Arc::new(Notify::new());
         tokio::spawn(write_lines(stdin, queue, closing.clone(), stop.clone()));
         let supervisor = Supervisor {
             mapper: Arc::clone(&mapper),
@@ -107,9 +143,15 @@ impl<M: Mapper> Link<M> {
             stop: stop.clone(),
             closing: closing.clone(),
             ended,
+            nudge: Arc::clone(&nudge),
         };
         tokio::spawn(supervisor.run(child, lines));
-        Some(Self { mapper, writer, pending, closing, end, _stop: stop.drop_guard() })
+        Some(Self { mapper, writer, pending, closing, end, nudge, _stop: stop.drop_guard() })
+    }
+
+    /// A way into the mapper for work beside the line.
+    pub(super) fn handle(&self) -> Handle<M> {
+        Handle { mapper: Arc::downgrade(&self.mapper), nudge: Arc::clone(&self.nudge), end: self.end.clone() }
     }
 
     /// Looks into the mapper, or changes it; never while waiting.
@@ -224,6 +266,7 @@ struct Supervisor<M> {
     stop: CancellationToken,
     closing: CancellationToken,
     ended: watch::Sender<Option<String>>,
+    nudge: Arc<Notify>,
 }
 
 impl<M: Mapper> Supervisor<M> {
@@ -240,6 +283,12 @@ impl<M: Mapper> Supervisor<M> {
                     deadline = deadline.min(Instant::now() + CLOSE);
                 }
                 () = sleep_until(deadline) => break,
+                () = self.nudge.notified() => {
+                    let steps = locked(&self.mapper).pending();
+                    if !self.take(steps).await {
+                        break;
+                    }
+                }
                 line = lines.next() => match line {
                     Ok(Some(line)) => {
                         if !self.step(&line).await {
@@ -293,6 +342,11 @@ impl<M: Mapper> Supervisor<M> {
             Line::Text(text) => locked(&self.mapper).line(text),
             Line::TooLong { bytes } => vec![Step::Event(words::skipped_line(*bytes))],
         };
+        self.take(steps).await
+    }
+
+    /// Does what came of something; `false` when nobody wants to know more.
+    async fn take(&mut self, steps: Vec<Step>) -> bool {
         for step in steps {
             match step {
                 Step::Event(event) => {

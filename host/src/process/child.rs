@@ -102,6 +102,11 @@ impl Child {
         Some(Lines::new(BufReader::with_capacity(64 * 1024, stdout), max_bytes))
     }
 
+    /// Its stdout as it comes; `None` the second time, and after [`Child::take_lines`].
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.inner.stdout().take()
+    }
+
     /// The last words of its stderr.
     pub fn tail(&self) -> Tail {
         self.tail.clone()

@@ -1,6 +1,6 @@
 //! Models and modes that an agent offers, in one of the three ways in which agents do.
 
-use protocol::host::Choice;
+use protocol::host::{Choice, Effort};
 use serde_json::Value;
 
 use super::codec::{self, Call};
@@ -21,6 +21,8 @@ pub(super) struct Choosing {
 pub(super) struct Offer {
     pub(super) models: Choosing,
     pub(super) modes: Choosing,
+    /// How hard the agent thinks; always a configuration option.
+    pub(super) efforts: Choosing,
 }
 
 impl Offer {
@@ -39,19 +41,22 @@ impl Offer {
 
     /// Takes a list of configuration options, where there is one; says whether what is current has changed.
     pub(super) fn configured(&mut self, holder: &Value) -> bool {
-        let before = (self.models.current.clone(), self.modes.current.clone());
+        let current =
+            |offer: &Self| (offer.models.current.clone(), offer.modes.current.clone(), offer.efforts.current.clone());
+        let before = current(self);
         for option in list(holder, "configOptions") {
             let id = text(option, "id");
             let into = match maybe(option, "category").as_deref().unwrap_or(id) {
                 "model" => &mut self.models,
                 "mode" => &mut self.modes,
+                "thought_level" => &mut self.efforts,
                 _ => continue,
             };
             let choices =
                 list(option, "options").iter().flat_map(grouped).map(|option| choice(option, "value")).collect();
             *into = Choosing { choices, current: maybe(option, "currentValue"), config: Some(id.to_owned()) };
         }
-        before != (self.models.current.clone(), self.modes.current.clone())
+        before != current(self)
     }
 
     /// The modes that may be chosen from afar: those in which the agent acts without asking only where the host's configuration
@@ -59,6 +64,22 @@ impl Offer {
     pub(super) fn remote_modes(&self, bypass: bool) -> Vec<Choice> {
         let allowed = |mode: &&Choice| bypass || !bypasses_approval(&mode.id);
         self.modes.choices.iter().filter(allowed).cloned().collect()
+    }
+
+    /// The efforts of the current model.
+    pub(super) fn effort_choices(&self) -> Vec<Effort> {
+        let effort = |choice: &Choice| Effort {
+            id: choice.id.clone(),
+            name: choice.name.clone(),
+            description: choice.description.clone(),
+            models: Vec::new(),
+        };
+        self.efforts.choices.iter().map(effort).collect()
+    }
+
+    /// The request that chooses an effort; `None` when the agent has no such choice.
+    pub(super) fn choose_effort(&self, session: &str, effort: &str) -> Option<Call> {
+        self.efforts.config.as_deref().map(|config| codec::set_config(session, config, effort))
     }
 
     /// The request that chooses a model.
@@ -114,9 +135,13 @@ mod tests {
                 {"id": "m", "category": "model", "currentValue": "b", "options": [
                     {"group": "g", "name": "G", "options": [{"value": "a", "name": "A"}, {"value": "b", "name": "B"}]}]},
                 {"id": "mode", "category": "mode", "currentValue": "ask", "options": [{"value": "ask", "name": "Ask"}]},
-                {"id": "effort", "category": "thought_level", "currentValue": "x", "options": []}]}));
+                {"id": "think", "category": "thought_level", "currentValue": "low", "options": [{"value": "low", "name": "Low"}]}]}));
         assert_eq!(offer.models.choices.len(), 2);
         assert_eq!((offer.models.current.as_deref(), offer.modes.current.as_deref()), (Some("b"), Some("ask")));
+        assert_eq!(offer.effort_choices().iter().map(|effort| effort.id.as_str()).collect::<Vec<_>>(), ["low"]);
+        let chosen = offer.choose_effort("s", "low").unwrap();
+        assert_eq!(chosen.params, json!({"sessionId": "s", "configId": "think", "value": "low"}));
+        assert_eq!(Offer::default().choose_effort("s", "low"), None);
         assert_eq!(offer.choose_model("s", "a").params, json!({"sessionId": "s", "configId": "m", "value": "a"}));
     }
 }

@@ -3,9 +3,9 @@
 
 use agent_client_protocol_schema::ProtocolVersion;
 use agent_client_protocol_schema::v1::{
-    CancelNotification, ClientCapabilities, ContentBlock, ImageContent, Implementation, InitializeRequest,
-    LoadSessionRequest, NewSessionRequest, PromptRequest, RequestPermissionOutcome, RequestPermissionResponse,
-    ResumeSessionRequest, SelectedPermissionOutcome, SetSessionModeRequest, TextContent,
+    CancelNotification, ClientCapabilities, ContentBlock, FileSystemCapabilities, ImageContent, Implementation,
+    InitializeRequest, LoadSessionRequest, NewSessionRequest, PromptRequest, RequestPermissionOutcome,
+    RequestPermissionResponse, ResumeSessionRequest, SelectedPermissionOutcome, SetSessionModeRequest, TextContent,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,11 +27,12 @@ fn call(method: &'static str, params: &impl Serialize) -> Call {
     Call { method, params: serde_json::to_value(params).unwrap_or_default() }
 }
 
-/// The first request: version 1, no files and no terminals of ours.
+/// The first request: version 1, with files of the project and terminals.
 pub(super) fn initialize(version: &str) -> Call {
     let info = Implementation::new("towline", version).title("Towline".to_owned());
-    let request =
-        InitializeRequest::new(ProtocolVersion::V1).client_capabilities(ClientCapabilities::new()).client_info(info);
+    let files = FileSystemCapabilities::new().read_text_file(true).write_text_file(true);
+    let capabilities = ClientCapabilities::new().fs(files).terminal(true);
+    let request = InitializeRequest::new(ProtocolVersion::V1).client_capabilities(capabilities).client_info(info);
     call("initialize", &request)
 }
 
@@ -91,10 +92,19 @@ pub(super) fn permit(id: &Value, option: Option<&str>) -> String {
     json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string()
 }
 
+/// The line that answers a request.
+pub(super) fn answer(id: &Value, result: &Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string()
+}
+
+/// The line that says why a request is not done.
+pub(super) fn error(id: &Value, code: i64, words: &str) -> String {
+    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": words } }).to_string()
+}
+
 /// The line that refuses a request.
 pub(super) fn refuse(id: &Value, method: &str) -> String {
-    let error = json!({ "code": METHOD_NOT_FOUND, "message": format!("Towline has no `{method}`") });
-    json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string()
+    error(id, METHOD_NOT_FOUND, &format!("Towline has no `{method}`"))
 }
 
 /// An id as a key: numbers and strings are told apart.
@@ -112,7 +122,9 @@ mod tests {
         let line: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(line["params"]["protocolVersion"], 1);
         assert_eq!(line["params"]["clientInfo"]["name"], "towline");
-        assert_ne!(line["params"]["clientCapabilities"]["fs"]["writeTextFile"], true);
+        let capabilities = &line["params"]["clientCapabilities"];
+        assert_eq!(capabilities["fs"], json!({ "readTextFile": true, "writeTextFile": true }));
+        assert_eq!(capabilities["terminal"], true);
         assert_eq!(new_session("/p").params, json!({ "cwd": "/p", "mcpServers": [] }));
         assert_eq!(load_session("s", "/p").params, json!({ "sessionId": "s", "cwd": "/p", "mcpServers": [] }));
         let words = json!({ "type": "text", "text": "hi" });

@@ -43,6 +43,7 @@ pub(super) async fn choose(
     session: &str,
     model: Option<&str>,
     mode: Option<&str>,
+    effort: Option<&str>,
 ) -> Result<(), (String, DriveError)> {
     if let Some(model) = model {
         let call = link.with(|mapper| mapper.offer.choose_model(session, model));
@@ -53,6 +54,14 @@ pub(super) async fn choose(
         let call = link.with(|mapper| mapper.offer.choose_mode(session, mode));
         change(link, &call).await.map_err(|error| (format!("mode `{mode}`"), error))?;
         link.with(|mapper| mapper.offer.modes.current = Some(mode.to_owned()));
+    }
+    // Last, for which efforts there are depends on the model.
+    if let Some(effort) = effort {
+        let what = || format!("effort `{effort}`");
+        let none = || DriveError::Refused { detail: "the agent has no such choice".to_owned() };
+        let call = link.with(|mapper| mapper.offer.choose_effort(session, effort));
+        change(link, &call.ok_or_else(|| (what(), none()))?).await.map_err(|error| (what(), error))?;
+        link.with(|mapper| mapper.offer.efforts.current = Some(effort.to_owned()));
     }
     Ok(())
 }
@@ -97,7 +106,14 @@ impl Driver for AcpDriver {
 
     fn set_options(&mut self, model: Option<String>, mode: Option<String>) -> Later<'_, Result<(), DriveError>> {
         Box::pin(async move {
-            choose(&self.link, &self.session, model.as_deref(), mode.as_deref()).await.map_err(|(_, error)| error)
+            let chosen = choose(&self.link, &self.session, model.as_deref(), mode.as_deref(), None).await;
+            chosen.map_err(|(_, error)| error)
+        })
+    }
+
+    fn set_effort<'a>(&'a mut self, effort: &'a str) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move {
+            choose(&self.link, &self.session, None, None, Some(effort)).await.map_err(|(_, error)| error)
         })
     }
 

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use protocol::agent_health::Login;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, PlanEntry, PlanStatus, ToolCall};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::asks::{self, Asked};
 use super::choices::Offer;
 use super::codec::{self, Call};
+use super::desk::{self, Job};
+use super::shown::Screens;
 use super::{health, tools};
 use crate::agent::ledger::Ledger;
 use crate::agent::link::{self, Refusal, Step};
@@ -16,7 +19,10 @@ use crate::agent::words::{Unknown, list, text, unreadable_line};
 use crate::agent::{AgentEvent, Answer, DriveError};
 
 /// Events between turns that are kept for the next one.
-const HELD: usize = 1024;
+pub(super) const HELD: usize = 1024;
+
+/// A request that could be asked again (JSON-RPC 2.0 §5.1, internal error).
+const BUSY: i64 = -32603;
 
 /// The text or thought that streams.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +48,7 @@ pub(super) struct AcpMapper {
     plan: Option<String>,
     counted: u64,
     /// Whether each call of this turn has begun to run.
-    calls: BTreeMap<String, bool>,
+    pub(super) calls: BTreeMap<String, bool>,
     pub(super) asks: BTreeMap<String, Asked>,
     denied: BTreeSet<String>,
     /// What the session has cost so far, and before this turn, in US dollars.
@@ -51,7 +57,12 @@ pub(super) struct AcpMapper {
     /// How the agent says that it is logged in.
     pub(super) login: Option<Login>,
     unknown: Unknown,
-    held: VecDeque<AgentEvent>,
+    pub(super) held: VecDeque<AgentEvent>,
+    pub(super) screens: Screens,
+    /// Where requests for files and terminals go; `None` refuses them.
+    pub(super) desk: Option<mpsc::Sender<Job>>,
+    /// Answers of the desk that are not written yet; bounded by the requests that it works off at once.
+    replies: Vec<String>,
     requests: u64,
 }
 
@@ -77,6 +88,10 @@ impl AcpMapper {
     pub(super) fn cancel(&mut self) -> Vec<String> {
         let Some(session) = self.session.clone() else { return Vec::new() };
         self.cancelling = self.prompt.is_some();
+        if let Some(desk) = &self.desk {
+            // A full desk is stopped by the end of the agent, at the latest.
+            let _: Result<_, _> = desk.try_send(Job::Stop);
+        }
         let mut lines = vec![codec::cancel(&session)];
         for (request, asked) in std::mem::take(&mut self.asks) {
             lines.push(asked.cancelled());
@@ -95,6 +110,11 @@ impl AcpMapper {
             self.denied.insert(asked.tool);
         }
         Ok(line)
+    }
+
+    /// The line that answers a request for a file or a terminal.
+    pub(super) fn reply(&mut self, line: String) {
+        self.replies.push(line);
     }
 
     pub(super) fn options(&self) -> AgentEvent {
@@ -181,7 +201,7 @@ impl AcpMapper {
         }
     }
 
-    fn count(&mut self, kind: &str) -> String {
+    pub(super) fn count(&mut self, kind: &str) -> String {
         self.counted += 1;
         format!("{kind}-{}", self.counted)
     }
@@ -197,6 +217,7 @@ impl AcpMapper {
         *begun |= !matches!(status, "" | "pending");
         let mut call = self.known(&id);
         tools::merge(&mut call, update, self.calls[&id]);
+        self.screens.put_into(&id, &mut call, update);
         let event = match tools::ended(status) {
             None => self.ledger.put(&id, None, ItemContent::ToolCall(call)),
             Some(ended) => {
@@ -238,6 +259,9 @@ impl AcpMapper {
     /// The agent asks for something.
     fn asked(&mut self, message: &Value, method: &str, out: &mut Vec<Step>) {
         let (id, params) = (message.get("id").unwrap_or(&Value::Null), message.get("params").unwrap_or(&Value::Null));
+        if desk::takes(method) {
+            return self.desked(id, method, params, out);
+        }
         if method != "session/request_permission" {
             out.push(Step::Write(codec::refuse(id, method)));
             let event = self.unknown.meet(method);
@@ -258,6 +282,18 @@ impl AcpMapper {
         out.push(Step::Event(event));
     }
 
+    /// The agent asks for a file or a terminal.
+    fn desked(&mut self, id: &Value, method: &str, params: &Value, out: &mut Vec<Step>) {
+        let is_ours = self.session.as_deref().is_some_and(|session| session == text(params, "sessionId"));
+        let Some(desk) = self.desk.as_ref().filter(|_| is_ours) else {
+            return out.push(Step::Write(codec::refuse(id, method)));
+        };
+        let job = Job::Request { id: id.clone(), method: method.to_owned(), params: params.clone() };
+        if desk.try_send(job).is_err() {
+            out.push(Step::Write(codec::error(id, BUSY, "Towline works off as many requests as it can; ask again")));
+        }
+    }
+
     /// Ends the turn: nothing stays open, and nothing is asked any longer.
     pub(super) fn close(&mut self, status: ItemStatus, out: &mut Vec<Step>) {
         for request in std::mem::take(&mut self.asks).into_keys() {
@@ -273,6 +309,7 @@ impl AcpMapper {
         }
         out.extend(self.ledger.close(status, false).into_iter().map(Step::Event));
         self.calls.clear();
+        self.screens.clear();
     }
 }
 
@@ -283,9 +320,7 @@ impl link::Mapper for AcpMapper {
             self.tell(&mut out, Some(unreadable_line(line)));
             return out;
         };
-        if self.prompt.is_some() {
-            out.extend(self.held.drain(..).map(Step::Event));
-        }
+        out.extend(self.pending());
         let method = text(&message, "method");
         match (method, message.get("id").filter(|id| !id.is_null())) {
             ("", Some(id)) => {
@@ -319,6 +354,16 @@ impl link::Mapper for AcpMapper {
         out
     }
 
+    fn pending(&mut self) -> Vec<Step> {
+        let mut out: Vec<Step> = Vec::new();
+        if self.prompt.is_some() {
+            out.extend(self.held.drain(..).map(Step::Event));
+        }
+        // What was done is told before the agent learns of it and goes on.
+        out.extend(self.replies.drain(..).map(Step::Write));
+        out
+    }
+
     fn ended(&mut self) -> Vec<AgentEvent> {
         let mut out: Vec<Step> = Vec::new();
         if self.prompt.is_some() {
@@ -332,7 +377,11 @@ impl link::Mapper for AcpMapper {
 }
 
 pub(super) fn refusal(error: &Value) -> Refusal {
-    let said = text(error, "message");
+    let told = text(error, "message");
+    // Some agents pass on what their vendor's server said, as it stands.
+    let inner: Option<Value> = serde_json::from_str(told).ok();
+    let inner = inner.as_ref().and_then(|inner| inner.pointer("/error/message")).and_then(Value::as_str);
+    let said = inner.unwrap_or(told);
     let details = error.pointer("/data/details").and_then(Value::as_str).unwrap_or_default();
     let message =
         if details.is_empty() || said.contains(details) { said.to_owned() } else { format!("{said}: {details}") };

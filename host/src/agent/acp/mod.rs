@@ -3,9 +3,13 @@
 mod asks;
 mod choices;
 mod codec;
+mod desk;
 mod driver;
+mod files;
 mod health;
 mod mapper;
+mod shown;
+mod terminals;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -109,12 +113,15 @@ impl AcpAgent {
         let program = found.ok_or_else(|| OpenError::NotFound { program: self.program() })?;
         let name = cwd.to_string_lossy().into_owned();
         let (args, environment) = (self.options.args.clone(), self.options.environment.clone());
-        let child = Child::spawn(&SpawnSpec { program, args, cwd, environment, tag: tag.to_owned() })
-            .map_err(|error| self.failed(error.to_string()))?;
+        let spec = SpawnSpec { program, args, cwd: cwd.clone(), environment: environment.clone(), tag: tag.to_owned() };
+        let child = Child::spawn(&spec).map_err(|error| self.failed(error.to_string()))?;
         let mark = child.mark().clone();
         let (tell, events) = mpsc::channel(EVENT_QUEUE);
         let link = Link::start(child, AcpMapper::new(&name), tell.clone())
             .ok_or_else(|| self.failed("its pipes are gone".to_owned()))?;
+        let (desk, jobs) = mpsc::channel(desk::JOBS);
+        link.with(|mapper| mapper.desk = Some(desk));
+        tokio::spawn(desk::run(link.handle(), jobs, cwd, environment, tag.to_owned()));
         let hello = self.step(&link, &codec::initialize(env!("CARGO_PKG_VERSION")), STEP).await?;
         let hello = hello.map_err(|refusal| self.failed(refusal.message))?;
         match hello.get("protocolVersion").and_then(Value::as_u64) {
@@ -144,7 +151,8 @@ impl AcpAgent {
     async fn start(&self, spec: OpenSpec) -> Result<Opened, OpenError> {
         let Greeted { link, tell, events, mark, hello } = self.greet(spec.cwd.clone(), &spec.tag).await?;
         let session = self.session(&link, &hello, &spec).await?;
-        let chosen = driver::choose(&link, &session, spec.model.as_deref(), spec.mode.as_deref()).await;
+        let (model, mode, effort) = (spec.model.as_deref(), spec.mode.as_deref(), spec.effort.as_deref());
+        let chosen = driver::choose(&link, &session, model, mode, effort).await;
         chosen.map_err(|(what, error)| OpenError::Option { what, detail: error.to_string() })?;
         let entry = self.entry(&hello, &link);
         for event in [AgentEvent::Session { agent_session: session.clone() }, link.with(|mapper| mapper.options())] {
@@ -221,6 +229,7 @@ impl AcpAgent {
         entry.version = hello.get("agentInfo").and_then(|info| maybe(info, "version"));
         (entry.models, entry.modes) = link
             .with(|mapper| (mapper.offer.models.choices.clone(), mapper.offer.remote_modes(self.options.allow_bypass)));
+        entry.efforts = link.with(|mapper| mapper.offer.effort_choices());
         entry.health.tested = health::tested(hello);
         entry.health.login = link.with(|mapper| mapper.login.clone());
         entry

@@ -143,7 +143,8 @@ fn garbage_and_unknown_things_survive_as_notices() {
     }
     assert_eq!(trace.laws("garbage"), [] as [&str; 0]);
     let notices = trace.events.iter().filter(|event| matches!(event, AgentEvent::Notice { .. })).count();
-    assert_eq!(notices, 7);
+    // Files and terminals are refused without a word to people: the agent is told.
+    assert_eq!(notices, 5);
     assert!(!format!("{:?}", trace.events).contains("secret"));
     assert_eq!(ends(&trace), [&TurnOutcome::Completed]);
 }
