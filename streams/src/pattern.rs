@@ -78,4 +78,22 @@ mod tests {
         }
         assert!(!is_pattern("") && !is_pattern("a//b") && !is_pattern("a\n") && is_pattern("a/**"));
     }
+
+    #[test]
+    fn fuzz_patterns() {
+        let corpus = fuzz::words(&["events/**/z", "a/ev-*-x", "**/**/q", "*/b*", "rooms/7/talk", "****/*a*b*"]);
+        let mut last = String::from("rooms/7/talk");
+        fuzz::target("patterns", &corpus, |input| {
+            let Ok(text) = std::str::from_utf8(input) else { return false };
+            // Whatever is a path may be asked of whatever is a pattern.
+            let (pattern, path) = (text, std::mem::replace(&mut last, text.to_owned()));
+            if !is_pattern(pattern) || !is_pattern(&path) {
+                return false;
+            }
+            let fitted = fits(pattern, &path);
+            assert!(fits("**", &path) && fits(&path, &path) && fits(&format!("{pattern}/**"), &path) >= fitted);
+            assert_eq!(fitted, fits(&format!("top/{pattern}"), &format!("top/{path}")));
+            true
+        });
+    }
 }

@@ -179,4 +179,17 @@ mod tests {
             assert!(number == line && what.contains(word) && !what.contains("secret"), "{text:?}: {number} {what}");
         }
     }
+
+    #[test]
+    fn fuzz_stream_credentials() {
+        let corpus =
+            fuzz::words(&["secret read,append rooms/** delete a", "# x\nsecret", "secret all /**", "secret create"]);
+        fuzz::target("stream-credentials", &corpus, |input| {
+            let Ok(grants) = parse(&String::from_utf8_lossy(input)) else { return false };
+            // What nobody wrote a credential for is let in nowhere.
+            let access = policy(grants);
+            assert_eq!(ask(&*access, "", Action::Read, "a"), 401);
+            true
+        });
+    }
 }

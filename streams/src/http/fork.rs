@@ -149,4 +149,26 @@ mod tests {
             assert!(check(&bad).is_err(), "{bad:?}");
         }
     }
+
+    #[test]
+    fn fuzz_forks() {
+        let corpus = fuzz::words(&["/v1/stream/a/b", "a%2Fb", "0000000000000000_0000000000000005", "7", "05", "../a"]);
+        let mut last: Vec<Vec<u8>> = vec![b"a".to_vec(), b"0000000000000000_0000000000000005".to_vec(), b"7".to_vec()];
+        let mut turn = 0;
+        fuzz::target("forks", &corpus, |input| {
+            last[turn % 3] = input.to_vec();
+            turn += 1;
+            let names = [name::FORKED_FROM, name::FORK_OFFSET, name::FORK_SUB_OFFSET];
+            let fields = names.into_iter().zip(&last);
+            let headers =
+                fields.filter_map(|(name, value)| Some((name, HeaderValue::from_bytes(value).ok()?))).collect();
+            match Wish::parse(&headers) {
+                Ok(Some(wish)) => {
+                    assert!(wish.at.is_some() || wish.beyond == 0, "{wish:?}");
+                    true
+                }
+                Ok(None) | Err(_) => false,
+            }
+        });
+    }
 }

@@ -236,4 +236,29 @@ mod tests {
         let target = Target::parse("https://2130706433/", NONE).expect("no address by its look");
         assert!(target.resolve(NONE).await.is_err());
     }
+
+    #[test]
+    fn fuzz_webhook_addresses() {
+        let corpus = fuzz::words(&[
+            "https://example.com/hook?x=1",
+            "http://127.0.0.1:9/hook",
+            "https://[::ffff:169.254.169.254]:443/latest",
+            "https://user@10.0.0.1/",
+            "https://localhost./",
+            "https://2130706433/",
+        ]);
+        fuzz::target("webhook-addresses", &corpus, |input| {
+            let Ok(target) =
+                std::str::from_utf8(input).map_err(|_| ()).and_then(|url| Target::parse(url, NONE).map_err(drop))
+            else {
+                return false;
+            };
+            assert!(target.tls && !target.host.is_empty() && !target.authority.contains('@'), "{target:?}");
+            assert!(
+                target.host.parse::<IpAddr>().is_ok_and(|ip| place(ip) == Place::Public)
+                    || target.host.parse::<IpAddr>().is_err()
+            );
+            true
+        });
+    }
 }

@@ -114,4 +114,18 @@ mod tests {
         assert!(public.verify(b"12.{}", &signature).is_ok());
         assert!(public.verify(b"13.{}", &signature).is_err());
     }
+
+    #[test]
+    fn fuzz_wake_tokens() {
+        let keys = Keys::new(&[7; 32]);
+        let good = [keys.token("s", "w", 3, UnixMs(5)), keys.token("other", "wake", 9, UnixMs(7))];
+        let signature = keys.signature(UnixMs(5), "{}");
+        let corpus = fuzz::words(&[&good[0], &good[1], &signature, "eyJ9.AAAA"]);
+        fuzz::target("wake-tokens", &corpus, |input| {
+            let Ok(text) = std::str::from_utf8(input) else { return false };
+            let read = keys.read(text, UnixMs(8));
+            assert_eq!(read.is_ok(), good.iter().any(|token| token == text), "nothing is good but what was given out");
+            read.is_ok()
+        });
+    }
 }
