@@ -159,3 +159,27 @@ test("the model and the effort that were chosen are the ones that are asked for,
   expect(await asked("[[say two]]")).toContain(second.toLowerCase());
   expect(await effort("[[say two]]")).toBe("high");
 });
+
+test("a message that waits is moved up, and another goes into the turn that runs", async ({ towline, page, shoot }) => {
+  await screen.pairFirst(page, towline);
+  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[tool bash touch made]] [[say all done]]" });
+  await expect(screen.question(page)).toBeVisible();
+  for (const text of ["[[say answer one]]", "[[say answer two]]", "[[say answer three]]"]) await screen.say(page, text);
+  const message = (text: string) => screen.log(page).locator(".message", { hasText: text });
+  const three = message("[[say answer three]]");
+  await three.getByRole("button", { name: words.delivery.moveUp }).click();
+  await three.getByRole("button", { name: words.delivery.moveUp }).click();
+  await expect(three).toContainText(words.transcript.queuedPlace(1));
+  const one = message("[[say answer one]]");
+  await one.getByRole("button", { name: words.delivery.steer }).click();
+  await expect(one).toContainText(words.delivery.handed);
+  await shoot("steering");
+  // With the result of the command it goes in; the others follow in the order in which they stand.
+  await screen.allow(page);
+  await expect(screen.log(page)).toContainText("answer two", { timeout: 30_000 });
+  await screen.expectSettled(page, 4);
+  const lines = (await screen.lines(page)).join("\n");
+  const order = ["all done", "[[say answer three]]", "[[say answer two]]"].map((text) => lines.indexOf(text));
+  expect([...order].sort((a, b) => a - b)).toEqual(order);
+  expect(lines.indexOf("[[say answer one]]")).toBeLessThan(lines.indexOf("[[say answer three]]"));
+});

@@ -81,6 +81,9 @@ pub(crate) struct TurnNote {
     pub(crate) shown: Option<ItemId>,
     /// Items of the turn stream that have not settled.
     pub(crate) unsettled: Vec<ItemId>,
+    /// The agent has the prompt, or is being given it, although the turn is queued: it is never run again by itself.
+    #[serde(default)]
+    pub(crate) handed: bool,
 }
 
 /// A pending approval.

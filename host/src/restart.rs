@@ -101,7 +101,7 @@ async fn one(context: &Context, id: SessionId, left: Left) -> Result<Option<Rest
     let now = context.now();
     let mut batch = Batch::default();
     let (mut running, mut queue): (Vec<_>, Vec<_>) =
-        left.turns.into_iter().partition(|turn| turn.fact.state.is_running());
+        left.turns.into_iter().partition(|turn| turn.fact.state.is_running() || turn.handed);
     running.sort_by_key(|turn| turn.fact.ord);
     queue.sort_by_key(|turn| turn.fact.ord);
     for note in running {
@@ -116,6 +116,7 @@ async fn one(context: &Context, id: SessionId, left: Left) -> Result<Option<Rest
             state: TurnState::Interrupted,
             ended_at_ms: Some(now),
             error: Some(TurnError { code: TurnErrorCode::HostRestarted, by: None }),
+            steer: None,
             ..note.fact
         };
         batch.journal(id, (note.id, Operation::Update, fact));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use host::agent::claude::{ClaudeAgent, ClaudeOptions};
-use host::agent::{Agent, AgentEvent, Answer, DriveError, Driver, OpenError, OpenSpec, Opened, TurnOutcome};
+use host::agent::{Agent, AgentEvent, Answer, DriveError, Driver, OpenError, OpenSpec, Opened, Steered, TurnOutcome};
 use host::process::{Child, Environment, Line, Lines, OrphanReaper, SpawnSpec, adopt_orphans, fresh_tag, reap_marked};
 use protocol::host::AgentState;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus};
@@ -360,6 +360,35 @@ async fn a_command_that_left_the_group_is_reaped_with_its_agent_and_after_a_kill
         assert_eq!(running(&["sleep", sleep]), [] as [u32; 0], "{way}");
         assert!(!is_alive(mark.pid), "{way}");
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_in_mid_turn_goes_in_at_a_step_or_comes_next_or_is_given_back() {
+    let Some(world) = World::start().await else { return };
+    let mut talk = world.talk("steer", None).await;
+    let is_end = |event: &AgentEvent| matches!(event, AgentEvent::TurnEnded(_));
+    let taken = |event: &AgentEvent| matches!(event, AgentEvent::SteerTaken { key } if key == "folded");
+    // At the boundary of a tool call, which waits for its permission meanwhile.
+    let (request, _) = talk.asked("[[tool bash touch made]] [[say end]]").await;
+    assert_eq!(talk.driver.steer("folded", "[[say also]]", &[]).await, Ok(Steered::Later));
+    let mut events = talk.answer(&request, "allow").await;
+    if !events.iter().any(is_end) {
+        events.extend(talk.until(is_end).await);
+    }
+    assert!(events.iter().any(taken), "{events:?}");
+    assert_eq!(events.iter().filter(|event| is_end(event)).count(), 1);
+    // In mid-stream there is no boundary: one is given back, the other comes next by itself.
+    talk.driver.prompt("[[rate 50]] [[text 40]]").await.unwrap();
+    talk.until(|event| matches!(event, AgentEvent::Delta { .. })).await;
+    assert_eq!(talk.driver.steer("next", "[[say came next]]", &[]).await, Ok(Steered::Later));
+    assert_eq!(talk.driver.steer("back", "[[say never]]", &[]).await, Ok(Steered::Later));
+    assert_eq!(talk.driver.unsteer("back").await, Ok(()));
+    let events = talk.until(is_end).await;
+    assert!(events.iter().any(|event| matches!(event, AgentEvent::SteerDropped { key } if key == "back")));
+    assert_eq!(texts(&talk.until(is_end).await), ["came next"]);
+    assert!(matches!(talk.driver.unsteer("next").await, Err(DriveError::Refused { .. })), "it is too late");
+    talk.driver.close().await;
     world.end().await;
 }
 

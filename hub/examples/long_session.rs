@@ -59,6 +59,7 @@ impl Writer {
             agent: "demo".to_owned(),
             model: Some("demo".to_owned()),
             low_water: Some(Offset::ZERO),
+            steer: None,
             queued_at_ms: Wall.now(),
             started_at_ms: Some(Wall.now()),
             ended_at_ms: Some(Wall.now()),

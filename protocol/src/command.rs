@@ -82,6 +82,24 @@ pub enum CommandBody {
         /// The words.
         content: EditContent,
     },
+    /// Moves a prompt that waits to another place in the line. Fails with `turn_started` when one of the two does not wait any more.
+    MovePrompt {
+        /// Which session.
+        session: SessionId,
+        /// Which turn.
+        turn: TurnId,
+        /// The turn before which it is to run; null for the end of the line.
+        before: Option<TurnId>,
+    },
+    /// Hands a prompt that waits to the agent in the middle of the turn that runs; when none runs, it begins anyway. The agent takes it in
+    /// at its next step, or, when the turn ends before, begins with it next. Fails with `unsupported` when the agent takes nothing in
+    /// mid-turn, with `turn_started` when the prompt does not wait any more.
+    SteerPrompt {
+        /// Which session.
+        session: SessionId,
+        /// Which turn.
+        turn: TurnId,
+    },
     /// Changes what the next turns of a session use; null leaves a thing as it is.
     SetOptions {
         /// Which session.
@@ -182,6 +200,8 @@ impl CommandBody {
             Self::CancelTurn { .. } => CommandKind::CancelTurn,
             Self::AnswerApproval { .. } => CommandKind::AnswerApproval,
             Self::EditPrompt { .. } => CommandKind::EditPrompt,
+            Self::MovePrompt { .. } => CommandKind::MovePrompt,
+            Self::SteerPrompt { .. } => CommandKind::SteerPrompt,
             Self::SetOptions { .. } => CommandKind::SetOptions,
         }
     }
@@ -194,6 +214,8 @@ impl CommandBody {
             | Self::CancelTurn { session, .. }
             | Self::AnswerApproval { session, .. }
             | Self::EditPrompt { session, .. }
+            | Self::MovePrompt { session, .. }
+            | Self::SteerPrompt { session, .. }
             | Self::SetOptions { session, .. } => *session,
         }
     }
@@ -204,7 +226,11 @@ impl CommandBody {
             Self::StartSession { content, .. } => content.text.as_deref(),
             Self::SendPrompt { content, .. } => Some(&content.text),
             Self::EditPrompt { content, .. } => Some(&content.text),
-            Self::CancelTurn { .. } | Self::AnswerApproval { .. } | Self::SetOptions { .. } => None,
+            Self::CancelTurn { .. }
+            | Self::AnswerApproval { .. }
+            | Self::MovePrompt { .. }
+            | Self::SteerPrompt { .. }
+            | Self::SetOptions { .. } => None,
         }
     }
 
@@ -216,6 +242,8 @@ impl CommandBody {
             Self::CancelTurn { .. }
             | Self::AnswerApproval { .. }
             | Self::EditPrompt { .. }
+            | Self::MovePrompt { .. }
+            | Self::SteerPrompt { .. }
             | Self::SetOptions { .. } => &[],
         }
     }
@@ -259,7 +287,7 @@ impl CommandBody {
             }
             Self::SendPrompt { content, .. } => prompt(&content.text),
             Self::EditPrompt { content, .. } => prompt(&content.text),
-            Self::CancelTurn { .. } => Ok(()),
+            Self::CancelTurn { .. } | Self::MovePrompt { .. } | Self::SteerPrompt { .. } => Ok(()),
             Self::AnswerApproval { option, content, .. } => {
                 name("option", &Some(option.clone()))?;
                 let words = content.message.iter().chain(content.answers.values()).map(String::len).sum::<usize>();
@@ -288,6 +316,10 @@ pub enum CommandKind {
     AnswerApproval,
     /// Changes a prompt that waits.
     EditPrompt,
+    /// Moves a prompt that waits.
+    MovePrompt,
+    /// Hands a prompt that waits to the agent in mid-turn.
+    SteerPrompt,
     /// Changes model, mode or effort.
     SetOptions,
 }
@@ -296,9 +328,13 @@ impl CommandKind {
     /// The right that a device needs to send it.
     pub const fn right(self) -> Right {
         match self {
-            Self::StartSession | Self::SendPrompt | Self::CancelTurn | Self::EditPrompt | Self::SetOptions => {
-                Right::Prompt
-            }
+            Self::StartSession
+            | Self::SendPrompt
+            | Self::CancelTurn
+            | Self::EditPrompt
+            | Self::MovePrompt
+            | Self::SteerPrompt
+            | Self::SetOptions => Right::Prompt,
             Self::AnswerApproval => Right::Approve,
         }
     }

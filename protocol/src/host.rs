@@ -78,6 +78,22 @@ pub struct AgentEntry {
     /// Where it is, whether it is tested, and how it is logged in.
     #[serde(default)]
     pub health: AgentHealth,
+    /// What it can do beyond a prompt after the other.
+    #[serde(default)]
+    pub abilities: Vec<Ability>,
+}
+
+/// Something that not every agent can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Ability {
+    /// Takes a prompt in the middle of a turn.
+    Steer,
+    /// Goes on from where an earlier turn ended, in a session of its own.
+    Fork,
+    /// An ability that this program does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Whether an agent can be started.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::blob::Attachment;
-use crate::id::{CommandId, SessionId};
+use crate::id::{CommandId, SessionId, TurnId};
 use crate::item::Sender;
 use crate::offset::Offset;
 use crate::time::UnixMs;
@@ -41,8 +41,27 @@ pub struct Turn {
     pub usage: Option<Usage>,
     /// Why it failed or was interrupted.
     pub error: Option<TurnError>,
+    /// How far its prompt has got on its way into the turn that ran; null when it has no such way to go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steer: Option<Steer>,
     /// The words that go with it.
     pub content: TurnContent,
+}
+
+/// A prompt that goes into the turn that runs, instead of waiting for its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(tag = "state", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum Steer {
+    /// The agent has it and takes it in at its next step; it can still be taken back, and no longer be changed or moved.
+    Handed,
+    /// It was taken in: this turn is completed, and the prompt belongs to another one.
+    Taken {
+        /// The turn that took it in.
+        turn: TurnId,
+    },
+    /// A state that this program does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Where a turn stands: `queued → running ⇄ awaiting_approval → completed | failed | interrupted`.
@@ -77,7 +96,8 @@ impl TurnState {
     /// Whether a turn may go from this state to that one; staying is allowed, so that a fact may be written again.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
-            Self::Queued => !matches!(next, Self::AwaitingApproval | Self::Completed),
+            // One that was taken into the turn that ran is completed without having run by itself.
+            Self::Queued => !matches!(next, Self::AwaitingApproval),
             Self::Running | Self::AwaitingApproval => !matches!(next, Self::Queued),
             Self::Completed => matches!(next, Self::Completed),
             Self::Failed => matches!(next, Self::Failed),

@@ -36,6 +36,14 @@ describe("the lines of a transcript", () => {
     expect(entries(told).map((entry) => entry.id)).toEqual(["itm_1", "itm_2", "itm_4", "trn_1", "itm_3", "itm_5"]);
   });
 
+  it("show a prompt that was taken into the turn that ran where it was taken in, and no longer by itself", () => {
+    const told = transcript(turn("trn_1", 1, "running", "cmd_1"), item("itm_1", "trn_1", 2, "user"), turn("trn_2", 3, "queued", "cmd_2"), item("itm_2", "trn_2", 4, "user"), item("itm_3", "trn_1", 5, "agent"));
+    expect(entries(told).map((entry) => entry.id)).toEqual(["itm_1", "itm_3", "itm_2"]);
+    for (const each of [item("itm_2", "trn_1", 7, "user"), turn("trn_2", 6, "completed", "cmd_2"), item("itm_4", "trn_1", 8, "agent")]) told.journal(each);
+    expect(entries(told).map((entry) => entry.id)).toEqual(["itm_1", "itm_3", "itm_2", "itm_4"]);
+    expect(pending("ses_1", told, rows(command("cmd_2", "succeeded", "itm_2", "trn_2")), NOTHING)).toEqual([]);
+  });
+
   it("indent what a sub-agent says, and end even when parents go in a circle", () => {
     const told = transcript(item("itm_1", "trn_1", 1, "agent"), item("itm_2", "trn_1", 2, "agent", "itm_1"), item("itm_3", "trn_1", 3, "agent", "itm_4"), item("itm_4", "trn_1", 4, "agent", "itm_3"));
     expect(entries(told).map((entry) => (entry.kind === "item" ? entry.depth : -1))).toEqual([0, 1, 3, 3]);

@@ -673,6 +673,10 @@ export const wire = {
         "content": {
           "agents": [
             {
+              "abilities": [
+                "steer",
+                "fork"
+              ],
               "efforts": [
                 {
                   "description": null,
@@ -1146,6 +1150,27 @@ export const wire = {
           "text": "hello again"
         },
         "kind": "edit_prompt",
+        "session": "ses_019b76daa80073038303030303030303",
+        "turn": "trn_019b76daa80074048404040404040404"
+      },
+      "host": "dev_019b76daa80079098909090909090909",
+      "id": "cmd_019b76daa80075058505050505050505",
+      "ttlMs": null
+    },
+    "move a prompt that waits to the front": {
+      "body": {
+        "before": "trn_019b76daa80075058505050505050505",
+        "kind": "move_prompt",
+        "session": "ses_019b76daa80073038303030303030303",
+        "turn": "trn_019b76daa80074048404040404040404"
+      },
+      "host": "dev_019b76daa80079098909090909090909",
+      "id": "cmd_019b76daa80075058505050505050505",
+      "ttlMs": null
+    },
+    "hand a prompt over in mid-turn": {
+      "body": {
+        "kind": "steer_prompt",
         "session": "ses_019b76daa80073038303030303030303",
         "turn": "trn_019b76daa80074048404040404040404"
       },

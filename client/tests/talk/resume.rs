@@ -33,6 +33,7 @@ fn turn(ord: u64, state: TurnState, low_water: Offset) -> Turn {
         agent: "demo".to_owned(),
         model: None,
         low_water: Some(low_water),
+        steer: None,
         queued_at_ms: UnixMs(1),
         started_at_ms: None,
         ended_at_ms: None,

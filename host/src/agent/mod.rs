@@ -111,6 +111,32 @@ pub trait Driver: Send + fmt::Debug {
         self.prompt(text)
     }
 
+    /// Hands over a prompt in the middle of the turn that runs; `key` names it in what follows.
+    ///
+    /// When the turn ends before the agent has taken a prompt in ([`Steered::Later`]), the agent begins with it as its next turn,
+    /// by itself.
+    ///
+    /// # Errors
+    /// [`DriveError::Refused`] when the agent takes none now, or none at all: the prompt goes on waiting. Else as [`Driver::prompt`].
+    fn steer<'a>(
+        &'a mut self,
+        key: &'a str,
+        text: &'a str,
+        images: &'a [Image],
+    ) -> Later<'a, Result<Steered, DriveError>> {
+        let _ = (key, text, images);
+        Box::pin(std::future::ready(Err(DriveError::Refused { detail: "it takes no prompt in mid-turn".to_owned() })))
+    }
+
+    /// Takes back a prompt that was handed over in mid-turn and not taken in yet.
+    ///
+    /// # Errors
+    /// [`DriveError::Refused`] when it is too late.
+    fn unsteer<'a>(&'a mut self, key: &'a str) -> Later<'a, Result<(), DriveError>> {
+        let _ = key;
+        Box::pin(std::future::ready(Err(DriveError::Refused { detail: "it gives no prompt back".to_owned() })))
+    }
+
     /// Asks the agent to stop its turn. `TurnEnded` follows, unless the agent does not obey; then the session closes it.
     ///
     /// # Errors
@@ -142,6 +168,15 @@ pub trait Driver: Send + fmt::Debug {
     /// Ends the agent: asks, then insists (stdin closed, then SIGTERM after 2 s, then SIGKILL to everything it started).
     /// Returns when nothing of it is left.
     fn close(self: Box<Self>) -> Later<'static, ()>;
+}
+
+/// How an agent took a prompt in mid-turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steered {
+    /// It belongs to the running turn from now on.
+    Now,
+    /// It will at the agent's next step: [`AgentEvent::SteerTaken`] follows, or [`AgentEvent::SteerDropped`], or the turn's end.
+    Later,
 }
 
 /// An image that goes with a prompt.
@@ -189,6 +224,16 @@ pub enum AgentEvent {
     },
     /// The agent began a turn by itself, without a prompt.
     TurnStarted,
+    /// A prompt that was handed over in mid-turn belongs to the running turn from now on.
+    SteerTaken {
+        /// The key under which it was handed over.
+        key: String,
+    },
+    /// A prompt that was handed over in mid-turn was given up: the turn was interrupted, or it was taken back.
+    SteerDropped {
+        /// The key under which it was handed over.
+        key: String,
+    },
     /// An item began.
     ItemStarted {
         /// Its key.

@@ -138,6 +138,8 @@ impl Trace {
                 AgentEvent::Session { .. }
                 | AgentEvent::Options { .. }
                 | AgentEvent::TurnStarted
+                | AgentEvent::SteerTaken { .. }
+                | AgentEvent::SteerDropped { .. }
                 | AgentEvent::Notice { .. }
                 | AgentEvent::Exited { .. } => {}
             }

@@ -9,7 +9,7 @@ use protocol::port::{Report, StreamStep, Transition};
 
 use super::limit;
 use crate::agent::Answer;
-use crate::notes::Held;
+use crate::notes::{Held, TurnNote};
 
 /// What becomes of a session goes out in one report, or not at all.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ pub(crate) struct Accepts {
     pub(crate) turn: Option<TurnId>,
     /// The turn whose prompt it changes: should the lease be lost, then the prompt stays as it was.
     pub(crate) edits: Option<TurnId>,
+    /// Whether it moves prompts that wait: should the lease be lost, then they stay where they are.
+    pub(crate) moves: bool,
 }
 
 /// What may happen once a report is durable.
@@ -40,6 +42,10 @@ pub(crate) enum After {
     Done(Held),
     /// A prompt was changed: the turn that waits has these words now, and the command is done.
     Edited(Held, TurnId, String),
+    /// Prompts were moved: they wait in this order now, and the command is done.
+    Moved(Held, Vec<TurnNote>),
+    /// A prompt that waits may be handed over in mid-turn; the command that asked for it.
+    Steer(TurnId, Held),
     /// The agent may be started.
     Open,
     /// The prompt of a turn may be handed over.
@@ -53,7 +59,7 @@ pub(crate) enum After {
 impl Batch {
     /// A batch that accepts something.
     pub(crate) fn accepting(command: CommandId, turn: Option<TurnId>) -> Self {
-        Self { accepts: Some(Accepts { command, turn, edits: None }), ..Self::default() }
+        Self { accepts: Some(Accepts { command, turn, edits: None, moves: false }), ..Self::default() }
     }
 
     /// Adds a fact to the session's journal.

@@ -11,8 +11,8 @@ use protocol::turn::{TurnError, TurnErrorCode};
 
 use super::loaded::Loaded;
 use super::{Session, row};
-use crate::journal::batch::{Accepts, After, Batch};
-use crate::notes::{self, CommandNote, Held, NOTE_VERSION, TurnNote};
+use crate::journal::batch::{After, Batch};
+use crate::notes::{self, CommandNote, Held, NOTE_VERSION};
 
 impl Session {
     /// Takes a command.
@@ -42,7 +42,9 @@ impl Session {
             CommandBody::AnswerApproval { approval, option, content, .. } => {
                 self.answer(held, leased.sender, approval, option, content);
             }
-            CommandBody::EditPrompt { turn, content, .. } => self.edit(held, turn, content.text),
+            CommandBody::EditPrompt { .. } | CommandBody::MovePrompt { .. } | CommandBody::SteerPrompt { .. } => {
+                self.rearrange(held, leased);
+            }
             CommandBody::SetOptions { model, mode, effort, .. } => self.set_options(held, model, mode, effort),
         }
     }
@@ -71,6 +73,10 @@ impl Session {
                 }
                 self.interrupt(error);
             }
+            Some(turn) if self.is_told(turn) => {
+                self.hold(held, CommandKind::CancelTurn, None);
+                self.unsteer(held, by, turn);
+            }
             Some(turn) => {
                 self.cancel_queued(turn, error);
                 self.hold(held, CommandKind::CancelTurn, Some(After::Done(held)));
@@ -78,28 +84,6 @@ impl Session {
             // What has ended stays ended: a success without effect.
             None => self.hold(held, CommandKind::CancelTurn, Some(After::Done(held))),
         }
-    }
-
-    /// Changes a prompt that waits. Whether it still does is decided here and nowhere else: the same task begins turns, and none
-    /// begins while a change of its prompt is on its way to the disk. So the agent gets what the transcript shows.
-    fn edit(&mut self, held: Held, turn: TurnId, text: String) {
-        let Some(waiting) = self.queue.iter_mut().find(|waiting| waiting.accepted && waiting.note.id == turn) else {
-            return self.refuse(held, ErrorCode::TurnStarted, "the turn does not wait any more");
-        };
-        waiting.edits += 1;
-        let note = TurnNote { text: Some(text.clone()), ..waiting.note.clone() };
-        let mut batch = Batch::accepting(held.id, None);
-        batch.accepts = Some(Accepts { command: held.id, turn: None, edits: Some(turn) });
-        batch.report.commands.push(Transition::to(held.id, held.token, CommandState::Running));
-        batch.note(notes::command(self.id, held.id), Some(command_note(held, CommandKind::EditPrompt)));
-        batch.note(notes::turn(self.id, turn), Some(notes::encode(&note)));
-        if let Some(shown) = note.shown {
-            // The prompt took the place behind its turn.
-            let item = self.prompt_at(note.fact.ord + 1, turn, &note.fact, text.clone());
-            batch.journal(self.id, (shown, Operation::Update, item));
-        }
-        batch.after.push(After::Edited(held, turn, text));
-        self.outbox.push(batch);
     }
 
     fn set_options(&mut self, held: Held, model: Option<String>, mode: Option<String>, effort: Option<String>) {
@@ -144,6 +128,6 @@ impl Session {
     }
 }
 
-fn command_note(held: Held, kind: CommandKind) -> bytes::Bytes {
+pub(super) fn command_note(held: Held, kind: CommandKind) -> bytes::Bytes {
     notes::encode(&CommandNote { v: NOTE_VERSION, held, kind })
 }

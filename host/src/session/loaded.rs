@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use protocol::id::TurnId;
+use protocol::item::Sender;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::files::Files;
-use crate::agent::{AgentEvent, Answer, DriveError, Driver, Later, Opened};
+use crate::agent::{AgentEvent, Answer, DriveError, Driver, Later, Opened, Steered};
 use crate::notes::Held;
 
 /// The agent of a session.
@@ -41,6 +42,8 @@ impl fmt::Debug for Loaded {
 #[derive(Debug)]
 pub(crate) enum Order {
     Prompt { turn: TurnId, text: String, files: Files },
+    Steer { held: Held, turn: TurnId, text: String, files: Files },
+    Unsteer { held: Held, by: Sender, turn: TurnId },
     Interrupt,
     Answer { held: Held, request: String, answer: Answer },
     Options { held: Held, model: Option<String>, mode: Option<String>, effort: Option<String> },
@@ -59,7 +62,9 @@ pub(crate) struct Open {
     pub(crate) killed: Option<Instant>,
 }
 
-type Told = (Box<dyn Driver>, Result<(), DriveError>);
+/// How an order went; only a prompt in mid-turn is answered by more than yes.
+type Done = Result<Option<Steered>, DriveError>;
+type Told = (Box<dyn Driver>, Done);
 
 struct Call {
     /// What the call is about, kept here so that a call that is dropped is not forgotten.
@@ -72,7 +77,7 @@ struct Call {
 pub(crate) enum Stir {
     Opened(Result<Opened, super::opening::Unavailable>),
     Said(Option<AgentEvent>),
-    Told(Order, Result<(), DriveError>),
+    Told(Order, Done),
     Closed,
 }
 
@@ -151,18 +156,35 @@ impl Open {
                         Ok(ready) => driver.prompt_with(&ready.text, &ready.images).await,
                         Err(error) => Err(error),
                     };
-                    (driver, result)
+                    (driver, result.map(|()| None))
+                })
+            }
+            Order::Steer { turn, text, files, .. } => {
+                let (key, text, files) = (turn.to_string(), text.clone(), files.clone());
+                Box::pin(async move {
+                    let result = match files.prepare(text, driver.takes_images()).await {
+                        Ok(ready) => driver.steer(&key, &ready.text, &ready.images).await,
+                        Err(error) => Err(error),
+                    };
+                    (driver, result.map(Some))
+                })
+            }
+            Order::Unsteer { turn, .. } => {
+                let key = turn.to_string();
+                Box::pin(async move {
+                    let result = driver.unsteer(&key).await;
+                    (driver, result.map(|()| None))
                 })
             }
             Order::Interrupt => Box::pin(async move {
                 let result = driver.interrupt().await;
-                (driver, result)
+                (driver, result.map(|()| None))
             }),
             Order::Answer { request, answer, .. } => {
                 let (request, answer) = (request.clone(), answer.clone());
                 Box::pin(async move {
                     let result = driver.answer(&request, answer).await;
-                    (driver, result)
+                    (driver, result.map(|()| None))
                 })
             }
             Order::Options { model, mode, effort, .. } => {
@@ -172,7 +194,7 @@ impl Open {
                     if let (Ok(()), Some(effort)) = (&result, effort) {
                         result = driver.set_effort(&effort).await;
                     }
-                    (driver, result)
+                    (driver, result.map(|()| None))
                 })
             }
         };

@@ -6,9 +6,11 @@ mod commands;
 pub(crate) mod files;
 mod loaded;
 mod opening;
+mod queue;
 mod reports;
 mod row;
 mod speech;
+mod steering;
 mod turns;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -50,7 +52,7 @@ const DOING_EVERY: Duration = Duration::from_secs(1);
 
 /// A loaded session.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent things")]
+#[expect(clippy::struct_excessive_bools, reason = "independent things")]
 pub(crate) struct Session {
     context: Arc<Context>,
     id: SessionId,
@@ -66,6 +68,10 @@ pub(crate) struct Session {
     mailbox: mpsc::Receiver<Leased>,
     telling: watch::Receiver<Told>,
     queue: VecDeque<Waiting>,
+    /// Prompts that wait are being moved: none begins, and nothing else is done to them, until that is durable.
+    moving: bool,
+    /// Commands that come after that.
+    deferred: VecDeque<Leased>,
     current: Option<Running>,
     /// The turn that ended last, for what its agent still says of it.
     previous: Option<(TurnId, Live)>,
@@ -100,6 +106,14 @@ struct Waiting {
     accepted: bool,
     /// Changes of its prompt that are on their way to the disk: it does not begin meanwhile.
     edits: u32,
+    /// The agent was told it in mid-turn: if it does not take it in, it begins with it next.
+    told: bool,
+}
+
+impl Waiting {
+    fn new(note: TurnNote, accepted: bool) -> Self {
+        Self { note, accepted, edits: 0, told: false }
+    }
 }
 
 /// The turn that runs.
@@ -207,7 +221,9 @@ impl Session {
             tag: String::new(),
             mailbox,
             telling,
-            queue: queue.into_iter().map(|note| Waiting { note, accepted: true, edits: 0 }).collect(),
+            queue: queue.into_iter().map(|note| Waiting::new(note, true)).collect(),
+            moving: false,
+            deferred: VecDeque::new(),
             current: None,
             previous: None,
             approvals: BTreeMap::new(),
@@ -321,7 +337,7 @@ impl Session {
 
     fn leave(mut self, end: End) -> Ended {
         self.mailbox.close();
-        let mut left = Vec::new();
+        let mut left: Vec<Leased> = self.deferred.into_iter().collect();
         while let Ok(leased) = self.mailbox.try_recv() {
             left.push(leased);
         }

@@ -114,6 +114,8 @@ impl Session {
                     self.edited(turn, Some(text));
                     self.finish(held, Ok(()));
                 }
+                After::Moved(held, written) => self.moved(held, written),
+                After::Steer(turn, held) => self.hand_in(turn, held),
                 After::Done(held) => self.finish(held, Ok(())),
                 After::Open => self.open_agent(),
                 After::Prompt(turn) => self.hand_over(turn),
@@ -127,6 +129,7 @@ impl Session {
                 }
             }
         }
+        self.catch_up();
     }
 
     fn accepted(&mut self, turn: TurnId) {
@@ -184,6 +187,9 @@ impl Session {
         if let Some(turn) = accepts.edits {
             self.edited(turn, None);
         }
+        if accepts.moves {
+            self.moving = false;
+        }
         self.queue.retain(|waiting| Some(waiting.note.id) != accepts.turn);
         self.dirty.fact = true;
         if self.making == Some(accepts.command) {
@@ -199,5 +205,6 @@ impl Session {
             }
             (self.dirty, self.never) = (super::Dirty::default(), true);
         }
+        self.catch_up();
     }
 }

@@ -13,7 +13,7 @@ use super::loaded::{Loaded, Open, Order, Stir};
 use super::opening::Unavailable;
 use super::turns::Finish;
 use super::{GULP, KILL_GRACE, Session, row};
-use crate::agent::{AgentEvent, DriveError, OpenError, Opened, TurnEnd, TurnOutcome};
+use crate::agent::{AgentEvent, DriveError, OpenError, Opened, Steered, TurnEnd, TurnOutcome};
 use crate::journal::limit;
 use crate::journal::live::{Known, Live, LiveItem};
 use crate::notes::{self, Held, NOTE_VERSION, ProcessNote};
@@ -103,6 +103,16 @@ impl Session {
                 self.ask(request, item.as_deref(), kind, options, content);
             }
             AgentEvent::AskWithdrawn { request } => self.withdraw(&request),
+            AgentEvent::SteerTaken { key } => {
+                if let Ok(turn) = key.parse() {
+                    self.taken_in(turn);
+                }
+            }
+            AgentEvent::SteerDropped { key } => {
+                if let Ok(turn) = key.parse() {
+                    self.give_back(turn);
+                }
+            }
             AgentEvent::TurnEnded(end) => self.ended(end),
             AgentEvent::Exited { detail } => self.agent_gone(&detail),
         }
@@ -228,11 +238,19 @@ impl Session {
             TurnOutcome::Failed { code, detail } => Finish::failed(code, detail),
         };
         self.end_turn(Finish { usage, model, ..finish }, ApprovalState::Withdrawn);
+        self.begin_told();
     }
 
-    fn told(&mut self, order: Order, result: Result<(), DriveError>) {
+    fn told(&mut self, order: Order, result: Result<Option<Steered>, DriveError>) {
         match (order, result) {
-            (Order::Prompt { .. } | Order::Interrupt, Ok(())) => {}
+            (Order::Steer { held, turn, text, files }, result) => {
+                let how = result.map(|how| how.unwrap_or(Steered::Later));
+                self.handed_in(held, turn, (text, files), how);
+            }
+            (Order::Unsteer { held, by, turn }, result) => {
+                self.given_back(held, by, turn, &result.map(|_| ()));
+            }
+            (Order::Prompt { .. } | Order::Interrupt, Ok(_)) => {}
             (Order::Prompt { turn, .. }, Err(error)) => self.not_prompted(turn, &error),
             (Order::Interrupt, Err(error)) => {
                 tracing::info!(session = %self.id, %error, "the agent cannot be interrupted and is killed");
@@ -240,8 +258,10 @@ impl Session {
                     open.kill(Instant::now() + KILL_GRACE);
                 }
             }
-            (Order::Answer { held, .. }, result) => self.finish(held, result.map_err(|error| refusal(&error))),
-            (Order::Options { held, .. }, Ok(())) => self.finish(held, Ok(())),
+            (Order::Answer { held, .. }, result) => {
+                self.finish(held, result.map(|_| ()).map_err(|error| refusal(&error)));
+            }
+            (Order::Options { held, .. }, Ok(_)) => self.finish(held, Ok(())),
             (Order::Options { held, .. }, Err(DriveError::Reopen)) => {
                 self.reopen = true;
                 self.finish(held, Ok(()));
@@ -260,7 +280,7 @@ impl Session {
         }
     }
 
-    fn not_prompted(&mut self, turn: TurnId, error: &DriveError) {
+    pub(super) fn not_prompted(&mut self, turn: TurnId, error: &DriveError) {
         if self.current.as_ref().is_none_or(|running| running.note.id != turn) {
             return;
         }
@@ -285,6 +305,11 @@ impl Session {
             Order::Prompt { turn, .. } => {
                 self.not_prompted(*turn, &DriveError::Died { detail: "it is gone".to_owned() });
             }
+            Order::Steer { held, turn, .. } => {
+                self.give_back(*turn);
+                self.finish(*held, Ok(()));
+            }
+            Order::Unsteer { held, .. } => self.not_given_back(*held),
             Order::Interrupt => {}
             Order::Answer { held, .. } => self.gone_before(*held),
             Order::Options { held, .. } => self.finish(*held, Ok(())),
@@ -302,11 +327,15 @@ impl Session {
             let (driver, orders) = open.part();
             drop(driver);
             for order in orders {
-                if !matches!(order, Order::Prompt { .. }) {
-                    self.untold(&order);
+                match order {
+                    Order::Prompt { .. } => {}
+                    // It may have got it.
+                    Order::Steer { held, .. } => self.finish(held, Ok(())),
+                    order => self.untold(&order),
                 }
             }
         }
+        self.lose_told(detail);
         self.end_turn(Finish::failed(TurnErrorCode::AgentDied, detail), ApprovalState::Stale);
         self.unload();
     }

@@ -59,6 +59,7 @@ impl Session {
             ended_at_ms: None,
             usage: None,
             error: None,
+            steer: None,
             content: TurnContent::default(),
         }
     }
@@ -86,6 +87,7 @@ impl Session {
             text: Some(text),
             shown: Some(shown),
             unsettled: Vec::new(),
+            handed: false,
         };
         let mut batch = Batch::accepting(held.id, Some(id));
         batch.report.files = files;
@@ -106,7 +108,7 @@ impl Session {
         batch.note(notes::session(self.id), Some(notes::encode(&self.row)));
         batch.after.push(After::Accepted(id));
         self.outbox.push(batch);
-        self.queue.push_back(Waiting { note, accepted: false, edits: 0 });
+        self.queue.push_back(Waiting::new(note, false));
     }
 
     /// A prompt as the transcript shows it, at the next place.
@@ -145,10 +147,10 @@ impl Session {
 
     /// Brings the head of the queue nearer to its agent: a slot, then an agent, then the turn.
     pub(super) fn begin_next(&mut self) {
-        if self.stopping || self.never || self.current.is_some() {
+        if self.stopping || self.never || self.moving || self.current.is_some() {
             return;
         }
-        if self.queue.front().is_none_or(|waiting| !waiting.accepted || waiting.edits > 0) {
+        if self.queue.front().is_none_or(|waiting| !waiting.is_free() || waiting.edits > 0) {
             self.slot = Slot::No;
             return;
         }
@@ -158,7 +160,7 @@ impl Session {
                 self.slot = Slot::Waiting(Box::pin(async move { slots.acquire_owned().await.ok() }));
             }
             (Slot::Held { .. }, Loaded::No) => self.announce(),
-            (Slot::Held { .. }, Loaded::Open(open)) if open.killed.is_none() => self.begin(),
+            (Slot::Held { .. }, Loaded::Open(open)) if open.killed.is_none() => self.begin(0, false),
             (Slot::Waiting(_) | Slot::Held { .. }, _) => {}
         }
     }
@@ -174,12 +176,22 @@ impl Session {
         batch.after.push(After::Open);
     }
 
-    /// Begins the turn at the head of the queue. The agent gets the prompt only once this is durable, so that no prompt is ever
-    /// handed over twice.
-    fn begin(&mut self) {
-        let Some(Waiting { mut note, .. }) = self.queue.pop_front() else { return };
-        let prompt = note.text.take();
+    /// Begins a turn that the agent has already: it cannot be held back, and takes a place if there is one.
+    pub(super) fn begin_untold(&mut self, place: usize) {
+        self.slot = Slot::Held { _permit: self.context.slots.clone().try_acquire_owned().ok() };
+        self.begin(place, true);
+    }
+
+    /// Begins a turn of the queue. The agent gets the prompt only once this is durable, so that no prompt is ever handed over twice;
+    /// one that it `has` it does not get again.
+    fn begin(&mut self, place: usize, has: bool) {
+        let Some(Waiting { mut note, .. }) = self.queue.remove(place) else { return };
+        let mut prompt = note.text.take();
         self.replace_prompt(&mut note, prompt.as_deref());
+        (note.handed, note.fact.steer) = (false, None);
+        if has {
+            prompt = None;
+        }
         note.fact.state = TurnState::Running;
         note.fact.started_at_ms = Some(self.context.now());
         note.fact.low_water = Some(Offset::ZERO);
@@ -189,6 +201,9 @@ impl Session {
             self.outbox.command(step);
         }
         self.run_turn(note, prompt, Operation::Update);
+        if let Some(running) = self.current.as_mut().filter(|_| has) {
+            running.prompted = true;
+        }
     }
 
     /// Writes down a turn that the agent began by itself.
@@ -197,8 +212,16 @@ impl Session {
         self.slot = Slot::Held { _permit: self.context.slots.clone().try_acquire_owned().ok() };
         let id = TurnId::from_uuid(self.context.clock.fresh());
         let fact = self.turn(TurnState::Running, Origin::Agent, None);
-        let note =
-            TurnNote { v: NOTE_VERSION, id, fact, command: None, text: None, shown: None, unsettled: Vec::new() };
+        let note = TurnNote {
+            v: NOTE_VERSION,
+            id,
+            fact,
+            command: None,
+            text: None,
+            shown: None,
+            unsettled: Vec::new(),
+            handed: false,
+        };
         self.run_turn(note, None, Operation::Insert);
         if let Some(running) = &mut self.current {
             running.prompted = true;
@@ -319,6 +342,15 @@ impl Session {
         self.slot = Slot::No;
     }
 
+    /// A turn that waits fails.
+    pub(super) fn fail_queued(&mut self, turn: TurnId, code: TurnErrorCode, detail: &str) {
+        let Some(place) = self.queue.iter().position(|waiting| waiting.note.id == turn) else { return };
+        let Some(Waiting { note, .. }) = self.queue.remove(place) else { return };
+        let error = TurnError { code, by: None };
+        let command = Some(ErrorCode::AgentDied);
+        self.end_queued(note, TurnState::Failed, error, Some(detail.to_owned()), CommandState::Failed, command);
+    }
+
     fn end_queued(
         &mut self,
         note: TurnNote,
@@ -341,6 +373,7 @@ impl Session {
             state,
             error: Some(error),
             ended_at_ms,
+            steer: None,
             content: TurnContent { detail, ..note.fact.content },
             ..note.fact
         };

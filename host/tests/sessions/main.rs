@@ -11,5 +11,6 @@ mod port;
 mod projects;
 mod puppet;
 mod speech;
+mod steering;
 mod turns;
 mod world;

@@ -1,5 +1,6 @@
 //! An agent that does what its prompt says. It lives in this process; real ones are tested elsewhere.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use host::agent::*;
 use protocol::agent_health::AgentHealth;
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption, OptionKind};
-use protocol::host::{AgentEntry, AgentState, Choice, Effort};
+use protocol::host::{Ability, AgentEntry, AgentState, Choice, Effort};
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, Role, ToolCall};
 use protocol::turn::TurnErrorCode;
 use tokio::sync::{Notify, mpsc};
@@ -30,6 +31,8 @@ pub(crate) struct Stage {
     pub(crate) blind: AtomicBool,
     /// The images that it got.
     pub(crate) images: Mutex<Vec<Image>>,
+    /// The prompts that it was handed in mid-turn.
+    pub(crate) steered: Mutex<Vec<String>>,
     pub(crate) probes: AtomicUsize,
     /// What the processes of the last probe would be tagged below.
     pub(crate) probe_tag: Mutex<String>,
@@ -48,6 +51,8 @@ struct Strings {
     interrupted: Arc<Notify>,
     answers: mpsc::Sender<Answer>,
     answered: Arc<tokio::sync::Mutex<mpsc::Receiver<Answer>>>,
+    /// What it was handed in mid-turn and has not taken in: each key with its words.
+    steers: Arc<Mutex<VecDeque<(String, String)>>>,
     stubborn: bool,
 }
 
@@ -101,6 +106,7 @@ impl Agent for Puppet {
                 modes: vec![choice("default"), choice("bypassPermissions"), choice("unopenable")],
                 efforts: vec![effort("low", &[]), effort("high", &["big"])],
                 health: AgentHealth::default(),
+                abilities: vec![Ability::Steer],
             }
         })
     }
@@ -125,6 +131,7 @@ impl Agent for Puppet {
                 interrupted: Arc::default(),
                 answers,
                 answered: Arc::new(tokio::sync::Mutex::new(answered)),
+                steers: Arc::default(),
                 stubborn: false,
             };
             let process = Some(ProcessMark { pid: 7, started: 7, tag: spec.tag });
@@ -149,17 +156,64 @@ impl Driver for Strings {
         let turn = Turn::new(self.stage.clone());
         let act = act(turn, self.events.clone(), text.to_owned(), self.answered.clone());
         let (interrupted, events, stubborn) = (self.interrupted.clone(), self.events.clone(), self.stubborn);
+        let (steers, stage, answered) = (self.steers.clone(), self.stage.clone(), self.answered.clone());
         let act = tokio::spawn(async move {
             tokio::select! {
                 () = act => {}
                 () = interrupted.notified(), if !stubborn => {
+                    let dropped = std::mem::take(&mut *steers.lock().unwrap());
+                    for (key, _) in dropped {
+                        let _ = events.send(AgentEvent::SteerDropped { key }).await;
+                    }
                     let end = TurnEnd { how: TurnOutcome::Interrupted, usage: None, model: None };
                     let _ = events.send(AgentEvent::TurnEnded(end)).await;
                 }
             }
+            // What was not taken in comes next, by itself.
+            loop {
+                let Some((_, text)) = steers.lock().unwrap().pop_front() else { break };
+                stage.prompts.lock().unwrap().push(text.clone());
+                self::act(Turn::new(stage.clone()), events.clone(), text, answered.clone()).await;
+            }
         });
         self.act = Some(act.abort_handle());
         Box::pin(async { Ok(()) })
+    }
+
+    /// `refused`: does not take it. `now`: it is part of the turn. `step`: it is, a little later. Anything else: when the turn has ended.
+    fn steer<'a>(&'a mut self, key: &'a str, text: &'a str, _: &'a [Image]) -> Later<'a, Result<Steered, DriveError>> {
+        Box::pin(async move {
+            self.stage.steered.lock().unwrap().push(text.to_owned());
+            match text.split_whitespace().next() {
+                Some("refused") => return Err(DriveError::Refused { detail: "not now".into() }),
+                Some("now") => return Ok(Steered::Now),
+                _ => self.steers.lock().unwrap().push_back((key.to_owned(), text.to_owned())),
+            }
+            if text.starts_with("step") {
+                let (steers, events, key) = (self.steers.clone(), self.events.clone(), key.to_owned());
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    let before = steers.lock().unwrap().len();
+                    steers.lock().unwrap().retain(|(known, _)| *known != key);
+                    if steers.lock().unwrap().len() < before {
+                        let _ = events.send(AgentEvent::SteerTaken { key }).await;
+                    }
+                });
+            }
+            Ok(Steered::Later)
+        })
+    }
+
+    fn unsteer<'a>(&'a mut self, key: &'a str) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move {
+            let before = self.steers.lock().unwrap().len();
+            self.steers.lock().unwrap().retain(|(known, _)| known != key);
+            if self.steers.lock().unwrap().len() == before {
+                return Err(DriveError::Refused { detail: "too late".into() });
+            }
+            let _ = self.events.send(AgentEvent::SteerDropped { key: key.to_owned() }).await;
+            Ok(())
+        })
     }
 
     fn interrupt(&mut self) -> Later<'_, Result<(), DriveError>> {

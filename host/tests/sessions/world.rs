@@ -157,6 +157,14 @@ impl World {
         self.command(CommandBody::EditPrompt { session, turn, content: EditContent { text: text.into() } })
     }
 
+    pub(crate) fn move_before(&self, session: SessionId, turn: TurnId, before: Option<TurnId>) -> CommandId {
+        self.command(CommandBody::MovePrompt { session, turn, before })
+    }
+
+    pub(crate) fn steer(&self, session: SessionId, turn: TurnId) -> CommandId {
+        self.command(CommandBody::SteerPrompt { session, turn })
+    }
+
     pub(crate) fn answer(&self, session: SessionId, approval: ApprovalId, option: &str) -> CommandId {
         let content = AnswerContent::default();
         self.command(CommandBody::AnswerApproval { session, approval, option: option.into(), content })

@@ -178,6 +178,8 @@ const fn kind_word(kind: CommandKind) -> &'static str {
         CommandKind::CancelTurn => "cancel_turn",
         CommandKind::AnswerApproval => "answer_approval",
         CommandKind::EditPrompt => "edit_prompt",
+        CommandKind::MovePrompt => "move_prompt",
+        CommandKind::SteerPrompt => "steer_prompt",
         CommandKind::SetOptions => "set_options",
     }
 }
@@ -193,6 +195,9 @@ fn words(body: &CommandBody) -> usize {
         CommandBody::AnswerApproval { content, .. } => {
             content.message.as_deref().map_or(0, str::len) + content.answers.values().map(String::len).sum::<usize>()
         }
-        CommandBody::CancelTurn { .. } | CommandBody::SetOptions { .. } => 0,
+        CommandBody::CancelTurn { .. }
+        | CommandBody::MovePrompt { .. }
+        | CommandBody::SteerPrompt { .. }
+        | CommandBody::SetOptions { .. } => 0,
     }
 }

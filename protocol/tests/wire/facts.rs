@@ -9,7 +9,9 @@ use protocol::command::{Command, CommandContent, CommandError, CommandKind, Comm
 use protocol::device::{Device, DeviceContent, DeviceKind, Right};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation, SessionFact};
-use protocol::host::{AgentEntry, AgentState, Choice, Effort, Host, HostContent, Presence, Project, ProjectContent};
+use protocol::host::{
+    Ability, AgentEntry, AgentState, Choice, Effort, Host, HostContent, Presence, Project, ProjectContent,
+};
 use protocol::id::{AccountId, ApprovalId, CommandId, DeviceId, ItemId, ProjectId, SessionId, TurnId};
 use protocol::item::{
     Delta, DeltaContent, DeltaPart, Diff, Item, ItemContent, ItemStatus, Location, NoticeLevel, PlanEntry, PlanStatus,
@@ -63,6 +65,7 @@ fn turn(state: TurnState) -> Turn {
         ended_at_ms: state.is_final().then(|| at(900)),
         usage: None,
         error: None,
+        steer: None,
         content: TurnContent::default(),
     }
 }
@@ -272,6 +275,7 @@ fn host() -> Host {
             tested: Some(TestedVersions::of(Some("2.1.0"), "2.1.197", "2.1.329")),
             login: Some(Login { kind: LoginKind::Subscription, plan: Some("max".to_owned()) }),
         },
+        abilities: vec![Ability::Steer, Ability::Fork],
     };
     Host {
         v: 1,

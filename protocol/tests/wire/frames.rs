@@ -80,6 +80,18 @@ pub(super) fn commands() -> Vec<Sample> {
                 content: EditContent { text: "hello again".to_owned() },
             }),
         ),
+        sample(
+            "move a prompt that waits to the front",
+            &request(CommandBody::MovePrompt {
+                session: session(),
+                turn: TurnId::from_uuid(id(4)),
+                before: Some(TurnId::from_uuid(id(5))),
+            }),
+        ),
+        sample(
+            "hand a prompt over in mid-turn",
+            &request(CommandBody::SteerPrompt { session: session(), turn: TurnId::from_uuid(id(4)) }),
+        ),
         sample("stop what runs", &request(CommandBody::CancelTurn { session: session(), turn: None })),
         sample(
             "stop one turn",

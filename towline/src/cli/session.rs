@@ -27,6 +27,9 @@ pub(crate) struct Send {
     /// How hard the agent of a new session thinks [default: the agent's own]
     #[arg(long)]
     pub(crate) effort: Option<String>,
+    /// Hand it to the agent in the middle of the turn that runs, where the agent can; else it waits for its turn
+    #[arg(long, requires = "session")]
+    pub(crate) steer: bool,
     /// Show the answer as it comes, and end with it
     #[arg(long)]
     pub(crate) follow: bool,

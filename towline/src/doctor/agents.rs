@@ -116,6 +116,7 @@ mod tests {
                 modes: Vec::new(),
                 efforts: Vec::new(),
                 health: AgentHealth::default(),
+                abilities: Vec::new(),
             };
             let found = finding(&entry);
             assert_eq!((found.level, found.next.is_some()), (level, state != AgentState::Ready));

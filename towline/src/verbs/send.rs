@@ -12,7 +12,7 @@ use protocol::host::AgentState;
 use protocol::id::{CommandId, DeviceId, ProjectId, SessionId, TurnId};
 use protocol::limits::MAX_PROMPT_BYTES;
 use protocol::time::Clock;
-use protocol::turn::{Origin, Turn, TurnErrorCode, TurnState};
+use protocol::turn::{Origin, Steer, Turn, TurnErrorCode, TurnState};
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
@@ -69,6 +69,9 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
     };
     let session = body.session();
     let ack = node.send(host, body).await?;
+    if wish.steer {
+        steer(node, host, session, ack.command).await?;
+    }
     let sent = Sent { session, command: ack.command, state: ack.state };
     if out.json {
         out.json(&sent)?;
@@ -79,6 +82,30 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
         output::note(format!("See the answer: towline tail {session}"));
     }
     if wish.follow { follow(node, &ack, session, out).await } else { Ok(()) }
+}
+
+/// Hands a prompt over in mid-turn, once the host has written it down. That the agent takes none then is said, and no failure: the prompt
+/// waits.
+async fn steer(node: &Node, host: DeviceId, session: SessionId, prompt: CommandId) -> Result<(), CommandError> {
+    let turn = loop {
+        let ack = node.api.command(prompt).await?;
+        if ack.state.is_final() {
+            // It began already, or never will; the verdict comes with the rest.
+            return Ok(());
+        }
+        match ack.turn {
+            Some(turn) => break turn,
+            None => tokio::time::sleep(LOOK).await,
+        }
+    };
+    let ack = node.send(host, CommandBody::SteerPrompt { session, turn }).await?;
+    let ended = node.ended(ack.command).await?;
+    if ended.error == Some(ErrorCode::Unsupported) {
+        output::note("The agent takes nothing in mid-turn; the prompt waits for its turn.");
+    } else if ended.error != Some(ErrorCode::TurnStarted) {
+        succeeded(&ended)?;
+    }
+    Ok(())
 }
 
 async fn read_prompt() -> Result<String, CommandError> {
@@ -214,7 +241,11 @@ async fn open(
 
 fn find(transcript: &Transcript, command: CommandId) -> Option<(TurnId, &Turn)> {
     let ours = |turn: &Turn| turn.origin == Origin::Prompt { command };
-    transcript.turns().into_iter().find(|(_, turn)| ours(turn))
+    let turns = transcript.turns();
+    let (id, turn) = turns.iter().copied().find(|(_, turn)| ours(turn))?;
+    // One that was taken into another turn is answered there.
+    let Some(Steer::Taken { turn: into }) = turn.steer else { return Some((id, turn)) };
+    turns.into_iter().find(|(id, _)| *id == into)
 }
 
 /// Why a turn ended early, in words, and what to do next.

@@ -474,6 +474,10 @@ usage: Usage | null,
  */
 error: TurnError | null, 
 /**
+ * How far its prompt has got on its way into the turn that ran; null when it has no such way to go.
+ */
+steer?: Steer | null, 
+/**
  * The words that go with it.
  */
 content: TurnContent, };
@@ -491,6 +495,15 @@ export type Origin = { "type": "prompt",
  * The command that carried the prompt.
  */
 command: CommandId, } | { "type": "agent" } | { "type": "resume" };
+
+/**
+ * A prompt that goes into the turn that runs, instead of waiting for its end.
+ */
+export type Steer = { "state": "handed" } | { "state": "taken", 
+/**
+ * The turn that took it in.
+ */
+turn: TurnId, } | { "state": "unknown" };
 
 /**
  * What a turn used.
@@ -996,7 +1009,11 @@ efforts: Array<Effort>,
 /**
  * Where it is, whether it is tested, and how it is logged in.
  */
-health: AgentHealth, };
+health: AgentHealth, 
+/**
+ * What it can do beyond a prompt after the other.
+ */
+abilities: Array<Ability>, };
 
 /**
  * Whether an agent can be started.
@@ -1040,6 +1057,11 @@ description: string | null,
  * The models that take it, by id; empty when every model does.
  */
 models: Array<string>, };
+
+/**
+ * Something that not every agent can do.
+ */
+export type Ability = "steer" | "fork" | "unknown";
 
 /**
  * The value of a `project` fact.
@@ -1235,7 +1257,27 @@ turn: TurnId,
 /**
  * The words.
  */
-content: EditContent, } | { "kind": "set_options", 
+content: EditContent, } | { "kind": "move_prompt", 
+/**
+ * Which session.
+ */
+session: SessionId, 
+/**
+ * Which turn.
+ */
+turn: TurnId, 
+/**
+ * The turn before which it is to run; null for the end of the line.
+ */
+before: TurnId | null, } | { "kind": "steer_prompt", 
+/**
+ * Which session.
+ */
+session: SessionId, 
+/**
+ * Which turn.
+ */
+turn: TurnId, } | { "kind": "set_options", 
 /**
  * Which session.
  */
@@ -1308,7 +1350,7 @@ answers: { [key in string]: string }, };
 /**
  * The kind of a command.
  */
-export type CommandKind = "start_session" | "send_prompt" | "cancel_turn" | "answer_approval" | "edit_prompt" | "set_options";
+export type CommandKind = "start_session" | "send_prompt" | "cancel_turn" | "answer_approval" | "edit_prompt" | "move_prompt" | "steer_prompt" | "set_options";
 
 /**
  * The value of a `command` fact.

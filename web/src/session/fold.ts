@@ -100,6 +100,13 @@ export class Transcript {
   }
 
   #settle(id: string, item: Item): void {
+    // A prompt that was taken into the turn that ran has left its own.
+    const before = this.#settled.get(id)?.turn;
+    if (before !== undefined && before !== item.turn) {
+      const left = this.#part(before);
+      left.stamp += 1;
+      left.items.delete(id);
+    }
     this.#settled.set(id, item);
     this.#note(id, item);
   }

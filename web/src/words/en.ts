@@ -293,6 +293,10 @@ export const en = {
     editLabel: "Your message",
     save: "Save",
     changing: "your change is on its way",
+    steer: "Send now",
+    steerHelp: "Into the turn that runs, at the agent's next step",
+    handed: "goes in at the agent's next step",
+    moveUp: "Move up",
     mayHaveArrived: "it may have arrived; that shows when the connection is back",
   },
 

@@ -221,6 +221,7 @@ impl AcpAgent {
             modes: Vec::new(),
             efforts: Vec::new(),
             health,
+            abilities: Vec::new(),
         }
     }
 

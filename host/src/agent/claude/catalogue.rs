@@ -1,7 +1,7 @@
 //! What a Claude Code installation offers, from what it says of itself.
 
 use protocol::agent_health::AgentHealth;
-use protocol::host::{AgentEntry, AgentState, Choice, Effort};
+use protocol::host::{Ability, AgentEntry, AgentState, Choice, Effort};
 use serde_json::Value;
 
 use super::health;
@@ -30,6 +30,7 @@ pub(super) fn entry(id: &str, state: AgentState, hint: Option<String>) -> AgentE
         modes: Vec::new(),
         efforts: Vec::new(),
         health: AgentHealth::default(),
+        abilities: Vec::new(),
     }
 }
 
@@ -42,6 +43,8 @@ pub(super) fn fill(entry: &mut AgentEntry, initialized: &Value) {
     entry.health.login = health::login(initialized);
     // Its own default is what a session has that names no model: one entry for it is enough.
     entry.models = list(initialized, "models").iter().map(model).filter(|model| model.id != "default").collect();
+    // Versions that name no capabilities (2.1.197) do not tell what becomes of a prompt in mid-turn.
+    entry.abilities = if initialized.get("capabilities").is_some() { vec![Ability::Steer] } else { Vec::new() };
     entry.efforts = efforts(list(initialized, "models"));
     if is_logged_in(initialized) {
         entry.state = AgentState::Ready;

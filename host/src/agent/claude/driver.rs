@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::mapper::ClaudeMapper;
 use crate::agent::link::Link;
 use crate::agent::words::text;
-use crate::agent::{Answer, DriveError, Driver, Image, Later};
+use crate::agent::{Answer, DriveError, Driver, Image, Later, Steered};
 
 /// Longest that a change of model, mode or effort may take.
 const CHANGE: Duration = Duration::from_secs(10);
@@ -52,6 +52,35 @@ impl Driver for ClaudeDriver {
             let uuid = uuid(&self.tag, self.prompts);
             self.link.with(|mapper| mapper.prompted(&uuid));
             self.link.write(prompt_line(text, images, &uuid)).await
+        })
+    }
+
+    fn steer<'a>(
+        &'a mut self,
+        key: &'a str,
+        text: &'a str,
+        images: &'a [Image],
+    ) -> Later<'a, Result<Steered, DriveError>> {
+        Box::pin(async move {
+            if !self.link.with(|mapper| mapper.tells_of_prompts) {
+                // What it folds in without a word would be shown as a turn of its own for ever.
+                let detail = "this version of Claude Code does not say what becomes of such a prompt".to_owned();
+                return Err(DriveError::Refused { detail });
+            }
+            self.prompts += 1;
+            let uuid = uuid(&self.tag, self.prompts);
+            self.link.with(|mapper| mapper.steered(&uuid, key));
+            self.link.write(prompt_line(text, images, &uuid)).await?;
+            Ok(Steered::Later)
+        })
+    }
+
+    fn unsteer<'a>(&'a mut self, key: &'a str) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move {
+            let late = || DriveError::Refused { detail: "Claude Code has taken it in already".to_owned() };
+            let uuid = self.link.with(|mapper| mapper.steered_as(key)).ok_or_else(late)?;
+            let answer = self.ask(&json!({ "subtype": "cancel_async_message", "message_uuid": uuid })).await?;
+            if answer.get("cancelled") == Some(&Value::Bool(true)) { Ok(()) } else { Err(late()) }
         })
     }
 

@@ -42,6 +42,10 @@ pub(super) struct ClaudeMapper {
     pub(super) turn: Turn,
     /// Prompts that were sent while another turn ran.
     pub(super) queued: VecDeque<String>,
+    /// Those of them that were handed over in mid-turn, with the key that the session knows each by.
+    steers: BTreeMap<String, String>,
+    /// Whether the CLI tells what becomes of each prompt (2.1.329 does, 2.1.197 does not).
+    pub(super) tells_of_prompts: bool,
     pub(super) interrupting: bool,
     /// Why the turn fails, as far as it is known before its end.
     pub(super) failure: Option<TurnErrorCode>,
@@ -76,6 +80,28 @@ impl ClaudeMapper {
             self.turn = Turn::Prompt { uuid: uuid.to_owned(), begun: false };
         } else {
             self.queued.push_back(uuid.to_owned());
+        }
+    }
+
+    /// A prompt goes out in mid-turn.
+    pub(super) fn steered(&mut self, uuid: &str, key: &str) {
+        self.prompted(uuid);
+        self.steers.insert(uuid.to_owned(), key.to_owned());
+    }
+
+    /// The id of a prompt that was handed over in mid-turn and still waits.
+    pub(super) fn steered_as(&self, key: &str) -> Option<String> {
+        let waits = |uuid: &&String| self.queued.contains(*uuid);
+        self.steers.iter().filter(|(_, known)| *known == key).map(|(uuid, _)| uuid).find(waits).cloned()
+    }
+
+    /// What waits will never run: its session may hand it over anew.
+    pub(super) fn drop_steers(&mut self, out: &mut Vec<Step>) {
+        for uuid in std::mem::take(&mut self.queued) {
+            match self.steers.remove(&uuid) {
+                Some(key) => out.push(Step::Event(AgentEvent::SteerDropped { key })),
+                None => self.queued.push_back(uuid),
+            }
         }
     }
 
@@ -182,6 +208,7 @@ impl ClaudeMapper {
     }
 
     fn init(&mut self, message: &Value, out: &mut Vec<Step>) {
+        self.tells_of_prompts = list(message, "capabilities").iter().any(|known| known == "msg_lifecycle_v1");
         self.wake(out);
         if let Some(session) = maybe(message, "session_id")
             && self.session.as_ref() != Some(&session)
@@ -296,8 +323,16 @@ impl ClaudeMapper {
                 "completed" | "cancelled" => self.end_without_result(state == "cancelled", out),
                 _ => {}
             }
-        } else if state == "cancelled" {
-            self.queued.retain(|queued| queued != uuid);
+        } else if let Some(place) = self.queued.iter().position(|queued| queued == uuid)
+            && matches!(state, "started" | "cancelled")
+        {
+            // `started` while another turn runs: it was folded into that one at a tool boundary, and has no result of its own.
+            self.queued.remove(place);
+            if let Some(key) = self.steers.remove(uuid) {
+                let taken = state == "started";
+                let event = if taken { AgentEvent::SteerTaken { key } } else { AgentEvent::SteerDropped { key } };
+                out.push(Step::Event(event));
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::mapper::ClaudeMapper;
+use super::mapper::{ClaudeMapper, Turn};
 use crate::agent::link::Mapper as _;
 use crate::agent::tests::{Trace, messages, names};
 use crate::agent::words::text;
@@ -17,7 +17,7 @@ fn replay(name: &str) -> Trace {
     for (direction, message) in messages(name) {
         match direction {
             '<' => trace.take(mapper.line(&message.to_string())),
-            '>' => sent(&mut mapper, &message, &mut prompts),
+            '>' => sent(&mut mapper, &message, &mut prompts, name.ends_with("-steer")),
             _ => {}
         }
     }
@@ -28,12 +28,16 @@ fn replay(name: &str) -> Trace {
 }
 
 /// What the recording's host wrote, told to the mapper as the driver would.
-fn sent(mapper: &mut ClaudeMapper, message: &Value, prompts: &mut u32) {
+fn sent(mapper: &mut ClaudeMapper, message: &Value, prompts: &mut u32, steers: bool) {
     match text(message, "type") {
         "user" => {
             *prompts += 1;
             let uuid = message["uuid"].as_str().map_or_else(|| format!("prompt-{prompts}"), str::to_owned);
-            mapper.prompted(&uuid);
+            if steers && mapper.turn != Turn::Idle {
+                mapper.steered(&uuid, &format!("key of {}", &uuid[..4]));
+            } else {
+                mapper.prompted(&uuid);
+            }
         }
         "control_request" if text(&message["request"], "subtype") == "interrupt" => {
             mapper.interrupt();
@@ -81,6 +85,54 @@ fn notices(trace: &Trace) -> Vec<&str> {
         .iter()
         .filter_map(|event| if let AgentEvent::Notice { code, .. } = event { Some(code.as_str()) } else { None })
         .collect()
+}
+
+#[test]
+fn a_prompt_in_mid_turn_is_taken_in_comes_next_or_is_dropped_and_each_is_told() {
+    let trace = replay("claude-04g-steer");
+    let told: Vec<String> = trace
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            AgentEvent::SteerTaken { key } => Some(format!("taken: {key}")),
+            AgentEvent::SteerDropped { key } => Some(format!("dropped: {key}")),
+            AgentEvent::TurnEnded(end) => Some(format!("{:?}", end.how)),
+            _ => None,
+        })
+        .collect();
+    let expected = [
+        "taken: key of 2222",
+        "Completed",
+        "dropped: key of 5555",
+        "Completed",
+        // 4444 was not taken in: the CLI went on with it.
+        "Completed",
+        "dropped: key of 7777",
+        "Interrupted",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn the_cost_of_a_turn_is_its_own_although_the_cli_counts_on() {
+    let costs: Vec<u64> = replay("claude-04g-steer")
+        .events
+        .iter()
+        .filter_map(|event| if let AgentEvent::TurnEnded(end) = event { end.usage?.cost_micro_usd } else { None })
+        .collect();
+    assert!(costs.len() >= 3 && costs[1] < costs[0] && costs[2] < costs[0], "{costs:?}");
+    // A process that resumes a session begins with what that session has cost (2.1.329).
+    let mut mapper = ClaudeMapper::new("/home/dev/project", false);
+    mapper.prompted("prompt");
+    let resumed = serde_json::json!({
+        "type": "result", "subtype": "success", "is_error": false, "total_cost_usd": 9.0, "usage": {"output_tokens": 2},
+        "model_usage_since_last_result": {"one": {"costUSD": 0.01}, "another": {"costUSD": 0.002}},
+    });
+    let steps = mapper.line(&resumed.to_string());
+    let mut trace = Trace::default();
+    trace.take(steps);
+    let Some(AgentEvent::TurnEnded(end)) = trace.events.last() else { panic!() };
+    assert_eq!(end.usage.unwrap().cost_micro_usd, Some(12_000));
 }
 
 #[test]

@@ -42,6 +42,10 @@ impl ClaudeMapper {
     fn end(&mut self, end: TurnEnd, out: &mut Vec<Step>) {
         self.withdraw(out);
         self.close_items(&end.how, out);
+        if self.interrupting {
+            // The interrupt took them off the CLI's queue, whenever it says so.
+            self.drop_steers(out);
+        }
         self.interrupting = false;
         self.failure = None;
         self.answering = None;
@@ -91,7 +95,8 @@ impl ClaudeMapper {
         TurnOutcome::Failed { code, detail: clip(&detail, DETAIL_CHARS) }
     }
 
-    /// Tokens are told per turn; the cost is that of the process so far.
+    /// Tokens are told per turn. So is the cost by newer versions; the total is that of the process so far and, of one that resumes a
+    /// session, also of that session before.
     fn usage(&mut self, message: &Value) -> Option<Usage> {
         let tokens = message.get("usage")?;
         let number = |key: &str| tokens.get(key).and_then(Value::as_u64).unwrap_or(0);
@@ -100,6 +105,12 @@ impl ClaudeMapper {
             self.cost = total;
             micro_usd(turn)
         });
+        let since = message.get("model_usage_since_last_result").and_then(Value::as_object);
+        let told = since.map(|models| {
+            let costs = models.values().filter_map(|model| model.get("costUSD").and_then(Value::as_f64));
+            micro_usd(costs.sum())
+        });
+        let cost = told.or(cost);
         Some(Usage {
             // What an agent counts may be anything, also more than a number holds.
             input_tokens: number("input_tokens").saturating_add(number("cache_creation_input_tokens")),

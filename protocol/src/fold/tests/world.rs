@@ -120,6 +120,7 @@ impl World {
                     agent: "demo".to_owned(),
                     model: None,
                     low_water: None,
+                    steer: None,
                     queued_at_ms: UnixMs(1),
                     started_at_ms: None,
                     ended_at_ms: None,

@@ -59,6 +59,7 @@ impl Agent for Actor {
             modes: Vec::new(),
             efforts: Vec::new(),
             health: AgentHealth::default(),
+            abilities: Vec::new(),
         };
         Box::pin(std::future::ready(entry))
     }

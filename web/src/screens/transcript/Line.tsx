@@ -16,10 +16,14 @@ interface Props {
   line: Entry;
   /** The turn that it belongs to, when it is known. */
   turn: Turn | undefined;
+  /** For a prompt: the turn that it came with, which another one may have taken in. */
+  prompt: Turn | undefined;
   /** For an approval: the tool call that waits for it. */
   call: Item | undefined;
   /** For a prompt that waits: its place in the line. */
   place: number | null;
+  /** For one that another prompt waits before: the turn of that. */
+  ahead: string | null;
   rows: Rows;
   me: Me | null;
   agent: string;
@@ -30,11 +34,11 @@ interface Props {
 /** One line of the transcript; drawn anew only when something of its own has changed, however fast another one grows. */
 export const Line = memo(Drawn, (a, b) => {
   const rows = a.rows.device === b.rows.device;
-  const rest = a.turn === b.turn && a.call === b.call && a.place === b.place && a.me === b.me && a.agent === b.agent && a.host === b.host;
+  const rest = a.turn === b.turn && a.prompt === b.prompt && a.call === b.call && a.place === b.place && a.ahead === b.ahead && a.me === b.me && a.agent === b.agent && a.host === b.host;
   return rows && rest && a.now === b.now && same(a.line, b.line);
 });
 
-function Drawn({ line, turn, call, place, rows, me, agent, host, now }: Props) {
+function Drawn({ line, turn, prompt, call, place, ahead, rows, me, agent, host, now }: Props) {
   if (line.kind === "approval") return <ApprovalCard id={line.id} approval={line.approval} call={call} sender={turn?.sender ?? null} agent={agent} host={host} />;
   if (line.kind === "end") return <TurnEnd turn={line.turn} by={line.turn.error?.by ? stopper(line.turn.error.by, rows, me) : null} />;
   const { item } = line;
@@ -42,8 +46,8 @@ function Drawn({ line, turn, call, place, rows, me, agent, host, now }: Props) {
     const { person, device } = who(item.sender, rows, me);
     const command = turn?.origin.type === "prompt" ? turn.origin.command : "";
     return (
-      <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="" attachments={turn?.content.attachments}>
-        {turn?.state === "queued" ? <Waiting session={item.session} command={command} turn={item.turn} place={place} text={item.content.text} host="" body={null} /> : null}
+      <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="" attachments={(prompt ?? turn)?.content.attachments}>
+        {turn?.state === "queued" ? <Waiting session={item.session} command={command} turn={item.turn} place={place} ahead={ahead} handed={turn.steer?.state === "handed"} text={item.content.text} host="" body={null} /> : null}
       </Message>
     );
   }

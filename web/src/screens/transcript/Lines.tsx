@@ -10,10 +10,14 @@ export interface Row {
   line: Entry;
   /** The turn that it belongs to, when it is known. */
   turn: Turn | undefined;
+  /** For a prompt: the turn that it came with, which another one may have taken in. */
+  prompt: Turn | undefined;
   /** For an approval: the tool call that waits for it. */
   call: Item | undefined;
   /** For a prompt that waits: its place in the line. */
   place: number | null;
+  /** For one that another prompt waits before: the turn of that. */
+  ahead: string | null;
 }
 
 /** What all lines are drawn with. */

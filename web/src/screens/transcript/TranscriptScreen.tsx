@@ -73,10 +73,13 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   // by its places, so that a queue that did not change draws nothing anew
   const places = queued.join(" ");
   const pieces = useMemo(() => {
+    // A prompt stands right behind its turn.
+    const prompts = new Map(turns.map(([, turn]) => [turn.ord + 1, turn]));
     const row = (line: Entry): Row => {
       const [turn, waiting] = [turnOf(line), queued.indexOf(turnOf(line))];
       const call = line.kind === "approval" && line.approval.item !== null ? transcript.item(line.approval.item) : undefined;
-      return { line, turn: transcript.turn(turn), call, place: waiting < 0 ? null : waiting + 1 };
+      const prompt = line.kind === "item" && line.item.role === "user" ? prompts.get(line.ord) : undefined;
+      return { line, turn: transcript.turn(turn), prompt, call, place: waiting < 0 ? null : waiting + 1, ahead: queued[waiting - 1] ?? null };
     };
     return chunks(lines.map(row));
   }, [lines, transcript, places]);

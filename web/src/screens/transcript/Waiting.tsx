@@ -13,6 +13,10 @@ interface Props {
   place: number | null;
   text: string;
   host: string;
+  /** The turn that waits before it, which it can be put in front of. */
+  ahead?: string | null;
+  /** Whether the agent has it already, and takes it in at its next step. */
+  handed?: boolean;
   /** What was sent, where that is known: another text can take its place. */
   body: CommandBody | null;
   /** Whether it is being taken back. */
@@ -22,14 +26,19 @@ interface Props {
 }
 
 /** Under a message that waits: its place in the line, and what can still be done about it. */
-export function Waiting({ session, command, turn, place, text, host, body, withdrawn = false, open = false }: Props) {
+export function Waiting({ session, command, turn, place, text, host, body, ahead = null, handed = false, withdrawn = false, open = false }: Props) {
   const hub = useHub();
   const rows = useRows();
   const sent = useStore(hub.sent);
   const [draft, setDraft] = useState<string | null>(null);
-  const owner = rows.session.get(session)?.host ?? rows.command.get(command)?.host ?? host;
+  const row = rows.session.get(session);
+  const owner = row?.host ?? rows.command.get(command)?.host ?? host;
   // The lists do not have all of a chat that is to be started; the device that asked for it does.
   const whole = turn === null ? (hub.whole(command) ?? body) : null;
+  const agent = row && rows.host.get(row.host)?.content.agents.find((each) => each.id === row.agent);
+  const steers = (agent?.abilities ?? []).includes("steer") && (row?.activity === "working" || row?.activity === "needs_input");
+  const asked = (kind: "move_prompt" | "steer_prompt"): boolean =>
+    turn !== null && [...sent.values()].some(({ request: { body: what }, phase }) => what.kind === kind && what.turn === turn && phase !== "refused");
   const changing = turn !== null && [...sent.values()].some(({ request, phase }) => request.body.kind === "edit_prompt" && request.body.turn === turn && phase !== "refused");
   const takeBack = (): void => {
     if (turn !== null && owner !== "") hub.post(owner, { kind: "cancel_turn", session, turn });
@@ -43,12 +52,23 @@ export function Waiting({ session, command, turn, place, text, host, body, withd
   };
   if (draft !== null) return <Edit text={draft} save={save} cancel={() => setDraft(null)} />;
   const line = place === null ? "" : words.transcript.queuedPlace(place);
-  const note = withdrawn ? words.delivery.takingBack : changing ? words.delivery.changing : open ? words.delivery.mayHaveArrived : line;
-  const editable = !withdrawn && !open && !changing && (turn !== null || whole !== null);
+  const note = handed ? words.delivery.handed : withdrawn ? words.delivery.takingBack : changing ? words.delivery.changing : open ? words.delivery.mayHaveArrived : line;
+  const free = !handed && !withdrawn && !open && !changing;
+  const editable = free && (turn !== null || whole !== null);
   return (
     <div className="message-actions message-waiting">
       <span className="small soft">{note}</span>
       <span className="message-ways">
+        {free && turn !== null && steers && !asked("steer_prompt") ? (
+          <button type="button" className="button button-plain small" title={words.delivery.steerHelp} onClick={() => hub.post(owner, { kind: "steer_prompt", session, turn })}>
+            {words.delivery.steer}
+          </button>
+        ) : null}
+        {free && turn !== null && ahead !== null && !asked("move_prompt") ? (
+          <button type="button" className="button button-plain small" onClick={() => hub.post(owner, { kind: "move_prompt", session, turn, before: ahead })}>
+            {words.delivery.moveUp}
+          </button>
+        ) : null}
         {editable ? (
           <button type="button" className="button button-plain small" onClick={() => setDraft(text)}>
             {words.delivery.edit}
