@@ -10,10 +10,11 @@ import { Towline } from "../support/towline.ts";
 
 const { words } = screen;
 
-test("a network that takes no socket is named, and nothing is said to be online", async ({ towline, page, shoot }) => {
+test("a network that takes no socket and cuts streams off is named, and nothing is said to be online", async ({ towline, page, shoot }) => {
   test.setTimeout(120_000);
   await screen.pairFirst(page, towline);
   await page.routeWebSocket(/\/v1\/connect$/, (socket) => void socket.close({ code: 1006 as never }).catch(() => {}));
+  await page.route(/\/v1\/stream\//, (route) => route.abort());
   await page.reload();
   await expect(page.locator(".sign-said").filter({ visible: true }).first()).toContainText(words.connection.blocked(0), { timeout: 60_000 });
   await expect(page.locator(".hosts")).toContainText(words.presenceUnknown);

@@ -8,6 +8,7 @@ import { Kept } from "./kept";
 import { Drafts, wipe } from "./local";
 import { Reading } from "./marks";
 import { Outbox, type Sent } from "./outbox";
+import { PollingWire } from "./polling";
 import { HubSocket, type Wire } from "./socket";
 import { Store } from "./store";
 import { browserTiming, pauseMs } from "./timing";
@@ -44,6 +45,7 @@ export class Hub {
     this.#begun = this.kept.start();
     this.socket = new HubSocket({
       dial: () => new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/connect`) as Wire,
+      poll: () => new PollingWire(),
       enrolled: () => this.#enrolled(),
       online: () => navigator.onLine,
       client: "towline-web",

@@ -18,7 +18,8 @@ import { type Timing, browserTiming, pauseMs } from "./timing";
 export type Connection =
   | { state: "idle" }
   | { state: "connecting" }
-  | { state: "live" }
+  /** `slow`: through requests of their own, since something on the way takes no socket. */
+  | { state: "live"; slow: boolean }
   /** `blocked`: the hub answers over HTTP, and something on the way takes no socket. */
   | { state: "waiting"; retryAtMs: number; blocked: boolean }
   | { state: "offline" }
@@ -53,6 +54,8 @@ export type Welcome = Extract<ServerFrame, { type: "welcome" }>;
 
 export interface SocketOptions {
   dial(): Wire;
+  /** The way around for a network that takes no socket; without it the connection stays `blocked` there. */
+  poll?(): Wire;
   /**
    * Asks over HTTP whether this device is still enrolled; a socket cannot tell a 401 from a lost network. Rejects when the hub does not
    * answer there either.
@@ -77,8 +80,10 @@ interface Wanted {
   feeder: Feeder;
 }
 
-/** After how many tries in a row a socket that is not to be had is said to be blocked: once may be a hub that just starts. */
+/** After how many tries in a row a socket that is not to be had counts as blocked: once may be a hub that just starts. */
 const BARRED = 3;
+/** How often a socket is tried for while the way around is taken, in milliseconds. */
+const SOCKET_AGAIN_MS = 60_000;
 
 interface Pending {
   req: number;
@@ -106,7 +111,11 @@ export class HubSocket {
   /** How often in a row the hub answered over HTTP while the socket was not to be had. */
   #barred = 0;
   #number = 0;
+  /** Whether the wire is the way around. */
+  #slow = false;
+  #trial: Wire | null = null;
   #stopTimer: () => void = () => {};
+  #stopTrials: () => void = () => {};
 
   constructor(options: SocketOptions) {
     this.#options = options;
@@ -137,6 +146,7 @@ export class HubSocket {
     } else if (state === "live") {
       this.#say({ type: "ping", req: this.#next() });
       this.#watch(WAKE_MS);
+      if (this.#slow) this.#try();
     }
   }
 
@@ -204,9 +214,10 @@ export class HubSocket {
 
   #open(): void {
     this.connection.set({ state: "connecting" });
+    this.#slow = this.#barred >= BARRED && this.#options.poll !== undefined;
     let wire: Wire;
     try {
-      wire = this.#options.dial();
+      wire = this.#slow && this.#options.poll ? this.#options.poll() : this.#options.dial();
     } catch {
       this.#again("backoff");
       return;
@@ -270,12 +281,40 @@ export class HubSocket {
   #greet(welcome: Welcome): void {
     this.#greeted = true;
     this.#attempt = 0;
-    this.#barred = 0;
+    if (this.#slow) this.#stopTrials = this.#timing.after(SOCKET_AGAIN_MS, () => this.#try());
+    else this.#barred = 0;
     this.#watch(LIMITS.silenceMs);
     this.welcome.set(welcome);
     for (const wanted of this.#wanted) this.#ask(wanted);
     for (const pending of this.#pending) this.#transmit(pending);
-    this.connection.set({ state: "live" });
+    this.connection.set({ state: "live", slow: this.#slow });
+  }
+
+  /** Finds out, beside the way around, whether a socket is to be had again; then everything goes over to it. */
+  #try(): void {
+    this.#endTrial();
+    this.#stopTrials = this.#timing.after(SOCKET_AGAIN_MS, () => this.#try());
+    let trial: Wire;
+    try {
+      trial = this.#options.dial();
+    } catch {
+      return;
+    }
+    this.#trial = trial;
+    trial.onerror = () => {};
+    trial.onopen = () => {
+      if (this.#trial !== trial) return;
+      this.#barred = 0;
+      this.#dial();
+    };
+  }
+
+  #endTrial(): void {
+    const trial = this.#trial;
+    this.#trial = null;
+    if (!trial) return;
+    trial.onopen = null;
+    trial.close();
   }
 
   #ask(wanted: Wanted): void {
@@ -362,6 +401,8 @@ export class HubSocket {
 
   #drop(): void {
     this.#stopTimer();
+    this.#stopTrials();
+    this.#endTrial();
     this.#greeted = false;
     this.#bySub.clear();
     for (const pending of this.#pending) pending.stopClock();

@@ -29,16 +29,17 @@ export function Sign({ flowing, quiet = false }: { flowing: boolean; quiet?: boo
   const said = useSaid(connection);
   const live = connection.state === "live";
   const line: Line = live ? (flowing ? "taut" : "slack") : "broken";
+  const slow = connection.state === "live" && connection.slow;
   return (
-    <span className="sign" data-connection={connection.state}>
-      {live ? null : (
+    <span className="sign" data-connection={connection.state} data-slow={slow || undefined}>
+      {live && !slow ? null : (
         <span className="sign-said" aria-hidden="true">
           {said}
         </span>
       )}
       <SignDrawing line={line} />
       <span className="unseen" role={quiet ? undefined : "status"}>
-        {words.connection.label(live ? words.connection.live : settled(connection))}
+        {words.connection.label(settled(connection))}
       </span>
     </span>
   );
@@ -48,7 +49,7 @@ export function Sign({ flowing, quiet = false }: { flowing: boolean; quiet?: boo
 function settled(connection: Connection): string {
   switch (connection.state) {
     case "live":
-      return words.connection.live;
+      return connection.slow ? words.connection.slow : words.connection.live;
     case "offline":
       return words.connection.offline;
     case "stopped":

@@ -123,6 +123,7 @@ export const en = {
 
   connection: {
     live: "live",
+    slow: "slow path",
     connecting: "connecting",
     reconnecting: (seconds: number): string => (seconds > 0 ? `reconnecting in ${seconds} s` : "reconnecting"),
     offline: "offline: will send later",

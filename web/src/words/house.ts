@@ -33,7 +33,7 @@ export const house = {
     failedTitle: "This page failed",
     failed: "That is a fault of the page. Nothing was lost: chats go on, and what you typed is kept on this device.",
     newer: "Towline was updated. This page loads itself anew; what you typed is kept.",
-    blocked: "The hub answers, but this network lets no live connection (WebSocket) through, so what you see may be old. What you send waits on this device. Try another network.",
+    blocked: "The hub answers, but this network lets neither a live connection (WebSocket) nor long answers through, so what you see may be old. What you send waits on this device. Try another network.",
     full: "This device has no room to keep what you write. Do not close the page before it is sent.",
   },
 
