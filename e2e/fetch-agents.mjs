@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Fetches the pinned agents once into the user's cache: `node fetch-agents.mjs [name…] [--json] [--list]`.
+// Fetches the pinned agents once into the user's cache: `node fetch-agents.mjs [name…] [--all] [--json] [--list]`.
 // Progress goes to stderr; stdout carries one `name<tab>path` line each, or one JSON object with --json.
 
 import { FetchError, install } from "./agents/install.mjs";
@@ -13,17 +13,17 @@ async function main(args) {
   const pins = readPins();
   const flags = args.filter((word) => word.startsWith("-"));
   const names = args.filter((word) => !word.startsWith("-"));
-  const unknownFlag = flags.find((flag) => flag !== "--json" && flag !== "--list");
+  const unknownFlag = flags.find((flag) => flag !== "--json" && flag !== "--list" && flag !== "--all");
   const unknownName = names.find((name) => !pins.some((pin) => pin.name === name));
   if (unknownFlag !== undefined || unknownName !== undefined) {
-    console.error(`error: ${unknownFlag ?? unknownName} is unknown; agents: ${pins.map((pin) => pin.name).join(", ")}; flags: --json, --list.`);
+    console.error(`error: ${unknownFlag ?? unknownName} is unknown; agents: ${pins.map((pin) => pin.name).join(", ")}; flags: --all, --json, --list.`);
     return 2;
   }
   if (flags.includes("--list")) {
     for (const pin of pins) console.log(`${pin.name}\t${pin.package}@${pin.version}${pin.fetchedByDefault ? "" : "\tonly by name"}`);
     return 0;
   }
-  const wanted = names.length > 0 ? pins.filter((pin) => names.includes(pin.name)) : pins.filter((pin) => pin.fetchedByDefault);
+  const wanted = names.length > 0 ? pins.filter((pin) => names.includes(pin.name)) : pins.filter((pin) => pin.fetchedByDefault || flags.includes("--all"));
   /** @type {Record<string, string>} */
   const found = {};
   for (const pin of wanted) {

@@ -81,7 +81,7 @@ async function checkVersion(pin, program) {
   const home = await mkdtemp(path.join(tmpdir(), "towline-agent-"));
   try {
     const outcome = await run(program, ["--version"], { cwd: home, env: { PATH: process.env.PATH, HOME: home }, limitMs: VERSION_LIMIT_MS });
-    if (outcome.code === 0 && outcome.output.trim().startsWith(pin.version)) return;
+    if (outcome.code === 0 && outcome.output.trim().replace(/^v/, "").startsWith(pin.version)) return;
     const said = outcome.output.trim().split("\n")[0] || "nothing";
     throw new FetchError(`${pin.name} was fetched but does not run: --version should say ${pin.version} and said ${said}.`);
   } finally {

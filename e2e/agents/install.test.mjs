@@ -42,10 +42,10 @@ async function fakeNpm(name, { says = "1.2.3 (Toy)", code = 0, stderr = "", seco
   return { npm: file, runs: async () => (await readFile(`${file}.runs`, "utf8")).trim().split("\n").length };
 }
 
-test("pins are exact, and claude is the only one fetched without being named", () => {
+test("pins are exact, and only a few are fetched without being named", () => {
   const pins = readPins();
   for (const one of pins) assert.match(one.version, /^\d+\.\d+\.\d+$/);
-  assert.deepEqual(pins.filter((one) => one.fetchedByDefault).map((one) => one.name), ["claude"]);
+  assert.deepEqual(pins.filter((one) => one.fetchedByDefault).map((one) => one.name), ["claude", "gemini"]);
 });
 
 test("the program's path follows the platform", () => {

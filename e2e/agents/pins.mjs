@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 /**
  * @typedef {object} Pin
  * @property {string} name the word used on the command line
- * @property {string} package the npm package
+ * @property {string} package the npm package; {platform} is filled in
  * @property {string} version the exact version
  * @property {boolean} fetchedByDefault whether a run without names fetches it
  * @property {string} program path below node_modules, with {platform} and {exe} to fill in
@@ -22,7 +22,8 @@ import { fileURLToPath } from "node:url";
  */
 export function readPins(file = fileURLToPath(new URL("../agents.json", import.meta.url))) {
   const raw = JSON.parse(readFileSync(file, "utf8"));
-  return Object.entries(raw).map(([name, pin]) => ({ name, ...pin }));
+  const platform = `${process.platform}-${process.arch}`;
+  return Object.entries(raw).map(([name, pin]) => ({ name, ...pin, package: pin.package.replace("{platform}", platform) }));
 }
 
 /**

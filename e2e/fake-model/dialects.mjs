@@ -1,6 +1,8 @@
 // The dialects the server speaks. The first that knows a path answers it.
 
 import { anthropic } from "./anthropic.mjs";
+import { gemini } from "./gemini.mjs";
+import { openaiChat } from "./openai-chat.mjs";
 
 /**
  * @typedef {object} Conversation
@@ -16,14 +18,14 @@ import { anthropic } from "./anthropic.mjs";
  * @property {Conversation} conversation
  * @property {import("./script.mjs").Round} [round]
  * @property {(prefix: string) => string} newId
- * @property {(event: string, data: unknown) => void} send one server-sent event
+ * @property {(event: string, data: unknown) => void} send one server-sent event; without a name when it is empty, and `[DONE]` as it stands
  * @property {() => void} end ends the event stream
  * @property {(status: number, body: unknown) => void} sendJson the whole answer to a plain request
  *
  * @typedef {object} Dialect
  * @property {string} name
  * @property {(method: string, path: string) => "answer" | "count" | "models" | null} route
- * @property {(body: Record<string, unknown>) => Conversation} read
+ * @property {(body: Record<string, unknown>, path: string) => Conversation} read
  * @property {(body: Record<string, unknown>) => string | null} sideAnswer what to say to a request made beside the conversation
  * @property {(body: Record<string, unknown>) => unknown} count
  * @property {(path: string) => unknown} models null if there is no such model
@@ -32,4 +34,4 @@ import { anthropic } from "./anthropic.mjs";
  */
 
 /** @type {Dialect[]} */
-export const dialects = [anthropic];
+export const dialects = [anthropic, gemini, openaiChat];

@@ -121,7 +121,7 @@ class Exchange {
    * @param {string} path
    */
   async #answer(dialect, body, method, path) {
-    const conversation = dialect.read(body);
+    const conversation = dialect.read(body, path);
     const side = dialect.sideAnswer(body);
     const about = { dialect: dialect.name, model: conversation.model, ...(conversation.effort === undefined ? {} : { effort: conversation.effort }), stream: conversation.stream, tools: conversation.tools.size, side: side !== null };
     try {
@@ -192,7 +192,8 @@ class Exchange {
       this.#response.socket?.setNoDelay(true);
       this.#response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "request-id": this.#desk.newId("req") });
     }
-    this.#response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    const name = event === "" ? "" : `event: ${event}\n`;
+    this.#response.write(`${name}data: ${data === "[DONE]" ? data : JSON.stringify(data)}\n\n`);
   }
 
   /**

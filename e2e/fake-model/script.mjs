@@ -45,7 +45,7 @@ const DIRECTIVE = /\[\[([a-z]+)(?:\s+((?:(?!\]\])[^])*))?\]\]/g;
  * Also Claude Code's own notes on an interrupted turn, and on where it has put a picture.
  */
 const NOT_TYPED = [
-  /<(system-reminder|task-notification|local-command-[a-z]+|command-[a-z]+)>[^]*?<\/\1>/g,
+  /<(system-reminder|session_context|task-notification|local-command-[a-z]+|command-[a-z]+)>[^]*?<\/\1>/g,
   /\[Request interrupted by user[^\]]*\]/g,
   /\[Image: source: [^\]]*\]/g,
 ];

@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Does not build: takes the release program that is there
     #[arg(long)]
     pub(crate) no_build: bool,
+    /// Runs every pinned agent, and not only those that are quick to fetch and to start
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Passed on to Playwright, after `--`
     #[arg(last = true)]
     pub(crate) playwright: Vec<String>,
@@ -44,8 +47,13 @@ pub(crate) fn outcome(options: &Options) -> Result<(Tally, Option<String>)> {
     let browser = prepare::browser()?;
     let program = if options.no_build { towline::built("release")? } else { towline::release()? };
     npm::install(FOLDER)?;
-    Step::new("node", FETCH).args(["fetch-agents.mjs"]).directory(FOLDER).run()?;
-    let outcome = Step::new(if cfg!(windows) { "npx.cmd" } else { "npx" }, BROWSE)
+    let which: &[&str] = if options.all { &["--all"] } else { &[] };
+    Step::new("node", FETCH).args(["fetch-agents.mjs"]).args(which).directory(FOLDER).run()?;
+    let mut browse = Step::new(if cfg!(windows) { "npx.cmd" } else { "npx" }, BROWSE);
+    if options.all {
+        browse = browse.env("E2E_ALL", "1");
+    }
+    let outcome = browse
         .args(["playwright", "test"])
         .args(&options.playwright)
         .directory(FOLDER)

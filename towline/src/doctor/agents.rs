@@ -12,7 +12,7 @@ use protocol::time::Clock;
 use crate::clock::SystemClock;
 
 /// Longest that one agent is waited for; they are asked at the same time.
-const LIMIT: Duration = Duration::from_secs(12);
+const LIMIT: Duration = Duration::from_secs(32);
 
 /// Asks every agent.
 pub(super) async fn look(agents: &[Arc<dyn Agent>]) -> Vec<Finding> {

@@ -74,7 +74,8 @@ impl Offer {
             description: choice.description.clone(),
             models: Vec::new(),
         };
-        self.efforts.choices.iter().map(effort).collect()
+        // Its own default is what a session has that names no effort: one entry for it is enough.
+        self.efforts.choices.iter().filter(|choice| choice.id != "default").map(effort).collect()
     }
 
     /// The request that chooses an effort; `None` when the agent has no such choice.
@@ -135,7 +136,7 @@ mod tests {
                 {"id": "m", "category": "model", "currentValue": "b", "options": [
                     {"group": "g", "name": "G", "options": [{"value": "a", "name": "A"}, {"value": "b", "name": "B"}]}]},
                 {"id": "mode", "category": "mode", "currentValue": "ask", "options": [{"value": "ask", "name": "Ask"}]},
-                {"id": "think", "category": "thought_level", "currentValue": "low", "options": [{"value": "low", "name": "Low"}]}]}));
+                {"id": "think", "category": "thought_level", "currentValue": "low", "options": [{"value": "default", "name": "Default"}, {"value": "low", "name": "Low"}]}]}));
         assert_eq!(offer.models.choices.len(), 2);
         assert_eq!((offer.models.current.as_deref(), offer.modes.current.as_deref()), (Some("b"), Some("ask")));
         assert_eq!(offer.effort_choices().iter().map(|effort| effort.id.as_str()).collect::<Vec<_>>(), ["low"]);

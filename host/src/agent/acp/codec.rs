@@ -28,9 +28,9 @@ fn call(method: &'static str, params: &impl Serialize) -> Call {
 }
 
 /// The first request: version 1, with files of the project and terminals.
-pub(super) fn initialize(version: &str) -> Call {
+pub(super) fn initialize(version: &str, reads: bool) -> Call {
     let info = Implementation::new("towline", version).title("Towline".to_owned());
-    let files = FileSystemCapabilities::new().read_text_file(true).write_text_file(true);
+    let files = FileSystemCapabilities::new().read_text_file(reads).write_text_file(true);
     let capabilities = ClientCapabilities::new().fs(files).terminal(true);
     let request = InitializeRequest::new(ProtocolVersion::V1).client_capabilities(capabilities).client_info(info);
     call("initialize", &request)
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn requests_are_as_the_protocol_writes_them() {
-        let line = request(1, &initialize("0.1.0"));
+        let line = request(1, &initialize("0.1.0", true));
         let line: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(line["params"]["protocolVersion"], 1);
         assert_eq!(line["params"]["clientInfo"]["name"], "towline");

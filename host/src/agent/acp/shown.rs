@@ -95,6 +95,9 @@ impl AcpMapper {
 
     /// A file was written for the agent: the call that it belongs to shows the change, else an item of its own does.
     pub(super) fn wrote(&mut self, path: &str, old: Option<String>, new: String) {
+        if old.as_deref() == Some(new.as_str()) {
+            return;
+        }
         let is_shown = old.as_ref().is_none_or(|old| old.len() <= MAX_SHOWN_BYTES) && new.len() <= MAX_SHOWN_BYTES;
         let change = is_shown.then(|| Diff { path: path.to_owned(), old_text: old, new_text: new });
         if let Some((item, mut call)) = self.open_call_at(path) {
