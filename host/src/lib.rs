@@ -12,6 +12,7 @@ mod notes;
 mod options;
 pub mod process;
 mod project;
+pub mod raw_lines;
 mod restart;
 mod session;
 

@@ -6,6 +6,7 @@ use protocol::port::{PortError, Report, SessionNews, Transition};
 
 use crate::context::Context;
 use crate::notes::{self, CommandNote, Held, ProcessNote, SessionNote, TurnNote};
+use crate::raw_lines;
 use crate::restart;
 use crate::session::files;
 
@@ -54,6 +55,7 @@ pub(crate) async fn erase(context: &Context, id: SessionId) -> Result<(), PortEr
         context.options.reaper.reap(vec![mark]).await;
     }
     files::remove(context, id).await;
+    raw_lines::forget(context, id).await;
     let mut report = Report::default();
     let mut fail = |held: Held| {
         let detail = "the session was deleted";

@@ -26,6 +26,8 @@ pub struct Options {
     /// Where agents find the files of prompts that they do not take otherwise, each session's in a directory of its own that others
     /// cannot read; `None` when there is no such place, and such files are not handed over.
     pub files_dir: Option<PathBuf>,
+    /// Where the lines between us and each session's agent are kept, for whoever looks for a fault; `None` for nowhere.
+    pub lines_dir: Option<PathBuf>,
     /// Pause after which an idle agent is closed; the next prompt resumes it.
     pub agent_idle: Duration,
     /// Whether permission modes that bypass approval may be chosen from afar.

@@ -73,6 +73,7 @@ read line
             mode: None,
             effort: None,
             tag: fresh_tag("acp-client"),
+            lines: None,
         };
         let mut opened = agent.open(spec).await.unwrap();
         opened.driver.prompt("go").await.unwrap();
@@ -201,6 +202,7 @@ read line"#;
         mode: None,
         effort: None,
         tag: fresh_tag("acp-terminal"),
+        lines: None,
     };
     let mut opened = agent.open(spec).await.unwrap();
     opened.driver.prompt("go").await.unwrap();

@@ -65,6 +65,7 @@ impl World {
             mode: None,
             effort: None,
             tag: fresh_tag("demo-test"),
+            lines: None,
         }
     }
 

@@ -34,7 +34,15 @@ fn agent(script: &str) -> AcpAgent {
 }
 
 fn spec() -> OpenSpec {
-    OpenSpec { cwd: "/".into(), resume: None, model: None, mode: None, effort: None, tag: fresh_tag("odd") }
+    OpenSpec {
+        cwd: "/".into(),
+        resume: None,
+        model: None,
+        mode: None,
+        effort: None,
+        tag: fresh_tag("odd"),
+        lines: None,
+    }
 }
 
 fn running(command: &[&str]) -> usize {

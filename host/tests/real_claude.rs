@@ -88,7 +88,15 @@ impl World {
     }
 
     fn spec(&self, tag: &str) -> OpenSpec {
-        OpenSpec { cwd: self.project(), resume: None, model: None, mode: None, effort: None, tag: fresh_tag(tag) }
+        OpenSpec {
+            cwd: self.project(),
+            resume: None,
+            model: None,
+            mode: None,
+            effort: None,
+            tag: fresh_tag(tag),
+            lines: None,
+        }
     }
 
     async fn talk(&self, tag: &str, resume: Option<String>) -> Talk {

@@ -78,6 +78,11 @@ impl DataDir {
         self.path.join("store")
     }
 
+    /// Where the lines between us and agents are kept.
+    pub(crate) fn agent_lines(&self) -> PathBuf {
+        self.path.join("lines")
+    }
+
     pub(crate) fn demo(&self) -> PathBuf {
         self.path.join("demo")
     }

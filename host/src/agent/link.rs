@@ -2,7 +2,7 @@
 //! their id, and one task that owns the process and ends all of it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use protocol::limits::MAX_AGENT_LINE_BYTES;
@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{AgentEvent, DriveError, words};
 use crate::process::{Child, Line, Tail};
+use crate::raw_lines::{RawLines, Way};
 
 /// Longest that one line may take to be written: an agent that does not read its stdin for so long hangs.
 const WRITE: Duration = Duration::from_secs(10);
@@ -110,6 +111,7 @@ pub(super) struct Link<M> {
     // `None` while the process lives, then how it ended.
     end: watch::Receiver<Option<String>>,
     nudge: Arc<Notify>,
+    kept: Arc<OnceLock<RawLines>>,
     _stop: DropGuard,
 }
 
@@ -134,7 +136,8 @@ impl<M: Mapper> Link<M> {
         let (writer, queue) = mpsc::channel(WRITE_QUEUE);
         let (ended, end) = watch::channel(None);
         let nudge = Arc::new(Notify::new());
-        tokio::spawn(write_lines(stdin, queue, closing.clone(), stop.clone()));
+        let kept = Arc::<OnceLock<RawLines>>::default();
+        tokio::spawn(write_lines(stdin, queue, closing.clone(), stop.clone(), Arc::clone(&kept)));
         let supervisor = Supervisor {
             mapper: Arc::clone(&mapper),
             pending: Arc::clone(&pending),
@@ -144,9 +147,17 @@ impl<M: Mapper> Link<M> {
             closing: closing.clone(),
             ended,
             nudge: Arc::clone(&nudge),
+            kept: Arc::clone(&kept),
         };
         tokio::spawn(supervisor.run(child, lines));
-        Some(Self { mapper, writer, pending, closing, end, nudge, _stop: stop.drop_guard() })
+        Some(Self { mapper, writer, pending, closing, end, nudge, kept, _stop: stop.drop_guard() })
+    }
+
+    /// Keeps the lines that come and go from here on. Once for each line; nothing happens the second time.
+    pub(super) fn keep(&self, lines: Option<RawLines>) {
+        if let Some(lines) = lines {
+            let _: Result<(), _> = self.kept.set(lines);
+        }
     }
 
     /// A way into the mapper for work beside the line.
@@ -224,6 +235,7 @@ async fn write_lines(
     mut queue: mpsc::Receiver<Outgoing>,
     closing: CancellationToken,
     stop: CancellationToken,
+    kept: Arc<OnceLock<RawLines>>,
 ) {
     loop {
         let next = tokio::select! {
@@ -233,6 +245,9 @@ async fn write_lines(
             () = closing.cancelled() => return,
         };
         let Some(Outgoing { mut line, written }) = next else { return };
+        if let Some(kept) = kept.get() {
+            kept.keep(Way::Told, &line);
+        }
         line.push('\n');
         let write = async {
             stdin.write_all(line.as_bytes()).await?;
@@ -267,6 +282,7 @@ struct Supervisor<M> {
     closing: CancellationToken,
     ended: watch::Sender<Option<String>>,
     nudge: Arc<Notify>,
+    kept: Arc<OnceLock<RawLines>>,
 }
 
 impl<M: Mapper> Supervisor<M> {
@@ -323,6 +339,9 @@ impl<M: Mapper> Supervisor<M> {
                 unreaped.to_string()
             }
         };
+        if let Some(kept) = self.kept.get() {
+            kept.keep(Way::Remark, &detail);
+        }
         locked(&self.pending).clear();
         let last = locked(&self.mapper).ended();
         self.ended.send_replace(Some(detail.clone()));
@@ -338,6 +357,12 @@ impl<M: Mapper> Supervisor<M> {
 
     /// Takes one line; `false` when nobody wants to know more.
     async fn step(&mut self, line: &Line) -> bool {
+        if let Some(kept) = self.kept.get() {
+            match line {
+                Line::Text(text) => kept.keep(Way::Said, text),
+                Line::TooLong { bytes } => kept.keep(Way::Remark, &format!("a line of {bytes} bytes was skipped")),
+            }
+        }
         let steps = match line {
             Line::Text(text) => locked(&self.mapper).line(text),
             Line::TooLong { bytes } => vec![Step::Event(words::skipped_line(*bytes))],

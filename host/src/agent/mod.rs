@@ -24,6 +24,8 @@ use protocol::item::{DeltaPart, ItemContent, ItemStatus, NoticeLevel, Role};
 use protocol::turn::{TurnErrorCode, Usage};
 use tokio::sync::mpsc;
 
+use crate::raw_lines::RawLines;
+
 /// A future on the heap.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -36,7 +38,8 @@ pub trait Agent: Send + Sync + fmt::Debug + 'static {
     /// What commands name it by.
     fn id(&self) -> &str;
 
-    /// Finds out whether it can be started, and what it offers. Bounded in time by the adapter (10 s); never an error: what is wrong
+    /// Finds out whether it can be started, and what it offers. Bounded in time by the adapter (10 s, and 30 s for one
+    /// that must begin a session to know); never an error: what is wrong
     /// stands in the entry. Every process that is started for it has a tag of its own below `tag` (`{tag}/…`), by which it is found
     /// after our own death.
     fn probe<'a>(&'a self, tag: &'a str) -> Later<'a, AgentEntry>;
@@ -63,6 +66,8 @@ pub struct OpenSpec {
     pub effort: Option<String>,
     /// Recorded with the process, so that it can be found and reaped after our own death.
     pub tag: String,
+    /// Where the lines between us and it are kept; `None` for nowhere.
+    pub lines: Option<RawLines>,
 }
 
 /// A running agent.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use protocol::error::ErrorCode;
+use protocol::id::SessionId;
 use protocol::port::PortError;
 use protocol::turn::TurnErrorCode;
 
@@ -11,6 +12,7 @@ use crate::catalogue;
 use crate::context::Context;
 use crate::notes::SessionNote;
 use crate::project;
+use crate::raw_lines::RawLines;
 
 /// An agent could not be started for a session.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +50,12 @@ impl Unavailable {
 ///
 /// # Errors
 /// [`Unavailable`].
-pub(crate) async fn open(context: Arc<Context>, row: SessionNote, tag: String) -> Result<Opened, Unavailable> {
+pub(crate) async fn open(
+    context: Arc<Context>,
+    session: SessionId,
+    row: SessionNote,
+    tag: String,
+) -> Result<Opened, Unavailable> {
     let Some(agent) = context.agents.get(&row.agent) else {
         return Err(Unavailable::Agent { agent: row.agent });
     };
@@ -56,7 +63,9 @@ pub(crate) async fn open(context: Arc<Context>, row: SessionNote, tag: String) -
         project::directory(&context, row.project).await.map_err(Unavailable::Port)?.ok_or(Unavailable::Project)?;
     // What was allowed when it was chosen may not be any more.
     let mode = row.mode.filter(|mode| context.options.bypass_modes_allowed || !catalogue::bypasses_approval(mode));
-    let spec = OpenSpec { cwd, resume: row.agent_session, model: row.model, mode, effort: row.effort, tag };
+    let lines =
+        context.options.lines_dir.as_ref().map(|dir| RawLines::start(dir.clone(), session, context.now(), &row.agent));
+    let spec = OpenSpec { cwd, resume: row.agent_session, model: row.model, mode, effort: row.effort, tag, lines };
     let mut opened = agent.open(spec).await?;
     if let Some(entry) = opened.entry.take() {
         catalogue::learn(&context, &row.agent, entry).await;

@@ -155,7 +155,7 @@ impl Session {
             return;
         }
         let tag = self.tag.clone();
-        let opening: Later<'static, _> = Box::pin(opening::open(self.context.clone(), self.row.clone(), tag));
+        let opening: Later<'static, _> = Box::pin(opening::open(self.context.clone(), self.id, self.row.clone(), tag));
         self.agent = Loaded::Opening(opening);
     }
 

@@ -57,6 +57,7 @@ impl World {
             allowed_roots: vec![root.path().to_owned()],
             home: Some(root.path().canonicalize().unwrap()),
             files_dir: Some(root.path().join("files")),
+            lines_dir: Some(root.path().join("lines")),
             agent_idle: Duration::from_mins(10),
             bypass_modes_allowed: false,
             probe_every: Duration::from_hours(1),

@@ -39,6 +39,9 @@ pub(crate) struct Logs {
     /// Go on with what is logged, until Ctrl-C
     #[arg(long, short)]
     pub(crate) follow: bool,
+    /// Show what was said between Towline and a session's agent, as it was written: `last`, an id, or a title
+    #[arg(long, value_name = "SESSION")]
+    pub(crate) agent: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

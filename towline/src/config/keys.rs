@@ -201,6 +201,17 @@ pub(crate) const KEYS: &[Key] = &[
         about: "More agents, which speak ACP on their standard streams: what to call each, and its program with its arguments.",
     },
     Key {
+        section: "agents",
+        name: "keep_lines",
+        shape: Shape::Switch,
+        variable: Some("TOWLINE_KEEP_AGENT_LINES"),
+        flag: None,
+        default: "true",
+        example: "false",
+        about: "Whether the lines between Towline and each session's agent are kept on this machine, for `towline logs --agent`: at most 8 MB of \
+                each of the newest 100 sessions, readable by you only, and never sent anywhere.",
+    },
+    Key {
         section: "log",
         name: "filter",
         shape: Shape::Filter,

@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) bypass_modes_allowed: bool,
     /// Variables that agents get.
     pub(crate) agent_env: Vec<String>,
+    /// Whether the lines between us and agents are kept.
+    pub(crate) keep_lines: bool,
     /// More agents.
     pub(crate) acp_agents: Vec<AcpCommand>,
     /// What is logged to standard error.
@@ -89,6 +91,7 @@ impl Settings {
                 .unwrap_or(Duration::from_millis(AGENT_IDLE_MS)),
             bypass_modes_allowed: read.switch("host.bypass_modes_allowed", false),
             agent_env: read.list("agents.environment"),
+            keep_lines: read.switch("agents.keep_lines", true),
             acp_agents: read.commands("agents.acp"),
             log: read.text("log.filter").unwrap_or("warn").to_owned(),
             file_log: read.text("log.file_filter").unwrap_or("info").to_owned(),

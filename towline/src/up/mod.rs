@@ -180,6 +180,7 @@ impl Node {
             allowed_roots: projects::roots(env, dir)?,
             home: env.home.as_ref().map(|home| home.canonicalize().unwrap_or_else(|_| home.clone())),
             files_dir: Some(dir.path().join("files")),
+            lines_dir: settings.keep_lines.then(|| dir.agent_lines()),
             agent_idle: settings.agent_idle,
             bypass_modes_allowed: settings.bypass_modes_allowed,
             probe_every: PROBE,

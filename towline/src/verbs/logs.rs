@@ -1,16 +1,18 @@
-//! `logs`: what the node wrote into its log.
+//! `logs`: what the node wrote into its log, or what was said between it and an agent.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use host::raw_lines;
 use serde::Serialize;
 
 use crate::cli::Logs;
 use crate::data_dir::DataDir;
 use crate::error::{CommandError, Kind};
 use crate::log_file;
+use crate::node::Node;
 use crate::output::{Output, printable};
 
 /// Between two looks for more.
@@ -23,9 +25,40 @@ struct Line<'a> {
     line: &'a str,
 }
 
+/// A file that is written into, and the one before it.
+struct Place {
+    path: PathBuf,
+    older: PathBuf,
+    hint: &'static str,
+}
+
+impl Place {
+    fn of_node(dir: &DataDir) -> Self {
+        let path = log_file::path(dir.path());
+        let older = log_file::older(&path, 1);
+        Self { path, older, hint: "`towline up` writes it; `log.file_filter` in the configuration says how much." }
+    }
+
+    async fn of_agent(session: &str, dir: &DataDir) -> Result<Self, CommandError> {
+        // By its id also where no node runs.
+        let session = match session.parse() {
+            Ok(session) => session,
+            Err(_) => Node::find(dir)?.known().await?.session(session)?,
+        };
+        let path = raw_lines::file_of(&dir.agent_lines(), session);
+        let older = raw_lines::older(&path);
+        let hint = "They are kept once the session's agent was started, for the newest sessions, unless `agents.keep_lines` is false.";
+        Ok(Self { path, older, hint })
+    }
+}
+
 /// Prints the end of the log, and what comes.
 pub(crate) async fn logs(wish: Logs, dir: &DataDir, out: Output) -> Result<(), CommandError> {
-    let path = log_file::path(dir.path());
+    let place = match &wish.agent {
+        Some(session) => Place::of_agent(session, dir).await?,
+        None => Place::of_node(dir),
+    };
+    let path = place.path;
     let bad =
         |error: io::Error| CommandError::new(Kind::No, error).during(format!("cannot read the log {}", path.display()));
     // The files are bounded, so that all of them can be read.
@@ -36,12 +69,12 @@ pub(crate) async fn logs(wish: Logs, dir: &DataDir, out: Output) -> Result<(), C
     let newest = text(&path).map_err(bad)?;
     if newest.is_none() && !wish.follow {
         return Err(CommandError::say(Kind::No, format!("there is no log yet: {} is not there", path.display()))
-            .hint("`towline up` writes it; `log.file_filter` in the configuration says how much."));
+            .hint(place.hint));
     }
     let mut at = newest.as_ref().map_or(0, |text| u64::try_from(text.len()).unwrap_or(u64::MAX));
     let mut all = newest.unwrap_or_default();
     if all.lines().count() < wish.lines {
-        let before = text(&log_file::older(&path, 1)).map_err(bad)?;
+        let before = text(&place.older).map_err(bad)?;
         all.insert_str(0, &before.unwrap_or_default());
     }
     let lines: Vec<&str> = all.lines().collect();

@@ -35,6 +35,7 @@ use super::link::{Link, Refusal};
 use super::words::maybe;
 use super::{Agent, AgentEvent, DriveError, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened};
 use crate::process::{Child, Environment, SpawnSpec, tag_below};
+use crate::raw_lines::RawLines;
 
 /// Longest that an agent may take for one step of its start: the slowest known one takes 2 s in all, and took 21 s for the first step right
 /// after its installation on a machine with two cores that had much else to do (measured).
@@ -109,7 +110,7 @@ impl AcpAgent {
     }
 
     /// Starts the program and greets it.
-    async fn greet(&self, cwd: PathBuf, tag: &str) -> Result<Greeted, OpenError> {
+    async fn greet(&self, cwd: PathBuf, tag: &str, lines: Option<RawLines>) -> Result<Greeted, OpenError> {
         let found = self.options.environment.find(&self.options.program);
         let program = found.ok_or_else(|| OpenError::NotFound { program: self.program() })?;
         let name = cwd.to_string_lossy().into_owned();
@@ -120,6 +121,7 @@ impl AcpAgent {
         let (tell, events) = mpsc::channel(EVENT_QUEUE);
         let link = Link::start(child, AcpMapper::new(&name), tell.clone())
             .ok_or_else(|| self.failed("its pipes are gone".to_owned()))?;
+        link.keep(lines);
         let (desk, jobs) = mpsc::channel(desk::JOBS);
         link.with(|mapper| mapper.desk = Some(desk));
         tokio::spawn(desk::run(link.handle(), jobs, cwd, environment, tag.to_owned()));
@@ -154,7 +156,8 @@ impl AcpAgent {
     }
 
     async fn start(&self, spec: OpenSpec) -> Result<Opened, OpenError> {
-        let Greeted { link, tell, events, mark, hello } = self.greet(spec.cwd.clone(), &spec.tag).await?;
+        let Greeted { link, tell, events, mark, hello } =
+            self.greet(spec.cwd.clone(), &spec.tag, spec.lines.clone()).await?;
         let session = self.session(&link, &hello, &spec).await?;
         let (model, mode, effort) = (spec.model.as_deref(), spec.mode.as_deref(), spec.effort.as_deref());
         let chosen = driver::choose(&link, &session, model, mode, effort).await;
@@ -267,8 +270,9 @@ impl AcpAgent {
             mode: None,
             effort: None,
             tag: tag_below(tag),
+            lines: None,
         };
-        let Greeted { link, hello, .. } = self.greet(spec.cwd.clone(), &spec.tag).await?;
+        let Greeted { link, hello, .. } = self.greet(spec.cwd.clone(), &spec.tag, spec.lines.clone()).await?;
         self.session(&link, &hello, &spec).await?;
         let entry = self.entry(&hello, &link);
         link.close().await;

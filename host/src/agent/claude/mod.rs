@@ -125,6 +125,7 @@ impl ClaudeAgent {
         let (events_in, events) = mpsc::channel(EVENT_QUEUE);
         let mapper = ClaudeMapper::new(&spec.cwd.to_string_lossy(), self.options.allow_bypass);
         let link = Link::start(child, mapper, events_in).ok_or_else(|| failed("its pipes are gone".to_owned()))?;
+        link.keep(spec.lines.clone());
 
         let initialized = match initialize(&link).await {
             Ok(initialized) => initialized,

@@ -113,6 +113,7 @@ fn host_options() -> host::Options {
         allowed_roots: vec![directory()],
         home: None,
         files_dir: None,
+        lines_dir: None,
         agent_idle: Duration::from_secs(20),
         bypass_modes_allowed: false,
         probe_every: Duration::from_mins(1),
