@@ -69,7 +69,8 @@ pub(crate) async fn erase(context: &Context, id: SessionId) -> Result<(), PortEr
     for (_, note) in notes::all::<CommandNote>(port, &format!("command/{id}/")).await? {
         fail(note.held);
     }
-    for prefix in [format!("turn/{id}/"), format!("approval/{id}/"), format!("command/{id}/")] {
+    for kind in ["turn", "place", "approval", "command"] {
+        let prefix = format!("{kind}/{id}/");
         report.notes.extend(notes::keys(port, &prefix).await?.into_iter().map(|key| (key, None)));
     }
     report.notes.extend([(notes::process(id), None), (notes::session(id), None)]);

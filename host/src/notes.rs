@@ -5,6 +5,7 @@
 //! | `project/{project}` | [`ProjectNote`] | for ever |
 //! | `session/{session}` | [`SessionNote`] | as long as the session |
 //! | `turn/{session}/{turn}` | [`TurnNote`] | while the turn is queued or running |
+//! | `place/{session}/{turn}` | [`PlaceNote`] | as long as the session |
 //! | `approval/{session}/{approval}` | [`ApprovalNote`] | while the approval is pending |
 //! | `process/{session}` | [`ProcessNote`] | from before the agent is started until it is gone |
 //! | `command/{session}/{command}` | [`CommandNote`] | while a command that makes no turn is running |
@@ -17,7 +18,7 @@ use protocol::approval::Approval;
 use protocol::command::CommandKind;
 use protocol::id::{ApprovalId, CommandId, ItemId, ProjectId, SessionId, TurnId};
 use protocol::port::{HubPort, Note, PortError};
-use protocol::session::LastTurn;
+use protocol::session::{Forked, LastTurn};
 use protocol::time::UnixMs;
 use protocol::turn::Turn;
 use serde::de::DeserializeOwned;
@@ -62,6 +63,12 @@ pub(crate) struct SessionNote {
     /// Turns that have ended.
     #[serde(default)]
     pub(crate) ended_turns: u64,
+    /// What it was forked from, as people see it.
+    #[serde(default)]
+    pub(crate) from: Option<Forked>,
+    /// Where the agent is to go on from, until it has a conversation of its own.
+    #[serde(default)]
+    pub(crate) fork: Option<PlaceNote>,
     pub(crate) created_at_ms: UnixMs,
     pub(crate) updated_at_ms: UnixMs,
 }
@@ -84,6 +91,17 @@ pub(crate) struct TurnNote {
     /// The agent has the prompt, or is being given it, although the turn is queued: it is never run again by itself.
     #[serde(default)]
     pub(crate) handed: bool,
+}
+
+/// Where the agent's own conversation stood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlaceNote {
+    pub(crate) v: u32,
+    /// The agent's own session id.
+    pub(crate) agent_session: String,
+    /// The agent's own name of the place; `None` for the end.
+    pub(crate) place: Option<String>,
 }
 
 /// A pending approval.
@@ -128,6 +146,10 @@ pub(crate) fn session(id: SessionId) -> String {
 
 pub(crate) fn turn(session: SessionId, turn: TurnId) -> String {
     format!("turn/{session}/{turn}")
+}
+
+pub(crate) fn place(session: SessionId, turn: TurnId) -> String {
+    format!("place/{session}/{turn}")
 }
 
 pub(crate) fn approval(session: SessionId, approval: ApprovalId) -> String {

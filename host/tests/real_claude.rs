@@ -46,9 +46,11 @@ impl World {
         let orphans = adopt_orphans().unwrap();
         let environment = Environment::cleaned(variable("PATH").map(|path| ("PATH".into(), path)));
         let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/fake-model/server.mjs");
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("model.log");
         let mut model = Child::spawn(&SpawnSpec {
             program: environment.find("node".as_ref()).expect("node is in PATH"),
-            args: vec![server.into(), "--port".into(), "0".into()],
+            args: vec![server.into(), "--port".into(), "0".into(), "--log".into(), log.into()],
             cwd: "/".into(),
             environment,
             tag: fresh_tag("fake-model"),
@@ -58,7 +60,6 @@ impl World {
         let Ok(Ok(Some(Line::Text(line)))) = timeout(LONG, stdout.next()).await else { panic!("no fake model") };
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
         let url = format!("http://127.0.0.1:{}", ready["port"]);
-        let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("home")).unwrap();
         std::fs::create_dir(folder.path().join("project")).unwrap();
         Some(Self { claude, model, url, _stdout: stdout, folder, _orphans: orphans })
@@ -103,6 +104,17 @@ impl World {
         let spec = OpenSpec { resume, ..self.spec(tag) };
         let Opened { driver, events, process, .. } = self.agent(Some("sk-ant-dummy")).open(spec).await.unwrap();
         Talk { driver, events, mark: process.unwrap(), session: None }
+    }
+
+    /// What was typed in the conversation of which the model was asked last.
+    fn typed(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("model.log")).unwrap();
+        let lines = log.lines().rev().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let asked = lines.filter(|line| line["event"] == "request" && line["side"] == false).find_map(|line| {
+            let typed = line["typed"].as_array()?;
+            Some(typed.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect())
+        });
+        asked.unwrap()
     }
 
     async fn end(self) {
@@ -397,6 +409,37 @@ async fn a_prompt_in_mid_turn_goes_in_at_a_step_or_comes_next_or_is_given_back()
     assert_eq!(texts(&talk.until(is_end).await), ["came next"]);
     assert!(matches!(talk.driver.unsteer("next").await, Err(DriveError::Refused { .. })), "it is too late");
     talk.driver.close().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fork_knows_what_came_before_its_place_and_no_more() {
+    let Some(world) = World::start().await else { return };
+    let mut talk = world.talk("origin", None).await;
+    let first = talk.turn("[[say one]]").await;
+    let place = first.iter().find_map(|event| match event {
+        AgentEvent::Place { place } => Some(place.clone()),
+        _ => None,
+    });
+    assert!(place.is_some(), "{first:?}");
+    talk.turn("[[say two]]").await;
+    let origin = talk.session.clone();
+    talk.driver.close().await;
+    for (place, known) in [(place, vec!["[[say one]]"]), (None, vec!["[[say one]]", "[[say two]]"])] {
+        let spec = OpenSpec { resume: origin.clone(), ..world.spec("fork") };
+        let opened = world.agent(Some("sk-ant-dummy")).fork(spec, place).await.unwrap();
+        let mut fork =
+            Talk { driver: opened.driver, events: opened.events, mark: opened.process.unwrap(), session: None };
+        fork.turn("[[say another way]]").await;
+        assert!(fork.session.is_some() && fork.session != origin, "it is a conversation of its own");
+        fork.driver.close().await;
+        let typed = world.typed();
+        assert_eq!(typed, [known, vec!["[[say another way]]"]].concat());
+    }
+    let mut again = world.talk("again", origin.clone()).await;
+    again.turn("[[say three]]").await;
+    assert_eq!(world.typed(), ["[[say one]]", "[[say two]]", "[[say three]]"], "the other one stays as it was");
+    again.driver.close().await;
     world.end().await;
 }
 

@@ -134,6 +134,7 @@ fn lists(
         updated_at_ms: Wall.now(),
         archived_at_ms: None,
         ended_turns: 0,
+        from: None,
         content: SessionContent { title: format!("A session of {items} items"), doing: None },
     };
     vec![(project, Operation::Insert, listed).into(), (session, Operation::Insert, row).into()]

@@ -48,6 +48,19 @@ pub enum CommandBody {
         /// The words.
         content: StartContent,
     },
+    /// Makes a session that goes on from where a turn of another one ended, and runs its first prompt if there is one. The other session
+    /// stays as it is. Project, agent and options are those of the other one. Fails with `unsupported` when the agent cannot, or does not
+    /// remember that place.
+    ForkSession {
+        /// Minted by the client, so that it can open the session at once.
+        session: SessionId,
+        /// The session that it goes on from.
+        from: SessionId,
+        /// The turn after which it goes on; null for all that the agent remembers.
+        after: Option<TurnId>,
+        /// The words.
+        content: StartContent,
+    },
     /// Sends a prompt to a session; it runs when the ones before it have ended.
     SendPrompt {
         /// Which session.
@@ -196,6 +209,7 @@ impl CommandBody {
     pub const fn kind(&self) -> CommandKind {
         match self {
             Self::StartSession { .. } => CommandKind::StartSession,
+            Self::ForkSession { .. } => CommandKind::ForkSession,
             Self::SendPrompt { .. } => CommandKind::SendPrompt,
             Self::CancelTurn { .. } => CommandKind::CancelTurn,
             Self::AnswerApproval { .. } => CommandKind::AnswerApproval,
@@ -210,6 +224,7 @@ impl CommandBody {
     pub const fn session(&self) -> SessionId {
         match self {
             Self::StartSession { session, .. }
+            | Self::ForkSession { session, .. }
             | Self::SendPrompt { session, .. }
             | Self::CancelTurn { session, .. }
             | Self::AnswerApproval { session, .. }
@@ -223,7 +238,7 @@ impl CommandBody {
     /// The prompt that it carries, for lists.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Self::StartSession { content, .. } => content.text.as_deref(),
+            Self::StartSession { content, .. } | Self::ForkSession { content, .. } => content.text.as_deref(),
             Self::SendPrompt { content, .. } => Some(&content.text),
             Self::EditPrompt { content, .. } => Some(&content.text),
             Self::CancelTurn { .. }
@@ -237,7 +252,7 @@ impl CommandBody {
     /// The files that it carries.
     pub fn attachments(&self) -> &[Attachment] {
         match self {
-            Self::StartSession { content, .. } => &content.attachments,
+            Self::StartSession { content, .. } | Self::ForkSession { content, .. } => &content.attachments,
             Self::SendPrompt { content, .. } => &content.attachments,
             Self::CancelTurn { .. }
             | Self::AnswerApproval { .. }
@@ -272,19 +287,23 @@ impl CommandBody {
             return Err(InvalidCommand::BadAttachment { place: bad + 1 });
         }
         let prompt = |text: &str| if text.is_empty() && !attached.is_empty() { Ok(()) } else { prompt(text) };
+        let begins = |content: &StartContent| {
+            name("title", &content.title)?;
+            match content.text.as_deref() {
+                Some(text) => prompt(text),
+                None if attached.is_empty() => Ok(()),
+                None => Err(InvalidCommand::LoneAttachments),
+            }
+        };
         match self {
             Self::StartSession { agent, model, mode, effort, content, .. } => {
                 name("agent", &Some(agent.clone()))?;
                 name("model", model)?;
                 name("mode", mode)?;
                 name("effort", effort)?;
-                name("title", &content.title)?;
-                match content.text.as_deref() {
-                    Some(text) => prompt(text),
-                    None if attached.is_empty() => Ok(()),
-                    None => Err(InvalidCommand::LoneAttachments),
-                }
+                begins(content)
             }
+            Self::ForkSession { content, .. } => begins(content),
             Self::SendPrompt { content, .. } => prompt(&content.text),
             Self::EditPrompt { content, .. } => prompt(&content.text),
             Self::CancelTurn { .. } | Self::MovePrompt { .. } | Self::SteerPrompt { .. } => Ok(()),
@@ -308,6 +327,8 @@ impl CommandBody {
 pub enum CommandKind {
     /// Makes a session.
     StartSession,
+    /// Makes a session that goes on from another one.
+    ForkSession,
     /// Sends a prompt.
     SendPrompt,
     /// Stops a turn.
@@ -325,10 +346,16 @@ pub enum CommandKind {
 }
 
 impl CommandKind {
+    /// Whether it makes the session that it names.
+    pub const fn makes_session(self) -> bool {
+        matches!(self, Self::StartSession | Self::ForkSession)
+    }
+
     /// The right that a device needs to send it.
     pub const fn right(self) -> Right {
         match self {
             Self::StartSession
+            | Self::ForkSession
             | Self::SendPrompt
             | Self::CancelTurn
             | Self::EditPrompt

@@ -42,8 +42,21 @@ pub struct Session {
     /// Turns that have ended, however they did: what a person has not read yet is counted from here.
     #[serde(default)]
     pub ended_turns: u64,
+    /// What it goes on from, when it was forked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Forked>,
     /// Its words.
     pub content: SessionContent,
+}
+
+/// What a forked session goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Forked {
+    /// The session; it may have been deleted since.
+    pub session: SessionId,
+    /// Its turn after which this session goes on; null for all of it.
+    pub turn: Option<TurnId>,
 }
 
 /// What a session is doing.

@@ -106,6 +106,7 @@ fn typescript_is_fresh() {
         approval::QuestionOption,
         session::Session,
         session::Activity,
+        session::Forked,
         session::LastTurn,
         session::SessionContent,
         session::SessionEdit,

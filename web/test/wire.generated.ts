@@ -766,6 +766,10 @@ export const wire = {
         "createdAtMs": 1767225600000,
         "effort": "high",
         "endedTurns": 3,
+        "from": {
+          "session": "ses_019b76daa8007b0b8b0b0b0b0b0b0b0b",
+          "turn": "trn_019b76daa80074048404040404040404"
+        },
         "host": "dev_019b76daa80079098909090909090909",
         "lastTurn": null,
         "mode": "ask",
@@ -794,6 +798,10 @@ export const wire = {
         "createdAtMs": 1767225600000,
         "effort": "high",
         "endedTurns": 3,
+        "from": {
+          "session": "ses_019b76daa8007b0b8b0b0b0b0b0b0b0b",
+          "turn": "trn_019b76daa80074048404040404040404"
+        },
         "host": "dev_019b76daa80079098909090909090909",
         "lastTurn": {
           "id": "trn_019b76daa80074048404040404040404",
@@ -825,6 +833,10 @@ export const wire = {
         "createdAtMs": 1767225600000,
         "effort": "high",
         "endedTurns": 3,
+        "from": {
+          "session": "ses_019b76daa8007b0b8b0b0b0b0b0b0b0b",
+          "turn": "trn_019b76daa80074048404040404040404"
+        },
         "host": "dev_019b76daa80079098909090909090909",
         "lastTurn": null,
         "mode": "ask",
@@ -1092,6 +1104,22 @@ export const wire = {
         "mode": null,
         "model": null,
         "project": "prj_019b76daa8007a0a8a0a0a0a0a0a0a0a",
+        "session": "ses_019b76daa80073038303030303030303"
+      },
+      "host": "dev_019b76daa80079098909090909090909",
+      "id": "cmd_019b76daa80075058505050505050505",
+      "ttlMs": null
+    },
+    "go on from an earlier turn in a session of its own": {
+      "body": {
+        "after": "trn_019b76daa80074048404040404040404",
+        "content": {
+          "attachments": [],
+          "text": "another way",
+          "title": null
+        },
+        "from": "ses_019b76daa8007b0b8b0b0b0b0b0b0b0b",
+        "kind": "fork_session",
         "session": "ses_019b76daa80073038303030303030303"
       },
       "host": "dev_019b76daa80079098909090909090909",

@@ -49,6 +49,18 @@ pub trait Agent: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// [`OpenError`]; no process is left behind. Dropping the future also leaves none.
     fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>>;
+
+    /// Starts the agent for a session that goes on from where [`OpenSpec::resume`] stands, or stood when it told of `place`
+    /// ([`AgentEvent::Place`]), and leaves that conversation as it is. The new one's id comes with [`AgentEvent::Session`].
+    ///
+    /// # Errors
+    /// As [`Agent::open`]; an agent that cannot says so.
+    fn fork(&self, spec: OpenSpec, place: Option<String>) -> Later<'_, Result<Opened, OpenError>> {
+        let _ = (spec, place);
+        let program = self.id().to_owned();
+        let detail = "it cannot go on from another conversation".to_owned();
+        Box::pin(std::future::ready(Err(OpenError::Failed { program, detail })))
+    }
 }
 
 /// What an agent is started with.
@@ -310,6 +322,11 @@ pub enum AgentEvent {
     AskWithdrawn {
         /// The agent's own id of what it asked.
         request: String,
+    },
+    /// Where the conversation stands, in the agent's own words, right before a turn ends: a fork can begin there.
+    Place {
+        /// Its name.
+        place: String,
     },
     /// The turn ended.
     TurnEnded(TurnEnd),

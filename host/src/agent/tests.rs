@@ -140,6 +140,7 @@ impl Trace {
                 | AgentEvent::TurnStarted
                 | AgentEvent::SteerTaken { .. }
                 | AgentEvent::SteerDropped { .. }
+                | AgentEvent::Place { .. }
                 | AgentEvent::Notice { .. }
                 | AgentEvent::Exited { .. } => {}
             }

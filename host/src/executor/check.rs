@@ -2,11 +2,14 @@
 
 use protocol::command::{CommandBody, InvalidCommand};
 use protocol::error::ErrorCode;
+use protocol::host::Ability;
+use protocol::id::{SessionId, TurnId};
+use protocol::session::Forked;
 
 use super::{Unroutable, newborn};
 use crate::catalogue;
 use crate::context::Context;
-use crate::notes::SessionNote;
+use crate::notes::{self, NOTE_VERSION, PlaceNote, SessionNote};
 use crate::project;
 
 /// Why a command is not done.
@@ -32,8 +35,45 @@ pub(super) fn no_session() -> Refusal {
     refusal(ErrorCode::NotFound, "this host has no such session")
 }
 
-/// Checks a `start_session`, and makes what is known of the session.
+/// Checks a `fork_session`, and makes what is known of the session.
+async fn fork(
+    context: &Context,
+    from: SessionId,
+    after: Option<TurnId>,
+    title: Option<&str>,
+) -> Result<SessionNote, Unroutable> {
+    let port = &*context.port;
+    let Some(origin) = notes::get::<SessionNote>(port, &notes::session(from)).await? else {
+        return Err(no_session().into());
+    };
+    let agent = &origin.agent;
+    let unsupported = |detail: &str| refusal(ErrorCode::Unsupported, format!("`{agent}` {detail}"));
+    let entry = context.catalogue.entry(agent);
+    if !entry.is_some_and(|entry| entry.abilities.contains(&Ability::Fork)) {
+        return Err(unsupported("cannot go on from another session").into());
+    }
+    if project::directory(context, origin.project).await?.is_none() {
+        return Err(refusal(ErrorCode::ProjectUnavailable, "the directory of the project is not there").into());
+    }
+    let place = match after {
+        Some(turn) => notes::get::<PlaceNote>(port, &notes::place(from, turn)).await?,
+        None => {
+            origin.agent_session.clone().map(|agent_session| PlaceNote { v: NOTE_VERSION, agent_session, place: None })
+        }
+    };
+    let Some(place) = place else {
+        return Err(unsupported("does not remember where that turn ended").into());
+    };
+    let (model, mode, effort) = (origin.model.as_deref(), origin.mode.as_deref(), origin.effort.as_deref());
+    let fresh = newborn(context, origin.project, agent, model, mode, effort, title);
+    Ok(SessionNote { from: Some(Forked { session: from, turn: after }), fork: Some(place), ..fresh })
+}
+
+/// Checks a command that makes a session, and makes what is known of the session.
 pub(super) async fn start(context: &Context, body: &CommandBody) -> Result<SessionNote, Unroutable> {
+    if let CommandBody::ForkSession { from, after, content, .. } = body {
+        return fork(context, *from, *after, content.title.as_deref()).await;
+    }
     let CommandBody::StartSession { project, agent, model, mode, effort, content, .. } = body else {
         return Err(refusal(ErrorCode::Invalid, "not a `start_session`").into());
     };

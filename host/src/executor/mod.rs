@@ -185,7 +185,7 @@ impl Executor {
         let session = leased.body.session();
         leased.body.validate().map_err(|error| check::invalid(&error))?;
         check::attachments(&self.context, &leased.body).await?;
-        let starts = matches!(leased.body, CommandBody::StartSession { .. });
+        let starts = leased.body.kind().makes_session();
         if self.gone.contains(&session) {
             return Err(check::no_session().into());
         }
@@ -319,6 +319,8 @@ pub(crate) fn newborn(
         next_ord: 1,
         last_turn: None,
         ended_turns: 0,
+        from: None,
+        fork: None,
         created_at_ms: now,
         updated_at_ms: now,
     }

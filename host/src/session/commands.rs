@@ -22,10 +22,10 @@ impl Session {
             return self.refuse(held, ErrorCode::NotFound, "the session was never made");
         }
         match leased.body {
-            CommandBody::StartSession { .. } if !self.unborn => {
+            CommandBody::StartSession { .. } | CommandBody::ForkSession { .. } if !self.unborn => {
                 self.refuse(held, ErrorCode::SessionExists, "a session with this id exists");
             }
-            CommandBody::StartSession { content, .. } => {
+            CommandBody::StartSession { content, .. } | CommandBody::ForkSession { content, .. } => {
                 self.making = Some(held.id);
                 match content.text {
                     Some(text) => self.accept(held, leased.sender, text, content.attachments),

@@ -73,6 +73,8 @@ pub(crate) struct Session {
     /// Commands that come after that.
     deferred: VecDeque<Leased>,
     current: Option<Running>,
+    /// Where the agent said that its conversation stands, for the turn that is about to end.
+    place: Option<String>,
     /// The turn that ended last, for what its agent still says of it.
     previous: Option<(TurnId, Live)>,
     approvals: BTreeMap<ApprovalId, Asked>,
@@ -225,6 +227,7 @@ impl Session {
             moving: false,
             deferred: VecDeque::new(),
             current: None,
+            place: None,
             previous: None,
             approvals: BTreeMap::new(),
             agent: Loaded::No,

@@ -66,7 +66,10 @@ pub(crate) async fn open(
     let lines =
         context.options.lines_dir.as_ref().map(|dir| RawLines::start(dir.clone(), session, context.now(), &row.agent));
     let spec = OpenSpec { cwd, resume: row.agent_session, model: row.model, mode, effort: row.effort, tag, lines };
-    let mut opened = agent.open(spec).await?;
+    let mut opened = match row.fork.filter(|_| spec.resume.is_none()) {
+        Some(fork) => agent.fork(OpenSpec { resume: Some(fork.agent_session), ..spec }, fork.place).await?,
+        None => agent.open(spec).await?,
+    };
     if let Some(entry) = opened.entry.take() {
         catalogue::learn(&context, &row.agent, entry).await;
     }

@@ -39,6 +39,7 @@ pub(crate) fn fact(
         // The hub's to say, whatever stands here.
         archived_at_ms: None,
         ended_turns: row.ended_turns,
+        from: row.from,
         content: SessionContent { title: row.title.clone(), doing: row.doing.clone() },
     };
     (id, operation, value).into()

@@ -56,7 +56,7 @@ impl Session {
         self.fail_head(why);
         if let Unavailable::Open(OpenError::NotSaved { .. }) = why {
             // Said once; the next prompt begins a new conversation with the agent.
-            self.row.agent_session = None;
+            (self.row.agent_session, self.row.fork) = (None, None);
             self.dirty.note = true;
         }
         self.unload();
@@ -67,6 +67,7 @@ impl Session {
             AgentEvent::Session { agent_session } => {
                 if self.row.agent_session.as_ref() != Some(&agent_session) {
                     self.row.agent_session = Some(agent_session);
+                    self.row.fork = None;
                     self.dirty.note = true;
                 }
             }
@@ -113,6 +114,7 @@ impl Session {
                     self.give_back(turn);
                 }
             }
+            AgentEvent::Place { place } => self.place = Some(place),
             AgentEvent::TurnEnded(end) => self.ended(end),
             AgentEvent::Exited { detail } => self.agent_gone(&detail),
         }

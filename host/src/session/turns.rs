@@ -17,7 +17,7 @@ use super::{Running, Session, Slot, Stop, Waiting, row};
 use crate::agent::ProcessMark;
 use crate::journal::batch::{After, Batch};
 use crate::journal::live::{Live, LiveItem};
-use crate::notes::{self, Held, NOTE_VERSION, ProcessNote, TurnNote};
+use crate::notes::{self, Held, NOTE_VERSION, PlaceNote, ProcessNote, TurnNote};
 use protocol::approval::ApprovalState;
 
 /// How a turn ended.
@@ -293,6 +293,10 @@ impl Session {
         batch.journal(self.id, (id, Operation::Update, fact.clone()));
         batch.step(StreamStep::CloseTurn(id));
         batch.note(notes::turn(self.id, id), None);
+        if let (Some(place), Some(agent_session)) = (self.place.take(), self.row.agent_session.clone()) {
+            let note = PlaceNote { v: NOTE_VERSION, agent_session, place: Some(place) };
+            batch.note(notes::place(self.id, id), Some(notes::encode(&note)));
+        }
         for held in running.cancels {
             self.finish(held, Ok(()));
         }

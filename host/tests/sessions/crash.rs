@@ -173,7 +173,8 @@ async fn life(fuel: &[i64], written: bool) -> usize {
         assert_eq!(places.len(), all, "two items have one place");
     }
     let notes: Vec<_> = world.hub.state().notes.keys().cloned().collect();
-    assert!(notes.iter().all(|key| key.starts_with("project/") || key.starts_with("session/")), "{notes:?}");
+    let lasting = ["project/", "session/", "place/"];
+    assert!(notes.iter().all(|key| lasting.iter().any(|kind| key.starts_with(kind))), "{notes:?}");
     reports
 }
 

@@ -7,6 +7,7 @@ mod crash;
 mod deletion;
 mod edits;
 mod files;
+mod forks;
 mod port;
 mod projects;
 mod puppet;

@@ -19,6 +19,8 @@ use tokio::task::AbortHandle;
 pub(crate) struct Stage {
     pub(crate) prompts: Mutex<Vec<String>>,
     pub(crate) resumed: Mutex<Vec<Option<String>>>,
+    /// What it went on from: the conversation, and the place in it.
+    pub(crate) forks: Mutex<Vec<(Option<String>, Option<String>)>>,
     /// What each of its processes was opened with.
     pub(crate) efforts: Mutex<Vec<Option<String>>>,
     pub(crate) running: AtomicUsize,
@@ -106,9 +108,14 @@ impl Agent for Puppet {
                 modes: vec![choice("default"), choice("bypassPermissions"), choice("unopenable")],
                 efforts: vec![effort("low", &[]), effort("high", &["big"])],
                 health: AgentHealth::default(),
-                abilities: vec![Ability::Steer],
+                abilities: vec![Ability::Steer, Ability::Fork],
             }
         })
+    }
+
+    fn fork(&self, spec: OpenSpec, place: Option<String>) -> Later<'_, Result<Opened, OpenError>> {
+        self.stage.forks.lock().unwrap().push((spec.resume.clone(), place));
+        self.open(OpenSpec { resume: None, ..spec })
     }
 
     fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>> {
@@ -355,6 +362,7 @@ async fn act(
         let _ = events.send(event).await;
     }
     drop(turn);
+    let _ = events.send(AgentEvent::Place { place: format!("after {script}") }).await;
     let end = TurnEnd { how: TurnOutcome::Completed, usage: None, model: Some("big-1".into()) };
     let _ = events.send(AgentEvent::TurnEnded(end)).await;
     if verb == "own" {

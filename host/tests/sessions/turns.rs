@@ -25,7 +25,8 @@ async fn exactly_as_many_turns_run_at_once_as_may() {
         world.sound();
         host.stop().await.unwrap();
         assert_eq!(world.stage.processes.load(Ordering::SeqCst), 0);
-        assert!(world.hub.state().notes.keys().all(|key| key.starts_with("project/") || key.starts_with("session/")));
+        let lasting = ["project/", "session/", "place/"];
+        assert!(world.hub.state().notes.keys().all(|key| lasting.iter().any(|kind| key.starts_with(kind))));
     }
 }
 

@@ -129,6 +129,13 @@ impl World {
         (session, self.command(body))
     }
 
+    /// A session that goes on from another one.
+    pub(crate) fn fork(&self, from: SessionId, after: Option<TurnId>, text: Option<&str>) -> (SessionId, CommandId) {
+        let session = SessionId::from_uuid(self.fresh());
+        let content = StartContent { title: None, text: text.map(str::to_owned), attachments: Vec::new() };
+        (session, self.command(CommandBody::ForkSession { session, from, after, content }))
+    }
+
     pub(crate) fn prompt(&self, session: SessionId, text: &str) -> CommandId {
         self.command(CommandBody::SendPrompt {
             session,

@@ -1,7 +1,7 @@
 //! One step of one command: the row, its indexes, the fact and the audit entry, in one batch.
 
 use protocol::api::AuditEntry;
-use protocol::command::{CommandError, CommandKind, CommandState};
+use protocol::command::{CommandError, CommandState};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation};
 use protocol::id::{AuditId, TurnId};
@@ -117,7 +117,7 @@ pub(crate) fn list(batch: &mut Batch, row: &CommandRow, now: UnixMs) {
 /// Adds what a step means for the session that a command was to make: it is free again when the command came to nothing.
 pub(crate) async fn release(hub: &Hub, batch: &mut Batch, row: &CommandRow) -> Result<(), Failure> {
     let state = row.command.state;
-    if row.command.kind != CommandKind::StartSession || !state.is_final() || state == CommandState::Succeeded {
+    if !row.command.kind.makes_session() || !state.is_final() || state == CommandState::Succeeded {
         return Ok(());
     }
     let key = keys::session(row.command.session);

@@ -117,8 +117,9 @@ impl Hub {
         let key = keys::session(session);
         let found = self.load::<SessionRow>(&key).await?;
         match (found, request.body.kind()) {
-            (Some(_), CommandKind::StartSession) => Err(Problem::new(ErrorCode::SessionExists)),
-            (None, CommandKind::StartSession) => {
+            (Some(_), kind) if kind.makes_session() => Err(Problem::new(ErrorCode::SessionExists)),
+            (None, kind) if kind.makes_session() => {
+                self.check_origin(who, request).await?;
                 let command = Some(request.id);
                 let row = SessionRow { account: who.account, host: request.host, command, live: false };
                 batch.push(Put::set(key, row.encode()).expecting(Expected::Absent));
@@ -135,6 +136,16 @@ impl Hub {
                 Ok(())
             }
             (_, _) => Err(Problem::new(ErrorCode::NotFound).detail("the host has no such session")),
+        }
+    }
+
+    /// What a session is to go on from is the account's, and on the same host.
+    async fn check_origin(&self, who: &Identity, request: &CommandRequest) -> Result<(), Problem> {
+        let CommandBody::ForkSession { from, .. } = request.body else { return Ok(()) };
+        let found = self.load::<SessionRow>(&keys::session(from)).await?;
+        match found.map(|found| found.value) {
+            Some(row) if row.account == who.account && row.host == request.host => Ok(()),
+            _ => Err(Problem::new(ErrorCode::NotFound).detail("the host has no session to go on from under this id")),
         }
     }
 
@@ -174,6 +185,7 @@ impl Drop for Place<'_> {
 const fn kind_word(kind: CommandKind) -> &'static str {
     match kind {
         CommandKind::StartSession => "start_session",
+        CommandKind::ForkSession => "fork_session",
         CommandKind::SendPrompt => "send_prompt",
         CommandKind::CancelTurn => "cancel_turn",
         CommandKind::AnswerApproval => "answer_approval",
@@ -187,7 +199,7 @@ const fn kind_word(kind: CommandKind) -> &'static str {
 /// How many bytes of words a command carries.
 fn words(body: &CommandBody) -> usize {
     match body {
-        CommandBody::StartSession { content, .. } => {
+        CommandBody::StartSession { content, .. } | CommandBody::ForkSession { content, .. } => {
             content.title.as_deref().map_or(0, str::len) + content.text.as_deref().map_or(0, str::len)
         }
         CommandBody::SendPrompt { content, .. } => content.text.len(),

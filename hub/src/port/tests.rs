@@ -34,6 +34,7 @@ fn session_fact(world: &World, id: SessionId, host: DeviceId) -> FeedFact {
         updated_at_ms: world.clock.now(),
         archived_at_ms: None,
         ended_turns: 0,
+        from: None,
         content: SessionContent::default(),
     };
     FeedFact::from((id, Operation::Update, value))

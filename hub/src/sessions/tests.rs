@@ -42,6 +42,7 @@ fn said(world: &World, id: SessionId, title: &str, ended_turns: u64) -> FeedFact
         updated_at_ms: world.clock.now(),
         archived_at_ms: None,
         ended_turns,
+        from: None,
         content: SessionContent { title: title.to_owned(), doing: None },
     };
     FeedFact::from((id, Operation::Update, value))

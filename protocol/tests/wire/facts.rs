@@ -18,7 +18,7 @@ use protocol::item::{
     Role, ToolCall, ToolKind,
 };
 use protocol::offset::Offset;
-use protocol::session::{Activity, LastTurn, ReadMark, Session, SessionContent};
+use protocol::session::{Activity, Forked, LastTurn, ReadMark, Session, SessionContent};
 use protocol::time::UnixMs;
 use protocol::turn::{Origin, Turn, TurnContent, TurnError, TurnErrorCode, TurnState, Usage};
 
@@ -309,6 +309,7 @@ fn row(activity: Activity, last_turn: Option<LastTurn>) -> Session {
         updated_at_ms: at(8),
         archived_at_ms: None,
         ended_turns: 3,
+        from: Some(Forked { session: SessionId::from_uuid(id(11)), turn: Some(turn_id()) }),
         content: SessionContent { title: "Tides".to_owned(), doing: Some("Write notes.txt".to_owned()) },
     }
 }

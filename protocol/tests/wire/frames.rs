@@ -63,6 +63,15 @@ pub(super) fn commands() -> Vec<Sample> {
                 content: StartContent::default(),
             }),
         ),
+        sample(
+            "go on from an earlier turn in a session of its own",
+            &request(CommandBody::ForkSession {
+                session: session(),
+                from: SessionId::from_uuid(id(11)),
+                after: Some(TurnId::from_uuid(id(4))),
+                content: StartContent { text: Some("another way".to_owned()), ..StartContent::default() },
+            }),
+        ),
         sample("send a prompt", &prompt()),
         sample("send a prompt that may wait for a day", &long),
         sample(

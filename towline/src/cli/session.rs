@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use protocol::id::ApprovalId;
+use protocol::id::{ApprovalId, TurnId};
 
 #[derive(Debug, Args)]
 pub(crate) struct Send {
@@ -24,6 +24,12 @@ pub(crate) struct Send {
     /// The permission mode of a new session [default: the agent's own]
     #[arg(long)]
     pub(crate) mode: Option<String>,
+    /// Go on from this session in a new one: its title, its id, or `last` for the newest
+    #[arg(long, value_name = "SESSION", conflicts_with_all = ["session", "project", "agent", "model", "mode", "effort"])]
+    pub(crate) fork: Option<String>,
+    /// The turn after which the new one goes on [default: the last]
+    #[arg(long, value_name = "TURN", requires = "fork")]
+    pub(crate) after: Option<TurnId>,
     /// How hard the agent of a new session thinks [default: the agent's own]
     #[arg(long)]
     pub(crate) effort: Option<String>,

@@ -52,12 +52,18 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
     let text = if wish.text == "-" { read_prompt().await? } else { wish.text.clone() };
     let (_, host) = node.me().await?;
     let known = node.known().await?;
-    let body = match &wish.session {
-        Some(session) => CommandBody::SendPrompt {
+    let body = match (&wish.session, &wish.fork) {
+        (_, Some(origin)) => CommandBody::ForkSession {
+            session: SessionId::from_uuid(SystemClock.fresh()),
+            from: known.session(origin)?,
+            after: wish.after,
+            content: StartContent { title: None, text: Some(text), attachments: Vec::new() },
+        },
+        (Some(session), None) => CommandBody::SendPrompt {
             session: known.session(session)?,
             content: PromptContent { text, attachments: Vec::new() },
         },
-        None => CommandBody::StartSession {
+        (None, None) => CommandBody::StartSession {
             session: SessionId::from_uuid(SystemClock.fresh()),
             project: project(&known, wish.project.as_deref(), env)?,
             agent: agent(&known, host, wish.agent)?,

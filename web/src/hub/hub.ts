@@ -89,7 +89,7 @@ export class Hub {
 
   #keepMs(host: string, body: CommandBody): number | null {
     const away = this.rows.get().host.get(host)?.presence !== "online";
-    const keeps = body.kind === "send_prompt" || body.kind === "start_session";
+    const keeps = body.kind === "send_prompt" || body.kind === "start_session" || body.kind === "fork_session";
     return away && keeps ? KEEP_MS : null;
   }
 

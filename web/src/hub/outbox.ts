@@ -207,7 +207,7 @@ export class Outbox {
     const key = PREFIX + sent.request.id;
     if (sent.phase === "acked") {
       const { kind } = sent.request.body;
-      if (kind === "send_prompt" || kind === "start_session") this.#kept.set(WHOLE + sent.request.id, JSON.stringify(sent.request.body));
+      if (kind === "send_prompt" || kind === "start_session" || kind === "fork_session") this.#kept.set(WHOLE + sent.request.id, JSON.stringify(sent.request.body));
       this.#kept.remove(key);
     } else this.#kept.set(key, JSON.stringify({ device: this.#device, sent }));
   }
@@ -233,6 +233,6 @@ function read(text: string | null): { device: string; sent: Sent } | null {
 export function waitingWords(kept: Kept): string[] {
   return kept.keys(PREFIX).flatMap((key) => {
     const body = read(kept.get(key))?.sent.request.body;
-    return body && (body.kind === "send_prompt" || body.kind === "start_session") && body.content.text ? [body.content.text] : [];
+    return body && (body.kind === "send_prompt" || body.kind === "start_session" || body.kind === "fork_session") && body.content.text ? [body.content.text] : [];
   });
 }

@@ -779,6 +779,10 @@ archivedAtMs: UnixMs | null,
  */
 endedTurns: number, 
 /**
+ * What it goes on from, when it was forked.
+ */
+from?: Forked | null, 
+/**
  * Its words.
  */
 content: SessionContent, };
@@ -787,6 +791,19 @@ content: SessionContent, };
  * What a session is doing.
  */
 export type Activity = "starting" | "idle" | "working" | "needs_input" | "not_loaded" | "dead" | "archived" | "unknown";
+
+/**
+ * What a forked session goes on from.
+ */
+export type Forked = { 
+/**
+ * The session; it may have been deleted since.
+ */
+session: SessionId, 
+/**
+ * Its turn after which this session goes on; null for all of it.
+ */
+turn: TurnId | null, };
 
 /**
  * The newest turn of a session.
@@ -1213,6 +1230,22 @@ effort?: string | null,
 /**
  * The words.
  */
+content: StartContent, } | { "kind": "fork_session", 
+/**
+ * Minted by the client, so that it can open the session at once.
+ */
+session: SessionId, 
+/**
+ * The session that it goes on from.
+ */
+from: SessionId, 
+/**
+ * The turn after which it goes on; null for all that the agent remembers.
+ */
+after: TurnId | null, 
+/**
+ * The words.
+ */
 content: StartContent, } | { "kind": "send_prompt", 
 /**
  * Which session.
@@ -1350,7 +1383,7 @@ answers: { [key in string]: string }, };
 /**
  * The kind of a command.
  */
-export type CommandKind = "start_session" | "send_prompt" | "cancel_turn" | "answer_approval" | "edit_prompt" | "move_prompt" | "steer_prompt" | "set_options";
+export type CommandKind = "start_session" | "fork_session" | "send_prompt" | "cancel_turn" | "answer_approval" | "edit_prompt" | "move_prompt" | "steer_prompt" | "set_options";
 
 /**
  * The value of a `command` fact.

@@ -78,7 +78,7 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
     const { body: what } = request;
     if (replaced.has(id) || rows.command.has(id) || turns.has(id) || what.kind === "cancel_turn" || what.session !== session) continue;
     const change = what.kind === "edit_prompt" && phase === "refused";
-    if (what.kind !== "start_session" && what.kind !== "send_prompt" && !change) continue;
+    if (what.kind !== "start_session" && what.kind !== "fork_session" && what.kind !== "send_prompt" && !change) continue;
     const text = what.content.text ?? "";
     const delivery: Delivery = phase === "refused" ? "failed" : phase === "acked" ? "hub" : "here";
     found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, atMs, turn: null, body: change ? body("send_prompt", session, text) : what, host: request.host, attachments: what.kind === "edit_prompt" ? [] : what.content.attachments, tried, withdrawn });

@@ -1,5 +1,6 @@
 const actions: Partial<Record<string, string>> = {
   "command.start_session": "Started a chat",
+  "command.fork_session": "Went on from a chat in another one",
   "command.send_prompt": "Sent a message",
   "command.edit_prompt": "Changed a message that waited",
   "command.move_prompt": "Moved a message that waited",

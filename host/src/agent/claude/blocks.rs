@@ -125,6 +125,9 @@ impl ClaudeMapper {
             self.fail(&error, said, out);
             return;
         }
+        if parent.is_none() && !synthetic {
+            self.place = maybe(message, "uuid");
+        }
         let status =
             if message.get("aborted") == Some(&Value::Bool(true)) { ItemStatus::Interrupted } else { ItemStatus::Done };
         for block in list(said, "content") {

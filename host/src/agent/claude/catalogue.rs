@@ -44,7 +44,8 @@ pub(super) fn fill(entry: &mut AgentEntry, initialized: &Value) {
     // Its own default is what a session has that names no model: one entry for it is enough.
     entry.models = list(initialized, "models").iter().map(model).filter(|model| model.id != "default").collect();
     // Versions that name no capabilities (2.1.197) do not tell what becomes of a prompt in mid-turn.
-    entry.abilities = if initialized.get("capabilities").is_some() { vec![Ability::Steer] } else { Vec::new() };
+    let steers = initialized.get("capabilities").is_some().then_some(Ability::Steer);
+    entry.abilities = steers.into_iter().chain([Ability::Fork]).collect();
     entry.efforts = efforts(list(initialized, "models"));
     if is_logged_in(initialized) {
         entry.state = AgentState::Ready;

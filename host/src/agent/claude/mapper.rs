@@ -55,6 +55,8 @@ pub(super) struct ClaudeMapper {
     pub(super) session: Option<String>,
     pub(super) model: Option<String>,
     pub(super) mode: Option<String>,
+    /// The id of the last message that Claude has written: a fork can begin behind it.
+    pub(super) place: Option<String>,
     /// The model that answers in this turn.
     pub(super) answering: Option<String>,
     /// What the process has cost so far, in US dollars.

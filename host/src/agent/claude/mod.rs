@@ -47,6 +47,13 @@ pub struct ClaudeOptions {
     pub probe_cwd: PathBuf,
 }
 
+/// A conversation goes on from another one.
+#[derive(Debug)]
+struct Fork {
+    /// The message of the other one after which it does; `None` for its end.
+    place: Option<String>,
+}
+
 /// Claude Code, as a kind of agent.
 #[derive(Debug)]
 pub struct ClaudeAgent {
@@ -70,7 +77,7 @@ impl ClaudeAgent {
         self.options.environment.find(&self.options.program).ok_or_else(missing)
     }
 
-    fn args(&self, spec: &OpenSpec) -> Vec<OsString> {
+    fn args(&self, spec: &OpenSpec, fork: Option<&Fork>) -> Vec<OsString> {
         let fixed = [
             "-p",
             "--input-format",
@@ -94,6 +101,12 @@ impl ClaudeAgent {
                 args.extend([OsString::from(flag), OsString::from(value)]);
             }
         }
+        if let Some(Fork { place }) = fork {
+            args.push("--fork-session".into());
+            if let Some(place) = place {
+                args.extend([OsString::from("--resume-session-at"), OsString::from(place)]);
+            }
+        }
         if self.options.allow_bypass {
             // Does not switch it on; without it the mode could not be chosen later.
             args.push("--allow-dangerously-skip-permissions".into());
@@ -102,7 +115,7 @@ impl ClaudeAgent {
         args
     }
 
-    async fn start(&self, spec: OpenSpec) -> Result<Opened, OpenError> {
+    async fn start(&self, spec: OpenSpec, fork: Option<Fork>) -> Result<Opened, OpenError> {
         let program = self.find()?;
         let name = self.options.program.to_string_lossy().into_owned();
         let failed = |detail: String| OpenError::Failed { program: name.clone(), detail };
@@ -119,7 +132,7 @@ impl ClaudeAgent {
         }
         let shown = program.to_string_lossy().into_owned();
         let child = self
-            .spawn(program, self.args(&spec), spec.cwd.clone(), &spec.tag)
+            .spawn(program, self.args(&spec, fork.as_ref()), spec.cwd.clone(), &spec.tag)
             .map_err(|error| failed(error.to_string()))?;
         let mark = child.mark().clone();
         let (events_in, events) = mpsc::channel(EVENT_QUEUE);
@@ -193,6 +206,10 @@ impl Agent for ClaudeAgent {
     }
 
     fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>> {
-        Box::pin(self.start(spec))
+        Box::pin(self.start(spec, None))
+    }
+
+    fn fork(&self, spec: OpenSpec, place: Option<String>) -> Later<'_, Result<Opened, OpenError>> {
+        Box::pin(self.start(spec, Some(Fork { place })))
     }
 }

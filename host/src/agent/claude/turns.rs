@@ -49,6 +49,9 @@ impl ClaudeMapper {
         self.interrupting = false;
         self.failure = None;
         self.answering = None;
+        if let Some(place) = self.place.take().filter(|_| end.how == TurnOutcome::Completed) {
+            out.push(Step::Event(AgentEvent::Place { place }));
+        }
         out.push(Step::Event(AgentEvent::TurnEnded(end)));
         self.turn = self.queued.pop_front().map_or(Turn::Idle, |uuid| Turn::Prompt { uuid, begun: false });
     }

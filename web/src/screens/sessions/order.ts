@@ -107,13 +107,13 @@ function waiting(rows: Rows, sent: ReadonlyMap<string, Sent>): Map<string, { hos
   const found = new Map<string, { host: string; project: string; text: string; atMs: number }>();
   for (const command of rows.command.values()) {
     const open = command.state === "queued" || command.state === "leased" || command.state === "running";
-    if (!open || (command.kind !== "start_session" && command.kind !== "send_prompt")) continue;
+    if (!open || (command.kind !== "start_session" && command.kind !== "fork_session" && command.kind !== "send_prompt")) continue;
     found.set(command.session, { host: command.host, project: "", text: command.content.text ?? "", atMs: command.createdAtMs });
   }
   for (const { request, atMs, phase } of sent.values()) {
     const { body } = request;
-    if (phase === "refused" || (body.kind !== "start_session" && body.kind !== "send_prompt")) continue;
-    found.set(body.session, { host: request.host, project: body.kind === "start_session" ? body.project : "", text: body.content.text ?? "", atMs });
+    if (phase === "refused" || (body.kind !== "start_session" && body.kind !== "fork_session" && body.kind !== "send_prompt")) continue;
+    found.set(body.session, { host: request.host, project: body.kind === "start_session" ? body.project : body.kind === "fork_session" ? (rows.session.get(body.from)?.project ?? "") : "", text: body.content.text ?? "", atMs });
   }
   return found;
 }

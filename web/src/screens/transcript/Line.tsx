@@ -9,6 +9,7 @@ import { clock } from "../../words/time";
 import { ApprovalCard } from "./Approval";
 import { AgentItem } from "./Item";
 import { Message } from "./Message";
+import { type Asked, TurnWays } from "./TurnWays";
 import { Waiting } from "./Waiting";
 import { who } from "./people";
 
@@ -18,6 +19,8 @@ interface Props {
   turn: Turn | undefined;
   /** For a prompt: the turn that it came with, which another one may have taken in. */
   prompt: Turn | undefined;
+  /** For the end of a turn: what it was asked. */
+  asked: Asked | null;
   /** For an approval: the tool call that waits for it. */
   call: Item | undefined;
   /** For a prompt that waits: its place in the line. */
@@ -34,13 +37,13 @@ interface Props {
 /** One line of the transcript; drawn anew only when something of its own has changed, however fast another one grows. */
 export const Line = memo(Drawn, (a, b) => {
   const rows = a.rows.device === b.rows.device;
-  const rest = a.turn === b.turn && a.prompt === b.prompt && a.call === b.call && a.place === b.place && a.ahead === b.ahead && a.me === b.me && a.agent === b.agent && a.host === b.host;
+  const rest = a.turn === b.turn && a.prompt === b.prompt && a.asked === b.asked && a.call === b.call && a.place === b.place && a.ahead === b.ahead && a.me === b.me && a.agent === b.agent && a.host === b.host;
   return rows && rest && a.now === b.now && same(a.line, b.line);
 });
 
-function Drawn({ line, turn, prompt, call, place, ahead, rows, me, agent, host, now }: Props) {
+function Drawn({ line, turn, prompt, asked, call, place, ahead, rows, me, agent, host, now }: Props) {
   if (line.kind === "approval") return <ApprovalCard id={line.id} approval={line.approval} call={call} sender={turn?.sender ?? null} agent={agent} host={host} />;
-  if (line.kind === "end") return <TurnEnd turn={line.turn} by={line.turn.error?.by ? stopper(line.turn.error.by, rows, me) : null} />;
+  if (line.kind === "end") return <TurnEnd id={line.id} turn={line.turn} asked={asked} by={line.turn.error?.by ? stopper(line.turn.error.by, rows, me) : null} />;
   const { item } = line;
   if (item.role === "user" && item.content.kind === "text") {
     const { person, device } = who(item.sender, rows, me);
@@ -60,12 +63,19 @@ function stopper(by: Sender, rows: Rows, me: Me | null): string {
 }
 
 /** Why a turn did not end well: the reason in words first. */
-const TurnEnd = memo(function TurnEnd({ turn, by }: { turn: Turn; by: string | null }) {
+const TurnEnd = memo(function TurnEnd({ id, turn, asked, by }: { id: string; turn: Turn; asked: Asked | null; by: string | null }) {
   const { error, content, state } = turn;
   const calm = error?.code === "cancelled";
   const reason = error ? (calm && by ? words.transcript.stoppedBy(by) : words.transcript.turnError(error.code)) : "";
   const used = turn.usage ? <Used turn={turn} usage={turn.usage} /> : null;
-  if (state === "completed") return <div className="turn-end turn-end-calm" data-turn-state={state}>{used}</div>;
+  const ways = <TurnWays session={turn.session} turn={id} answered={state === "completed"} asked={asked} />;
+  if (state === "completed")
+    return (
+      <div className="turn-end turn-end-calm" data-turn-state={state}>
+        {used}
+        {ways}
+      </div>
+    );
   return (
     <div className={calm ? "turn-end turn-end-calm" : "turn-end"} data-turn-state={state}>
       <p>
@@ -78,6 +88,7 @@ const TurnEnd = memo(function TurnEnd({ turn, by }: { turn: Turn; by: string | n
         </pre>
       ) : null}
       {used}
+      {ways}
     </div>
   );
 });

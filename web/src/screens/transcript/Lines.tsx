@@ -4,6 +4,7 @@ import type { Item, Me, Turn } from "../../protocol/generated";
 import { type Chunk, alike } from "../../session/chunks";
 import type { Entry } from "../../session/entries";
 import { Line } from "./Line";
+import type { Asked } from "./TurnWays";
 
 /** A line and what it is drawn with. */
 export interface Row {
@@ -12,6 +13,8 @@ export interface Row {
   turn: Turn | undefined;
   /** For a prompt: the turn that it came with, which another one may have taken in. */
   prompt: Turn | undefined;
+  /** For the end of a turn: what it was asked. */
+  asked: Asked | null;
   /** For an approval: the tool call that waits for it. */
   call: Item | undefined;
   /** For a prompt that waits: its place in the line. */

@@ -7,6 +7,7 @@ import { Sign } from "../../parts/Sign";
 import { Written } from "../../parts/Written";
 import { type Entry, entries, turnOf } from "../../session/entries";
 import type { Opener } from "../../session/opener";
+import type { Forked } from "../../protocol/generated";
 import { chunks } from "../../session/chunks";
 import { pending } from "../../session/pending";
 import { words } from "../../words";
@@ -14,6 +15,7 @@ import { Composer } from "./Composer";
 import { Details } from "./Details";
 import { Lines, type Row, type Setting } from "./Lines";
 import { PendingMessage } from "./PendingMessage";
+import type { Asked } from "./TurnWays";
 import { useLineKeys } from "./useLineKeys";
 import { useScroll } from "./useScroll";
 import "./transcript.css";
@@ -72,14 +74,24 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   const project = row ? (rows.project.get(row.project)?.content.name ?? "") : "";
   // by its places, so that a queue that did not change draws nothing anew
   const places = queued.join(" ");
+  const askedBefore = useRef(new Map<string, Asked>());
   const pieces = useMemo(() => {
     // A prompt stands right behind its turn.
     const prompts = new Map(turns.map(([, turn]) => [turn.ord + 1, turn]));
+    // What each turn was asked, and behind which one the same could be asked in another way. The same object as long as that is so:
+    // a line is drawn anew only for what is new to it.
+    let answered: string | null = null;
+    const askedOf = new Map<string, Asked>();
+    for (const [id, turn] of turns) {
+      const said = [...(transcript.parts().get(id)?.items ?? [])].map((item) => transcript.item(item)).find((item) => item?.role === "user" && item.ord === turn.ord + 1);
+      if (said?.content.kind === "text") askedOf.set(id, kept(askedBefore.current, id, { text: said.content.text, attachments: turn.content.attachments, before: answered }));
+      if (turn.state === "completed" && !turn.steer) answered = id;
+    }
     const row = (line: Entry): Row => {
       const [turn, waiting] = [turnOf(line), queued.indexOf(turnOf(line))];
       const call = line.kind === "approval" && line.approval.item !== null ? transcript.item(line.approval.item) : undefined;
       const prompt = line.kind === "item" && line.item.role === "user" ? prompts.get(line.ord) : undefined;
-      return { line, turn: transcript.turn(turn), prompt, call, place: waiting < 0 ? null : waiting + 1, ahead: queued[waiting - 1] ?? null };
+      return { line, turn: transcript.turn(turn), prompt, asked: line.kind === "end" ? (askedOf.get(line.id) ?? null) : null, call, place: waiting < 0 ? null : waiting + 1, ahead: queued[waiting - 1] ?? null };
     };
     return chunks(lines.map(row));
   }, [lines, transcript, places]);
@@ -128,7 +140,8 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
       {shown ? (
         <div className="chat-scroll" ref={scroll.box} onScroll={scroll.onScroll} tabIndex={-1}>
           <div className="chat-lines" ref={scroll.list} role="log" aria-label={words.transcript.log} aria-live="off">
-            {phase === "open" ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
+            {phase === "open" && !(row?.from && older === "none") ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
+            {row?.from && (older === "none" || lines.length === 0) ? <From from={row.from} /> : null}
             {pieces.map((chunk, at) => (
               <Lines key={chunk.key} chunk={chunk} setting={setting} where={at >= pieces.length - NEAR_CHUNKS ? "near" : Math.abs(at - middle) <= KEPT_CHUNKS ? "far" : "away"} />
             ))}
@@ -168,6 +181,25 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
       </footer>
       {details && row ? <Details id={session} session={row} turns={turns} lines={lines} close={() => setDetails(false)} /> : null}
     </main>
+  );
+}
+
+/** What was made before under a key, when it is the same. */
+function kept(before: Map<string, Asked>, key: string, now: Asked): Asked {
+  const known = before.get(key);
+  if (known && known.text === now.text && known.before === now.before && known.attachments === now.attachments) return known;
+  before.set(key, now);
+  return now;
+}
+
+/** What a chat goes on from. */
+function From({ from }: { from: Forked }) {
+  const title = useRows().session.get(from.session)?.content.title;
+  return (
+    <p className="chat-note chat-top soft small">
+      {words.delivery.forkedFrom}{" "}
+      {title === undefined ? words.delivery.forkedGone : <Link to={{ screen: "session", session: from.session }}>{title || words.sessions.untitled}</Link>}
+    </p>
   );
 }
 

@@ -48,7 +48,7 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
     setDraft(null);
     if (changed === text) return;
     if (turn !== null) hub.post(owner, { kind: "edit_prompt", session, turn, content: { text: changed } });
-    else if (whole?.kind === "send_prompt" || whole?.kind === "start_session") hub.rewrite(command, owner, { ...whole, content: { ...whole.content, text: changed } } as CommandBody);
+    else if (whole?.kind === "send_prompt" || whole?.kind === "start_session" || whole?.kind === "fork_session") hub.rewrite(command, owner, { ...whole, content: { ...whole.content, text: changed } } as CommandBody);
   };
   if (draft !== null) return <Edit text={draft} save={save} cancel={() => setDraft(null)} />;
   const line = place === null ? "" : words.transcript.queuedPlace(place);

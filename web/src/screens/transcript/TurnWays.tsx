@@ -1,0 +1,84 @@
+import { useEffect, useState } from "react";
+import { useHub, useRows } from "../../app/context";
+import { go } from "../../app/router";
+import { mint } from "../../hub/ids";
+import { Icon } from "../../parts/Icon";
+import type { Attachment } from "../../protocol/generated";
+import { words } from "../../words";
+
+/** What a turn was asked, and the turn that was answered before it. */
+export interface Asked {
+  text: string;
+  attachments: readonly Attachment[];
+  /** The turn behind which another chat could ask it in another way; null when there is none. */
+  before: string | null;
+}
+
+interface Props {
+  session: string;
+  turn: string;
+  /** Whether it was answered: another chat can go on from there. */
+  answered: boolean;
+  asked: Asked | null;
+}
+
+/** What can be done from where a turn ended, folded until asked for: the same once more, and another way in a chat of its own. Nothing here changes what was said. */
+export function TurnWays({ session, turn, answered, asked }: Props) {
+  const hub = useHub();
+  const rows = useRows();
+  const [open, setOpen] = useState(false);
+  const [making, setMaking] = useState<{ session: string; command: string; draft: string } | null>(null);
+  const row = rows.session.get(session);
+  const made = making !== null && rows.session.has(making.session);
+  useEffect(() => {
+    if (!made || making === null) return;
+    if (making.draft !== "") hub.drafts.set(making.session, making.draft);
+    go({ screen: "session", session: making.session });
+  }, [hub, made, making]);
+  if (!row) return null;
+  const agent = rows.host.get(row.host)?.content.agents.find((each) => each.id === row.agent);
+  const forks = (agent?.abilities ?? []).includes("fork");
+  const fork = (after: string, draft: string): void => {
+    const minted = mint("ses");
+    const title = row.content.title === "" ? null : row.content.title;
+    const command = hub.post(row.host, { kind: "fork_session", session: minted, from: session, after, content: { title, text: null, attachments: [] } });
+    setMaking({ session: minted, command, draft });
+  };
+  const edit = (): void => {
+    if (asked === null) return;
+    if (asked.before !== null) return fork(asked.before, asked.text);
+    hub.drafts.set("new", asked.text);
+    go({ screen: "new", project: row.project });
+  };
+  const failed = making === null ? null : (rows.command.get(making.command)?.error ?? null);
+  const canEdit = asked !== null && asked.text !== "" && (asked.before === null || forks);
+  if (!canEdit && !(answered && forks) && (answered || asked === null)) return null;
+  return (
+    <div className="turn-ways">
+      <button type="button" className="button button-plain button-square turn-ways-open" aria-label={words.delivery.ways} aria-expanded={open} onClick={() => setOpen(!open)}>
+        <Icon name="more" />
+      </button>
+      {open ? (
+        <div className="turn-ways-list">
+          {!answered && asked !== null ? (
+            <button type="button" className="button small" onClick={() => hub.post(row.host, { kind: "send_prompt", session, content: { text: asked.text, attachments: [...asked.attachments] } })}>
+              {words.delivery.again}
+            </button>
+          ) : null}
+          {answered && forks ? (
+            <button type="button" className="button small" title={words.delivery.forkHelp} disabled={making !== null && failed === null} onClick={() => fork(turn, "")}>
+              {words.delivery.fork}
+            </button>
+          ) : null}
+          {canEdit ? (
+            <button type="button" className="button small" title={words.delivery.forkHelp} disabled={making !== null && failed === null} onClick={edit}>
+              {words.delivery.forkEdit}
+            </button>
+          ) : null}
+          {making !== null && failed === null ? <span className="small soft breathing" role="status">{words.delivery.forking}</span> : null}
+          {failed !== null ? <span className="small message-error" role="alert">{words.error(failed.code)}</span> : null}
+        </div>
+      ) : null}
+    </div>
+  );
+}
