@@ -81,7 +81,8 @@ async function checkVersion(pin, program) {
   const home = await mkdtemp(path.join(tmpdir(), "towline-agent-"));
   try {
     const outcome = await run(program, ["--version"], { cwd: home, env: { PATH: process.env.PATH, HOME: home }, limitMs: VERSION_LIMIT_MS });
-    if (outcome.code === 0 && outcome.output.trim().replace(/^v/, "").startsWith(pin.version)) return;
+    // Some print their name before it, or a warning.
+    if (outcome.code === 0 && outcome.output.split(/\s+/).some((word) => word.replace(/^v/, "") === pin.version)) return;
     const said = outcome.output.trim().split("\n")[0] || "nothing";
     throw new FetchError(`${pin.name} was fetched but does not run: --version should say ${pin.version} and said ${said}.`);
   } finally {

@@ -45,16 +45,18 @@ async function fakeNpm(name, { says = "1.2.3 (Toy)", code = 0, stderr = "", seco
 test("pins are exact, and only a few are fetched without being named", () => {
   const pins = readPins();
   for (const one of pins) assert.match(one.version, /^\d+\.\d+\.\d+$/);
-  assert.deepEqual(pins.filter((one) => one.fetchedByDefault).map((one) => one.name), ["claude", "gemini"]);
+  assert.deepEqual(pins.filter((one) => one.fetchedByDefault).map((one) => one.name), ["claude", "codex", "gemini"]);
 });
 
 test("the program's path follows the platform", () => {
-  const [claude] = readPins();
-  assert.ok(claude);
-  const at = (/** @type {any} */ machine) => programPath(claude, "/c", machine);
+  const [claude, codex] = readPins();
+  assert.ok(claude && codex);
+  const at = (/** @type {any} */ machine, pin = claude) => programPath(pin, "/c", machine);
   assert.match(at({ platform: "linux", arch: "x64", musl: false }), /claude-code-linux-x64\/claude$/);
   assert.match(at({ platform: "linux", arch: "arm64", musl: true }), /claude-code-linux-arm64-musl\/claude$/);
   assert.match(at({ platform: "win32", arch: "x64", musl: true }), /claude-code-win32-x64\/claude\.exe$/);
+  assert.match(at({ platform: "linux", arch: "x64", musl: true }, codex), /codex-linux-x64\/vendor\/x86_64-unknown-linux-musl\/bin\/codex$/);
+  assert.match(at({ platform: "darwin", arch: "arm64", musl: false }, codex), /codex-darwin-arm64\/vendor\/aarch64-apple-darwin\/bin\/codex$/);
   assert.equal(agentsFolder({ XDG_CACHE_HOME: "/x" }), "/x/towline/agents");
   assert.equal(agentsFolder({ HOME: "/h", XDG_CACHE_HOME: "relative" }), "/h/.cache/towline/agents");
 });

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
  * @property {string} package the npm package; {platform} is filled in
  * @property {string} version the exact version
  * @property {boolean} fetchedByDefault whether a run without names fetches it
- * @property {string} program path below node_modules, with {platform} and {exe} to fill in
+ * @property {string} program path below node_modules, with {platform} (the C library is part of it), {system}, {triple} and {exe} to fill in
  * @property {number | null} smallestNode smallest Node major the program itself needs; null for a native program
  */
 
@@ -52,10 +52,22 @@ export function installFolder(pin, folder) {
  */
 export function programPath(pin, installed, machine = {}) {
   const { platform = process.platform, arch = process.arch, musl = onMusl() } = machine;
-  const name = `${platform}-${arch}${platform === "linux" && musl ? "-musl" : ""}`;
-  const exe = platform === "win32" ? ".exe" : "";
-  return path.join(installed, "node_modules", pin.program.replace("{platform}", name).replace("{exe}", exe));
+  const system = `${platform}-${arch}`;
+  const words = /** @type {Record<string, string>} */ ({
+    platform: `${system}${platform === "linux" && musl ? "-musl" : ""}`,
+    system,
+    triple: `${ARCHITECTURES[arch] ?? arch}-${TARGETS[platform] ?? platform}`,
+    exe: platform === "win32" ? ".exe" : "",
+  });
+  const program = pin.program.replace(/\{([a-z]+)\}/g, (whole, word) => words[word] ?? whole);
+  return path.join(installed, "node_modules", program);
 }
+
+/** Node's architectures and platforms as Rust's targets name them; Linux programs are linked with musl and run everywhere.
+ * @type {Record<string, string>} */
+const ARCHITECTURES = { x64: "x86_64", arm64: "aarch64" };
+/** @type {Record<string, string>} */
+const TARGETS = { linux: "unknown-linux-musl", darwin: "apple-darwin", win32: "pc-windows-msvc" };
 
 /** Whether this Node was linked against musl: a glibc build reports its runtime version. */
 function onMusl() {

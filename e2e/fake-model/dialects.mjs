@@ -3,6 +3,7 @@
 import { anthropic } from "./anthropic.mjs";
 import { gemini } from "./gemini.mjs";
 import { openaiChat } from "./openai-chat.mjs";
+import { responses } from "./responses.mjs";
 
 /**
  * @typedef {object} Conversation
@@ -34,4 +35,4 @@ import { openaiChat } from "./openai-chat.mjs";
  */
 
 /** @type {Dialect[]} */
-export const dialects = [anthropic, gemini, openaiChat];
+export const dialects = [anthropic, gemini, openaiChat, responses];

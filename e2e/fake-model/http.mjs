@@ -90,6 +90,11 @@ class Exchange {
       this.#logRequest(method, path, {});
       return this.#json(200, { ok: true });
     }
+    if (this.#request.headers.upgrade !== undefined) {
+      // Codex tries a WebSocket first; with this answer it falls back to POST at once.
+      this.#logRequest(method, path, {});
+      return this.#json(426, { error: { type: "upgrade_required", message: "there are no WebSockets here" } });
+    }
     const dialect = dialects.find((d) => d.route(method, path) !== null);
     if (!dialect) {
       this.#logRequest(method, path, {});

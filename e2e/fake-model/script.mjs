@@ -42,10 +42,12 @@ const DIRECTIVE = /\[\[([a-z]+)(?:\s+((?:(?!\]\])[^])*))?\]\]/g;
 
 /**
  * Agents wrap what people did not type in tags of these names; such text is not a prompt.
- * Also Claude Code's own notes on an interrupted turn, and on where it has put a picture.
+ * Also Claude Code's own notes on an interrupted turn, and on where it has put a picture, and what Codex says of a project.
  */
 const NOT_TYPED = [
   /<(system-reminder|session_context|task-notification|local-command-[a-z]+|command-[a-z]+)>[^]*?<\/\1>/g,
+  /<(environment_context|user_instructions|recommended_plugins|turn_aborted)>[^]*?<\/\1>/g,
+  /# AGENTS\.md instructions[^]*?<\/INSTRUCTIONS>/g,
   /\[Request interrupted by user[^\]]*\]/g,
   /\[Image: source: [^\]]*\]/g,
 ];
