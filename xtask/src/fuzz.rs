@@ -48,6 +48,7 @@ const TARGETS: &[Target] = &[
     target("lines", "host", "fuzz_lines"),
     target("acp-lines", "host", "fuzz_acp_lines"),
     target("claude-lines", "host", "fuzz_claude_lines"),
+    target("codex-lines", "host", "fuzz_codex_lines"),
     target("problems", "client", "fuzz_problems"),
     target("configuration", "towline", "fuzz_configuration"),
 ];

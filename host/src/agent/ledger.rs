@@ -32,6 +32,11 @@ impl Ledger {
         self.settled.contains(item)
     }
 
+    /// The open items whose content is like that.
+    pub(super) fn open(&self, like: impl Fn(&ItemContent) -> bool) -> Vec<String> {
+        self.open.iter().filter(|(_, open)| like(&open.content)).map(|(item, _)| item.clone()).collect()
+    }
+
     /// What is known of an open item, deltas included.
     pub(super) fn content(&self, item: &str) -> Option<&ItemContent> {
         self.open.get(item).map(|open| &open.content)

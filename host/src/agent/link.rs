@@ -112,6 +112,7 @@ pub(super) struct Link<M> {
     end: watch::Receiver<Option<String>>,
     nudge: Arc<Notify>,
     kept: Arc<OnceLock<RawLines>>,
+    stop: CancellationToken,
     _stop: DropGuard,
 }
 
@@ -150,7 +151,7 @@ impl<M: Mapper> Link<M> {
             kept: Arc::clone(&kept),
         };
         tokio::spawn(supervisor.run(child, lines));
-        Some(Self { mapper, writer, pending, closing, end, nudge, kept, _stop: stop.drop_guard() })
+        Some(Self { mapper, writer, pending, closing, end, nudge, kept, stop: stop.clone(), _stop: stop.drop_guard() })
     }
 
     /// Keeps the lines that come and go from here on. Once for each line; nothing happens the second time.
@@ -212,12 +213,26 @@ impl<M: Mapper> Link<M> {
 
     /// Closes stdin, and ends the agent when it does not end by itself. Returns when nothing of it is left.
     pub(super) async fn close(self) {
+        self.shut().await;
+    }
+
+    /// The same, of a line that several hold.
+    pub(super) async fn shut(&self) {
         self.closing.cancel();
-        let Self { writer, mut end, _stop: stop, .. } = self;
-        drop(writer);
-        // Twice the patience, and what the end of a tree takes at most. Then dropping insists.
+        let mut end = self.end.clone();
+        // Twice the patience, and what the end of a tree takes at most. Then it is insisted on.
         let _: Result<_, _> = timeout(CLOSE * 2 + Duration::from_secs(10), end.wait_for(Option::is_some)).await;
-        drop(stop);
+        self.stop.cancel();
+    }
+
+    /// Ends the agent without waiting for it, as dropping does.
+    pub(super) fn end_now(&self) {
+        self.stop.cancel();
+    }
+
+    /// Whether the agent can still be spoken to.
+    pub(super) fn is_alive(&self) -> bool {
+        self.end.borrow().is_none() && !self.closing.is_cancelled() && !self.stop.is_cancelled()
     }
 
     fn died(&self) -> DriveError {

@@ -5,6 +5,7 @@
 
 pub mod acp;
 pub mod claude;
+pub mod codex;
 mod ledger;
 mod link;
 #[cfg(test)]

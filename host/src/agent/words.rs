@@ -62,6 +62,18 @@ pub(super) fn short_path<'a>(path: &'a str, cwd: &str) -> &'a str {
     path.strip_prefix(cwd).and_then(|rest| rest.strip_prefix('/')).filter(|rest| !rest.is_empty()).unwrap_or(path)
 }
 
+/// What people call an effort.
+pub(super) fn effort_name(id: &str) -> String {
+    match id {
+        "xhigh" => "Extra high".to_owned(),
+        "max" => "Maximum".to_owned(),
+        other => {
+            let mut letters = other.chars();
+            letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+        }
+    }
+}
+
 /// Millionths of a US dollar, rounded.
 pub(super) fn micro_usd(dollars: f64) -> u64 {
     // A turn costs less than 2^53 millionths; a negative or absurd number becomes 0 or the largest one.

@@ -108,7 +108,7 @@ pub(crate) struct AcpCommand {
 }
 
 /// Names that agents of our own have.
-const TAKEN: [&str; 2] = ["claude", "demo"];
+const TAKEN: [&str; 3] = ["claude", "codex", "demo"];
 
 impl AcpCommand {
     /// Whether an agent may be called that and started so.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use host::agent::Agent;
 use host::agent::acp::{AcpAgent, AcpOptions};
 use host::agent::claude::{ClaudeAgent, ClaudeOptions};
+use host::agent::codex::{CodexAgent, CodexOptions, NETWORK_PATIENCE};
 use host::process::Environment;
 
 use crate::config::Settings;
@@ -35,14 +36,25 @@ pub(crate) fn all(env: &Env, environment: &Environment, dir: &DataDir, settings:
     let made = dir.path().is_dir();
     let elsewhere = || env.home.clone().or_else(|| env.current_dir.clone()).unwrap_or_else(std::env::temp_dir);
     let probe_cwd: PathBuf = if made { dir.path().to_owned() } else { elsewhere() };
-    let mut agents: Vec<Arc<dyn Agent>> = vec![Arc::new(ClaudeAgent::new(ClaudeOptions {
-        id: "claude".to_owned(),
-        program: "claude".into(),
-        environment: environment.clone(),
-        extra_args: Vec::new(),
-        allow_bypass: settings.bypass_modes_allowed,
-        probe_cwd: probe_cwd.clone(),
-    }))];
+    let mut agents: Vec<Arc<dyn Agent>> = vec![
+        Arc::new(ClaudeAgent::new(ClaudeOptions {
+            id: "claude".to_owned(),
+            program: "claude".into(),
+            environment: environment.clone(),
+            extra_args: Vec::new(),
+            allow_bypass: settings.bypass_modes_allowed,
+            probe_cwd: probe_cwd.clone(),
+        })),
+        Arc::new(CodexAgent::new(CodexOptions {
+            id: "codex".to_owned(),
+            program: "codex".into(),
+            environment: environment.clone(),
+            extra_args: Vec::new(),
+            allow_bypass: settings.bypass_modes_allowed,
+            cwd: probe_cwd.clone(),
+            network_patience: NETWORK_PATIENCE,
+        })),
+    ];
     for agent in &settings.acp_agents {
         let [program, args @ ..] = agent.command.as_slice() else { continue };
         agents.push(Arc::new(AcpAgent::new(AcpOptions {

@@ -5,7 +5,7 @@ use protocol::host::{Ability, AgentEntry, AgentState, Choice, Effort};
 use serde_json::Value;
 
 use super::health;
-use crate::agent::words::{list, maybe, text};
+use crate::agent::words::{effort_name, list, maybe, text};
 
 /// What people call it. Plain text, no part of our own product's name (terms of its vendor).
 pub(super) const NAME: &str = "Claude Code";
@@ -84,18 +84,6 @@ fn efforts(models: &[Value]) -> Vec<Effort> {
         Effort { name: effort_name(&id), id, description: None, models }
     };
     ids.into_iter().map(effort).collect()
-}
-
-/// What people call an effort.
-fn effort_name(id: &str) -> String {
-    match id {
-        "xhigh" => "Extra high".to_owned(),
-        "max" => "Maximum".to_owned(),
-        other => {
-            let mut letters = other.chars();
-            letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-        }
-    }
 }
 
 /// Whether requests to the model will carry a credential. Without an account in the answer nothing is claimed.

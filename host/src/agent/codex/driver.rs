@@ -1,0 +1,137 @@
+//! How to speak to Codex for one session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::codec;
+use super::home::Seat;
+use super::presets;
+use super::pump::{Known, known};
+use crate::agent::{Answer, DriveError, Driver, Image, Later};
+
+/// Longest that a change of model or mode may take.
+const CHANGE: Duration = Duration::from_secs(10);
+/// Longest that leaving may take: a turn that does not end, and the end of its process.
+const CLOSE: Duration = Duration::from_secs(15);
+
+/// A session's Codex. Dropping it stops what runs in the session; the process goes on for the others.
+#[derive(Debug)]
+pub(super) struct CodexDriver {
+    seat: Arc<Seat>,
+    mapper: Known,
+    pump: JoinHandle<()>,
+    _stop: DropGuard,
+}
+
+impl CodexDriver {
+    pub(super) fn new(seat: Arc<Seat>, mapper: Known, pump: JoinHandle<()>, stop: CancellationToken) -> Self {
+        Self { seat, mapper, pump, _stop: stop.drop_guard() }
+    }
+
+    async fn write(&self, line: String) -> Result<(), DriveError> {
+        self.seat.shared.link.write(line).await
+    }
+}
+
+/// What the following turns are to use; `None` leaves a thing as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Change<'a> {
+    pub(super) model: Option<&'a str>,
+    pub(super) mode: Option<&'a str>,
+    pub(super) effort: Option<&'a str>,
+}
+
+/// Changes what the following turns use.
+pub(super) async fn change(seat: &Seat, mapper: &Known, change: Change<'_>) -> Result<(), DriveError> {
+    let Change { model, mode, effort } = change;
+    let preset = mode.map(|mode| {
+        presets::find(mode).ok_or_else(|| DriveError::Refused { detail: format!("Codex has no mode `{mode}`") })
+    });
+    let preset = preset.transpose()?;
+    let (thread, mut next) = {
+        let mapper = known(mapper);
+        (mapper.thread.clone(), mapper.wanted.clone())
+    };
+    // The plan mode names the model, too, and goes before it.
+    let before = next.mode.and_then(presets::find);
+    let plans = [preset, before].iter().flatten().any(|preset| preset.plan);
+    next.model = model.map(str::to_owned).or(next.model);
+    next.effort = effort.map(str::to_owned).or(next.effort);
+    next.mode = preset.map_or(next.mode, |preset| Some(preset.id));
+    let mut settings = json!({ "model": next.model, "effort": next.effort });
+    if let Some(preset) = preset {
+        settings["approvalPolicy"] = json!(preset.approval);
+        settings["sandboxPolicy"] = preset.policy();
+    }
+    if let (true, Some(preset), Some(model)) = (plans, preset.or(before), &next.model) {
+        settings["collaborationMode"] = preset.collaboration(model, next.effort.as_deref());
+    }
+    let call = codec::of_thread("thread/settings/update", &thread, settings);
+    match seat.request(&call, CHANGE).await? {
+        Ok(_) => {
+            known(mapper).wanted = next;
+            Ok(())
+        }
+        Err(refusal) => Err(DriveError::Refused { detail: refusal.message }),
+    }
+}
+
+impl Driver for CodexDriver {
+    fn prompt<'a>(&'a mut self, text: &'a str) -> Later<'a, Result<(), DriveError>> {
+        self.prompt_with(text, &[])
+    }
+
+    fn takes_images(&self) -> bool {
+        true
+    }
+
+    fn prompt_with<'a>(&'a mut self, text: &'a str, images: &'a [Image]) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move {
+            let line = known(&self.mapper).prompted(&codec::input(text, images));
+            self.write(line).await
+        })
+    }
+
+    fn interrupt(&mut self) -> Later<'_, Result<(), DriveError>> {
+        Box::pin(async move {
+            let line = known(&self.mapper).interrupt();
+            match line {
+                Some(line) => self.write(line).await,
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn answer<'a>(&'a mut self, request: &'a str, answer: Answer) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(async move {
+            let lines = known(&self.mapper).answer(request, &answer)?;
+            for line in lines {
+                self.write(line).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn set_options(&mut self, model: Option<String>, mode: Option<String>) -> Later<'_, Result<(), DriveError>> {
+        Box::pin(async move {
+            let wanted = Change { model: model.as_deref(), mode: mode.as_deref(), effort: None };
+            change(&self.seat, &self.mapper, wanted).await
+        })
+    }
+
+    fn set_effort<'a>(&'a mut self, effort: &'a str) -> Later<'a, Result<(), DriveError>> {
+        Box::pin(change(&self.seat, &self.mapper, Change { effort: Some(effort), ..Change::default() }))
+    }
+
+    fn close(self: Box<Self>) -> Later<'static, ()> {
+        Box::pin(async move {
+            let Self { seat, mapper: _, pump, _stop: stop } = *self;
+            drop((seat, stop));
+            let _: Result<_, _> = tokio::time::timeout(CLOSE, pump).await;
+        })
+    }
+}

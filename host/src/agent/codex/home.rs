@@ -1,0 +1,141 @@
+//! The one process of a Codex home, and who uses it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+
+use super::codec::Call;
+use super::lane::Lane;
+use super::switchboard::Switchboard;
+use crate::agent::link::{Link, Refusal};
+use crate::agent::{AgentEvent, DriveError, ProcessMark};
+
+/// How long a process without a session is kept: people come back, and starting one costs half a second (measured). Not longer, because
+/// Codex keeps a thread for itself while its process lives, and a person may want to go on in a terminal.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// A running Codex process.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) link: Link<Switchboard>,
+    pub(super) mark: ProcessMark,
+    pub(super) version: Option<String>,
+    /// Where the program is.
+    pub(super) program: String,
+    users: watch::Sender<usize>,
+}
+
+/// Where the running process of a home is found.
+pub(super) type Place = Arc<Mutex<Option<Arc<Shared>>>>;
+
+/// What a place holds; never across an await.
+pub(super) fn look(place: &Place) -> MutexGuard<'_, Option<Arc<Shared>>> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One user of a process. Dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) shared: Arc<Shared>,
+    pub(super) number: u64,
+    pub(super) lane: Arc<Lane>,
+}
+
+impl Shared {
+    /// Takes over a process that has answered `initialize`, and looks after it until its end.
+    pub(super) fn begin(
+        place: &Place,
+        link: Link<Switchboard>,
+        mark: ProcessMark,
+        version: Option<String>,
+        program: String,
+        events: mpsc::Receiver<AgentEvent>,
+    ) -> Seat {
+        let shared = Arc::new(Self { link, mark, version, program, users: watch::Sender::new(0) });
+        let seat = shared.sit_down();
+        *look(place) = Some(Arc::clone(&shared));
+        tokio::spawn(keep(shared, Arc::clone(place), events));
+        seat
+    }
+
+    fn sit_down(self: &Arc<Self>) -> Seat {
+        self.users.send_modify(|users| *users += 1);
+        let (number, lane) = self.link.with(Switchboard::sit_down);
+        Seat { shared: Arc::clone(self), number, lane }
+    }
+}
+
+/// A seat in the process that runs, if one does.
+pub(super) fn join(place: &Place) -> Option<Seat> {
+    let place = look(place);
+    place.as_ref().filter(|shared| shared.link.is_alive()).map(Shared::sit_down)
+}
+
+/// Looks after a process: tells its sessions what was noticed, closes it when nobody has used it for a while, and forgets it when it
+/// is gone.
+async fn keep(shared: Arc<Shared>, place: Place, mut events: mpsc::Receiver<AgentEvent>) {
+    let mut users = shared.users.subscribe();
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                None | Some(AgentEvent::Exited { .. }) => break,
+                Some(event) => shared.link.with(|board| board.tell_all(&event)),
+            },
+            () = unused(&mut users) => {
+                {
+                    // Nobody sits down while this is decided.
+                    let mut here = look(&place);
+                    if *shared.users.borrow() > 0 {
+                        continue;
+                    }
+                    forget(&mut here, &shared);
+                }
+                shared.link.shut().await;
+                return;
+            }
+        }
+    }
+    forget(&mut look(&place), &shared);
+}
+
+fn forget(place: &mut Option<Arc<Shared>>, shared: &Arc<Shared>) {
+    place.take_if(|here| Arc::ptr_eq(here, shared));
+}
+
+/// Waits until nobody has used the process for a while.
+async fn unused(users: &mut watch::Receiver<usize>) {
+    loop {
+        let nobody = users.wait_for(|users| *users == 0).await.is_ok();
+        if !nobody {
+            return;
+        }
+        tokio::select! {
+            () = sleep(LINGER) => return,
+            _ = users.wait_for(|users| *users > 0) => {}
+        }
+    }
+}
+
+impl Seat {
+    /// Asks Codex and waits for its answer.
+    pub(super) async fn request(&self, call: &Call, limit: Duration) -> Result<Result<Value, Refusal>, DriveError> {
+        let (id, line) = self.shared.link.with(|board| board.request(call));
+        self.shared.link.request(id, line, limit).await
+    }
+
+    /// The same for the request that opens the seat's thread.
+    pub(super) async fn open_thread(&self, call: &Call, limit: Duration) -> Result<Result<Value, Refusal>, DriveError> {
+        let (id, line) = self.shared.link.with(|board| board.open_thread(self.number, call));
+        self.shared.link.request(id, line, limit).await
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.shared.link.with(|board| board.stand_up(self.number));
+        self.shared.users.send_modify(|users| *users = users.saturating_sub(1));
+    }
+}
