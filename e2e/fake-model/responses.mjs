@@ -21,7 +21,9 @@ export const responses = {
   },
 
   read(body) {
-    return { history: historyOf(body), tools: new Set(offered(body).keys()), stream: body.stream === true, model: String(body.model ?? "unknown"), images: imagesOf(body) };
+    const effort = /** @type {{ effort?: unknown } | null | undefined} */ (body.reasoning)?.effort;
+    const asked = typeof effort === "string" ? { effort } : {};
+    return { ...asked, history: historyOf(body), tools: new Set(offered(body).keys()), stream: body.stream === true, model: String(body.model ?? "unknown"), images: imagesOf(body) };
   },
 
   sideAnswer() {

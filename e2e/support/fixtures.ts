@@ -7,6 +7,7 @@ import { test as base } from "@playwright/test";
 import { install } from "../agents/install.mjs";
 import { agentsFolder, readPins } from "../agents/pins.mjs";
 import { claudeVariables } from "./claude-environment.mjs";
+import { codexVariables, makeCodexHome } from "./codex-environment.mjs";
 import { CutProxy } from "./cut-proxy.ts";
 import { FakeModel } from "./fake-model.ts";
 import { expectNoneLeft } from "./leftovers.ts";
@@ -27,6 +28,10 @@ interface Fixtures {
   fakeModel: FakeModel;
   /** The real towline with the real claude, which talks to the fake model server. */
   towline: Towline;
+  /** The home of the real codex, whose provider is the fake model server. */
+  codexHome: string;
+  /** The real towline with the real codex, which talks to the fake model server. */
+  codexTowline: Towline;
   /** A proxy before towline; a page that must lose the network visits `cutProxy.through(towline.ready.url)`. */
   cutProxy: CutProxy;
   /** Saves a screenshot below e2e/.out/screens, named after the project and the name given. */
@@ -36,20 +41,23 @@ interface Fixtures {
 interface WorkerFixtures {
   /** The pinned claude, fetched if it is not there yet. */
   claude: string;
+  /** The pinned codex, the same. */
+  codex: string;
+}
+
+/** Fetches a pinned agent if it is not there yet, and gives its program. */
+async function pinned(name: string): Promise<string> {
+  const pin = readPins().find((one) => one.name === name);
+  if (!pin) throw new Error(`agents.json pins no ${name}`);
+  return install(pin, { folder: agentsFolder(), say: (line) => console.error(line) });
 }
 
 export const test = base.extend<Options & Fixtures, WorkerFixtures>({
   // The first device comes in by its code alone, as where nobody sits at the terminal.
   upArgs: [["--pair-once"], { option: true }],
 
-  claude: [
-    async ({}, use) => {
-      const pin = readPins().find((one) => one.name === "claude");
-      if (!pin) throw new Error("agents.json pins no claude");
-      await use(await install(pin, { folder: agentsFolder(), say: (line) => console.error(line) }));
-    },
-    { scope: "worker", timeout: 11 * 60_000 },
-  ],
+  claude: [async ({}, use) => use(await pinned("claude")), { scope: "worker", timeout: 11 * 60_000 }],
+  codex: [async ({}, use) => use(await pinned("codex")), { scope: "worker", timeout: 11 * 60_000 }],
 
   folder: async ({}, use) => {
     const folder = await realpath(await mkdtemp(path.join(tmpdir(), "towline-e2e-")));
@@ -77,6 +85,19 @@ export const test = base.extend<Options & Fixtures, WorkerFixtures>({
   towline: async ({ folder, project, fakeModel, claude, upArgs }, use, testInfo) => {
     const agentVariables = claudeVariables({ port: fakeModel.port, home: path.join(folder, "home") });
     const towline = await Towline.start({ folder, projects: [project], agents: { claude }, agentVariables, args: upArgs });
+    await use(towline);
+    if (testInfo.status !== testInfo.expectedStatus) await testInfo.attach("towline", { body: towline.output, contentType: "text/plain" });
+    await towline.end();
+  },
+
+  codexHome: async ({ fakeModel }, use) => {
+    const home = await makeCodexHome({ port: fakeModel.port });
+    await use(home);
+    await rm(home, { recursive: true, maxRetries: 5 });
+  },
+
+  codexTowline: async ({ folder, project, codexHome, codex, upArgs }, use, testInfo) => {
+    const towline = await Towline.start({ folder, projects: [project], agents: { codex }, agentVariables: codexVariables({ home: codexHome }), args: upArgs });
     await use(towline);
     if (testInfo.status !== testInfo.expectedStatus) await testInfo.attach("towline", { body: towline.output, contentType: "text/plain" });
     await towline.end();

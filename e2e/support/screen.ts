@@ -7,6 +7,7 @@ import type { Towline } from "./towline.ts";
 export { words };
 
 export const CLAUDE = "Claude Code";
+export const CODEX = "Codex";
 export const DEMO = "Demo agent";
 
 /** Types a code at the pair screen; what comes next depends on who has to confirm. */
