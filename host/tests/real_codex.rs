@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use host::agent::codex::{CodexAgent, CodexOptions, NETWORK_PATIENCE};
-use host::agent::{Agent, AgentEvent, Answer, Driver, OpenError, OpenSpec, Opened, ProcessMark, TurnEnd, TurnOutcome};
+use host::agent::{
+    Agent, AgentEvent, Answer, Driver, OpenError, OpenSpec, Opened, ProcessMark, Steered, TurnEnd, TurnOutcome,
+};
 use host::process::{Child, Environment, Line, Lines, OrphanReaper, SpawnSpec, adopt_orphans, fresh_tag, reap_marked};
 use protocol::agent_health::{LoginKind, VersionStanding};
 use protocol::host::AgentState;
@@ -403,6 +405,13 @@ async fn it_stops_within_two_seconds_in_mid_stream_in_a_command_and_while_it_ask
     talk.driver.interrupt().await.unwrap();
     assert_eq!(how(&talk.turn_ends().await), &TurnOutcome::Interrupted);
     wait_until("the command is gone", || running(&["sleep", "712"]).is_empty()).await;
+
+    // What is said in mid-turn goes into that turn.
+    talk.driver.prompt("[[rate 50]] [[text 40]]").await.unwrap();
+    talk.until(|event| matches!(event, AgentEvent::Delta { .. })).await;
+    assert_eq!(talk.driver.steer("key", "[[say as you wish]]", &[]).await.unwrap(), Steered::Now);
+    assert_eq!(texts(&talk.turn_ends().await).last(), Some(&"as you wish"));
+    assert!(talk.driver.steer("late", "[[say too late]]", &[]).await.is_err());
 
     // A stop that comes before Codex has said that it began.
     talk.driver.prompt("[[rate 50]] [[text 400]]").await.unwrap();

@@ -1,7 +1,7 @@
 //! What a Codex installation offers, from what it says of itself.
 
 use protocol::agent_health::{AgentHealth, Login, LoginKind, TestedVersions};
-use protocol::host::{AgentEntry, AgentState, Choice, Effort};
+use protocol::host::{Ability, AgentEntry, AgentState, Choice, Effort};
 use serde_json::Value;
 
 use super::turns::LOG_IN;
@@ -27,6 +27,7 @@ pub(super) fn entry(id: &str, state: AgentState, hint: Option<String>) -> AgentE
         modes: Vec::new(),
         efforts: Vec::new(),
         health: AgentHealth::default(),
+        abilities: if state == AgentState::Ready { vec![Ability::Steer] } else { Vec::new() },
     }
 }
 

@@ -9,12 +9,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::codec;
 use super::home::Seat;
+use super::mapper::Turn;
 use super::presets;
 use super::pump::{Known, known};
-use crate::agent::{Answer, DriveError, Driver, Image, Later};
+use crate::agent::{Answer, DriveError, Driver, Image, Later, Steered};
 
 /// Longest that a change of model or mode may take.
 const CHANGE: Duration = Duration::from_secs(10);
+/// Longest that handing over a prompt in mid-turn may take.
+const STEER: Duration = Duration::from_secs(5);
 /// Longest that leaving may take: a turn that does not end, and the end of its process.
 const CLOSE: Duration = Duration::from_secs(15);
 
@@ -93,6 +96,29 @@ impl Driver for CodexDriver {
         Box::pin(async move {
             let line = known(&self.mapper).prompted(&codec::input(text, images));
             self.write(line).await
+        })
+    }
+
+    fn steer<'a>(
+        &'a mut self,
+        _key: &'a str,
+        text: &'a str,
+        images: &'a [Image],
+    ) -> Later<'a, Result<Steered, DriveError>> {
+        Box::pin(async move {
+            let (thread, turn) = {
+                let mapper = known(&self.mapper);
+                (mapper.thread.clone(), mapper.turn.clone())
+            };
+            let Turn::Running(turn) = turn else {
+                return Err(DriveError::Refused { detail: "Codex has not begun its turn yet".to_owned() });
+            };
+            // Codex refuses when that turn has ended meanwhile, so nothing becomes a turn of its own.
+            let params = json!({ "expectedTurnId": turn, "input": codec::input(text, images) });
+            match self.seat.request(&codec::of_thread("turn/steer", &thread, params), STEER).await? {
+                Ok(_) => Ok(Steered::Now),
+                Err(refusal) => Err(DriveError::Refused { detail: refusal.message }),
+            }
         })
     }
 

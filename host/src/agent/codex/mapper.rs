@@ -400,6 +400,9 @@ impl CodexMapper {
         } else if text(item, "type") == "commandExecution" {
             self.commands.insert(id.to_owned(), thread.to_owned());
         }
+        if text(item, "type") == "userMessage" && thread == self.thread {
+            self.cut_short(out);
+        }
         let parent = self.children.get(thread).cloned();
         let event = match items::shape(item, &self.cwd) {
             Shape::Content(content) if complete => {
@@ -411,6 +414,16 @@ impl CodexMapper {
             Shape::Unknown => self.unknown.meet(&format!("item/{}", text(item, "type"))),
         };
         self.tell(out, event);
+    }
+
+    /// A word in mid-turn ends what is being said: Codex asks its model anew at once, and the cut words never complete.
+    fn cut_short(&mut self, out: &mut Vec<Step>) {
+        for item in
+            self.ledger.open(|content| matches!(content, ItemContent::Text { .. } | ItemContent::Reasoning { .. }))
+        {
+            let event = self.ledger.settle_as_is(&item, ItemStatus::Interrupted);
+            self.tell(out, event);
+        }
     }
 
     /// Codex asks for something.

@@ -233,7 +233,7 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
             ) : null}
             {others.length > 0 && !more ? (
               <button type="button" className="button button-plain small" aria-expanded={more} onClick={() => setMore(true)}>
-                {others.some((option) => option.kind === "allow_always") ? words.approval.always : words.approval.more}
+                {others.every((option) => option.kind === "allow_always") ? words.approval.always : words.approval.more}
               </button>
             ) : null}
           </div>
