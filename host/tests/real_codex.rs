@@ -112,6 +112,7 @@ impl World {
             mode: mode.map(str::to_owned),
             effort: None,
             tag: fresh_tag("session"),
+            lines: None,
         }
     }
 

@@ -36,7 +36,7 @@ impl CodexDriver {
     }
 
     async fn write(&self, line: String) -> Result<(), DriveError> {
-        self.seat.shared.link.write(line).await
+        self.seat.write(line).await
     }
 }
 

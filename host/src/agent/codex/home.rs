@@ -12,6 +12,7 @@ use super::lane::Lane;
 use super::switchboard::Switchboard;
 use crate::agent::link::{Link, Refusal};
 use crate::agent::{AgentEvent, DriveError, ProcessMark};
+use crate::raw_lines::{RawLines, Way};
 
 /// How long a process without a session is kept: people come back, and starting one costs half a second (measured). Not longer, because
 /// Codex keeps a thread for itself while its process lives, and a person may want to go on in a terminal.
@@ -42,6 +43,8 @@ pub(super) struct Seat {
     pub(super) shared: Arc<Shared>,
     pub(super) number: u64,
     pub(super) lane: Arc<Lane>,
+    /// Where the lines about this seat are kept.
+    pub(super) record: Option<RawLines>,
 }
 
 impl Shared {
@@ -64,7 +67,7 @@ impl Shared {
     fn sit_down(self: &Arc<Self>) -> Seat {
         self.users.send_modify(|users| *users += 1);
         let (number, lane) = self.link.with(Switchboard::sit_down);
-        Seat { shared: Arc::clone(self), number, lane }
+        Seat { shared: Arc::clone(self), number, lane, record: None }
     }
 }
 
@@ -120,16 +123,40 @@ async fn unused(users: &mut watch::Receiver<usize>) {
 }
 
 impl Seat {
+    /// Keeps a line in the seat's record.
+    pub(super) fn keep(&self, way: Way, line: &str) {
+        if let Some(record) = &self.record {
+            record.keep(way, line);
+        }
+    }
+
+    /// Writes one line about this seat.
+    pub(super) async fn write(&self, line: String) -> Result<(), DriveError> {
+        self.keep(Way::Told, &line);
+        self.shared.link.write(line).await
+    }
+
     /// Asks Codex and waits for its answer.
     pub(super) async fn request(&self, call: &Call, limit: Duration) -> Result<Result<Value, Refusal>, DriveError> {
         let (id, line) = self.shared.link.with(|board| board.request(call));
-        self.shared.link.request(id, line, limit).await
+        self.answered(id, line, limit).await
     }
 
     /// The same for the request that opens the seat's thread.
     pub(super) async fn open_thread(&self, call: &Call, limit: Duration) -> Result<Result<Value, Refusal>, DriveError> {
         let (id, line) = self.shared.link.with(|board| board.open_thread(self.number, call));
-        self.shared.link.request(id, line, limit).await
+        self.answered(id, line, limit).await
+    }
+
+    async fn answered(&self, id: String, line: String, limit: Duration) -> Result<Result<Value, Refusal>, DriveError> {
+        self.keep(Way::Told, &line);
+        let answer = self.shared.link.request(id, line, limit).await;
+        match &answer {
+            Ok(Ok(result)) => self.keep(Way::Said, &result.to_string()),
+            Ok(Err(refusal)) => self.keep(Way::Said, &refusal.message),
+            Err(_) => {}
+        }
+        answer
     }
 }
 

@@ -171,10 +171,12 @@ impl CodexAgent {
 
     async fn start(&self, spec: OpenSpec) -> Result<Opened, OpenError> {
         let preset = self.preset(spec.mode.as_deref())?;
-        let seat = self.seat(&spec.tag).await?;
+        let mut seat = self.seat(&spec.tag).await?;
         if let Some(how) = catalogue::missing_login(&self.account(&seat).await?) {
             return Err(OpenError::LoggedOut { program: self.program(), detail: how.to_owned() });
         }
+        // Not before: what Codex says of its account is of no use there.
+        seat.record.clone_from(&spec.lines);
         let cwd = spec.cwd.to_string_lossy().into_owned();
         let opened = seat.open_thread(&thread_call(&spec, &cwd, preset), STEP).await;
         let result = match (opened.map_err(|error| self.failed(error.to_string()))?, &spec.resume) {

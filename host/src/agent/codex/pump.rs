@@ -14,6 +14,7 @@ use super::lane::{Next, Parcel};
 use super::mapper::{CodexMapper, Turn};
 use crate::agent::AgentEvent;
 use crate::agent::link::Step;
+use crate::raw_lines::Way;
 
 /// How long a turn may take to end when its session leaves: Codex needs 10 ms (measured); then it is taken to hang.
 const LEAVE: Duration = Duration::from_millis(1500);
@@ -97,7 +98,12 @@ impl Pump {
 
     fn steps(&self, parcel: Parcel) -> Vec<Step> {
         match parcel {
-            Parcel::Message(message) => known(&self.mapper).message(&message),
+            Parcel::Message(message) => {
+                if self.seat.record.is_some() {
+                    self.seat.keep(Way::Said, &message.to_string());
+                }
+                known(&self.mapper).message(&message)
+            }
             Parcel::Event(event) => known(&self.mapper).noticed(*event),
         }
     }
@@ -122,7 +128,7 @@ impl Pump {
     async fn write(&self, line: Option<String>) {
         let Some(line) = line else { return };
         // A process that does not read is noticed by whoever waits for its answer.
-        if let Err(error) = self.seat.shared.link.write(line).await {
+        if let Err(error) = self.seat.write(line).await {
             tracing::debug!(%error, "codex was not told something");
         }
     }
