@@ -76,7 +76,7 @@ test("a file is written when it is allowed, exactly as it was shown; what is den
   // To deny and stop is another answer: the turn ends.
   await screen.say(page, "[[tool bash touch third.txt]] [[say never said]]");
   await expect(screen.question(page)).toContainText("touch third.txt");
-  await screen.question(page).getByRole("button", { name: words.approval.more }).click();
+  await screen.question(page).getByRole("button", { name: words.approval.more, exact: true }).click();
   await screen.question(page).getByRole("button", { name: "Deny and stop" }).click();
   await screen.expectSettled(page, 3);
   await expect(screen.log(page).locator('[data-turn-state="interrupted"]')).toHaveCount(1);

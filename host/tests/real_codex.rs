@@ -1,4 +1,4 @@
-//! The real `codex` of its vendor against the fake model server. Runs when `TOWLINE_TEST_CODEX` names the program (`cargo xtask e2e`
+//! The real `codex` of its vendor against the fake model server. Runs when `TOWLINE_TEST_CODEX` names the program (`cargo xtask test`
 //! does); else it says so and passes.
 
 #![cfg(target_os = "linux")]

@@ -29,6 +29,18 @@ pub(crate) struct Options {
     pub(crate) playwright: Vec<String>,
 }
 
+/// Fetches the agents that every run needs, or all, and says where the program of each is.
+///
+/// # Errors
+/// If one cannot be fetched.
+pub(crate) fn agents(all: bool) -> Result<Vec<(String, String)>> {
+    npm::install(FOLDER)?;
+    let which: &[&str] = if all { &["--all"] } else { &[] };
+    let said = Step::new("node", FETCH).args(["fetch-agents.mjs"]).args(which).directory(FOLDER).run()?;
+    let found = said.lines().filter_map(|line| line.split_once('\t'));
+    Ok(found.map(|(name, program)| (name.trim().to_owned(), program.trim().to_owned())).collect())
+}
+
 /// Runs the browser tests and counts them.
 ///
 /// # Errors
@@ -46,9 +58,7 @@ pub(crate) fn outcome(options: &Options) -> Result<(Tally, Option<String>)> {
     prepare::node()?;
     let browser = prepare::browser()?;
     let program = if options.no_build { towline::built("release")? } else { towline::release()? };
-    npm::install(FOLDER)?;
-    let which: &[&str] = if options.all { &["--all"] } else { &[] };
-    Step::new("node", FETCH).args(["fetch-agents.mjs"]).args(which).directory(FOLDER).run()?;
+    agents(options.all)?;
     let mut browse = Step::new(if cfg!(windows) { "npx.cmd" } else { "npx" }, BROWSE);
     if options.all {
         browse = browse.env("E2E_ALL", "1");

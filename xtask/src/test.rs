@@ -45,6 +45,7 @@ const ENTRIES: &[Entry] = &[
     Entry { name: "tidy", needs: &[], run: tidy_step },
     Entry { name: "clippy", needs: &[], run: clippy },
     Entry { name: "rust", needs: &[], run: rust },
+    Entry { name: "real-agents", needs: &["prerequisites"], run: real_agents },
     Entry { name: "web", needs: &["prerequisites"], run: web },
     Entry { name: "fake-model", needs: &["prerequisites"], run: fake_model },
     Entry { name: "release-build", needs: &[], run: || towline::release().map(|_| (Tally::ONE, None)) },
@@ -168,6 +169,22 @@ fn rust() -> Result<Found> {
     // nextest does not run the examples in the documentation, of which there may be none.
     let docs = Step::cargo(CARGO).args(["test", "--workspace", "--locked", "--doc"]).quiet().outcome()?;
     Ok(both(tests, (Runner::CargoTest.count(&docs.output), docs.failure)))
+}
+
+/// The host's own tests with the real Claude Code and the real Codex, which skip themselves where nobody names them.
+fn real_agents() -> Result<Found> {
+    let found = e2e::agents(false)?;
+    let runner = repo::program("cargo-nextest").map_or(Runner::CargoTest, |_| Runner::Nextest);
+    let verb: &[&str] = if matches!(runner, Runner::Nextest) { &["nextest", "run"] } else { &["test"] };
+    let mut step = Step::cargo(CARGO).args(verb).args(["-p", "host", "--locked", "--no-fail-fast"]);
+    for agent in ["claude", "codex"] {
+        let Some((_, program)) = found.iter().find(|(name, _)| name == agent) else {
+            bail!("fetch-agents.mjs does not say where `{agent}` is");
+        };
+        let (test, variable) = (format!("real_{agent}"), format!("TOWLINE_TEST_{}", agent.to_uppercase()));
+        step = step.args(["--test", &test]).env(variable, program);
+    }
+    counted(&step, runner)
 }
 
 fn web() -> Result<Found> {
