@@ -24,6 +24,8 @@ export interface AcpAgent {
   needsNewerNode: boolean;
   /** Two models it offers, by what they are called and how the server knows them; null where it offers none that the fake server has. */
   models: { label: string; asked: RegExp }[] | null;
+  /** Whether it hands the model's questions on to its client. */
+  asks: boolean;
   /** Whether it writes over its own record when it resumes within the minute in which it began (host/src/agent/acp/deviations.rs). */
   resumesInAnotherMinute: boolean;
   /** What the page shows when the server refuses with 400. */
@@ -47,6 +49,7 @@ const gemini: AcpAgent = {
     { label: "gemini-3.1-pro-preview", asked: /3\.1-pro/ },
     { label: "gemini-3.5-flash-lite", asked: /flash-lite/ },
   ],
+  asks: false,
   resumesInAnotherMinute: true,
   refusal: /fake model: error 400/,
 };
@@ -79,6 +82,7 @@ const opencode: AcpAgent = {
     { label: "Fake/Fake small", asked: /^fake-small$/ },
     { label: "Fake/Fake large", asked: /^fake-large$/ },
   ],
+  asks: false,
   resumesInAnotherMinute: false,
   refusal: /fake model: error 400/,
 };
@@ -94,6 +98,7 @@ const claudeAcp: AcpAgent = {
     { label: "Haiku 5.5", asked: /haiku/ },
     { label: "Sonnet 5.5", asked: /sonnet/ },
   ],
+  asks: true,
   resumesInAnotherMinute: false,
   refusal: /fake model: error 400/,
 };

@@ -62,6 +62,17 @@ for (const agent of acpAgents) {
       await expect(screen.log(page)).toContainText(agent.refusal);
     });
 
+    if (agent.asks)
+      test("asks what the model asks, and takes the answer to it", async ({ towline, page }) => {
+        await screen.pairFirst(page, towline);
+        await screen.startChat(page, { agent: agent.name, text: "[[tool ask Which colour?|Red|Blue]]" });
+        await expect(screen.question(page)).toContainText("Which colour?", { timeout: 60_000 });
+        await screen.question(page).getByRole("radio", { name: /^Blue/ }).click();
+        await screen.question(page).getByRole("button", { name: words.approval.answer, exact: true }).click();
+        await screen.expectSettled(page, 1, { timeout: 60_000 });
+        await expect(screen.log(page)).toContainText(/done: .*Blue/);
+      });
+
     test("resumes its own conversation after a crash of ours, asks the model that was chosen, and says how it is", async ({ towline, fakeModel, page }) => {
       await screen.pairFirst(page, towline);
       await screen.startChat(page, { agent: agent.name, text: "[[say one]]" });

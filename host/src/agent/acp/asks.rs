@@ -2,9 +2,10 @@
 
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption, OptionKind};
 use protocol::item::{ToolCall, ToolKind};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::codec;
+use super::forms::Form;
 use crate::agent::words::{list, maybe, text};
 use crate::agent::{AgentEvent, Answer, DriveError};
 
@@ -14,6 +15,8 @@ pub(super) struct Asked {
     id: Value,
     pub(super) tool: String,
     options: Vec<(String, OptionKind)>,
+    /// It is a form to fill in.
+    pub(super) form: Option<Form>,
 }
 
 /// Makes an ask of a request and of what is known of its call.
@@ -47,6 +50,7 @@ pub(super) fn ask(id: &Value, params: &Value, call: &ToolCall, cwd: &str) -> (As
         id: id.clone(),
         tool: tool.clone(),
         options: options.iter().map(|it| (it.id.clone(), it.kind)).collect(),
+        form: None,
     };
     let item = (!tool.is_empty()).then_some(tool);
     (asked, AgentEvent::Ask { request: codec::key(id), item, kind, options, content })
@@ -75,8 +79,15 @@ fn detail(call: &ToolCall, plan: bool) -> String {
 }
 
 impl Asked {
+    pub(super) fn form(id: &Value, tool: String, form: Form) -> Self {
+        Self { id: id.clone(), tool, options: Vec::new(), form: Some(form) }
+    }
+
     /// The line that answers, and whether it refuses.
     pub(super) fn answer(&self, answer: &Answer) -> Result<(String, bool), DriveError> {
+        if let Some(form) = &self.form {
+            return Ok((form.answer(&self.id, answer)?, answer.option != "answer"));
+        }
         let chosen = self.options.iter().find(|(id, _)| *id == answer.option);
         let (id, kind) =
             chosen.ok_or_else(|| DriveError::Refused { detail: format!("there is no option `{}`", answer.option) })?;
@@ -85,6 +96,9 @@ impl Asked {
 
     /// The line that says that the turn was cancelled.
     pub(super) fn cancelled(&self) -> String {
-        codec::permit(&self.id, None)
+        match self.form {
+            Some(_) => codec::answer(&self.id, &json!({ "action": "cancel" })),
+            None => codec::permit(&self.id, None),
+        }
     }
 }

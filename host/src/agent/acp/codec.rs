@@ -33,7 +33,10 @@ pub(super) fn initialize(version: &str, reads: bool) -> Call {
     let files = FileSystemCapabilities::new().read_text_file(reads).write_text_file(true);
     let capabilities = ClientCapabilities::new().fs(files).terminal(true);
     let request = InitializeRequest::new(ProtocolVersion::V1).client_capabilities(capabilities).client_info(info);
-    call("initialize", &request)
+    let mut call = call("initialize", &request);
+    // Not part of the types yet: questions with choices and fields, but no pages to be opened.
+    call.params["clientCapabilities"]["elicitation"] = json!({ "form": {} });
+    call
 }
 
 pub(super) fn new_session(cwd: &str) -> Call {
@@ -125,6 +128,7 @@ mod tests {
         let capabilities = &line["params"]["clientCapabilities"];
         assert_eq!(capabilities["fs"], json!({ "readTextFile": true, "writeTextFile": true }));
         assert_eq!(capabilities["terminal"], true);
+        assert_eq!(capabilities["elicitation"], json!({ "form": {} }));
         assert_eq!(new_session("/p").params, json!({ "cwd": "/p", "mcpServers": [] }));
         assert_eq!(load_session("s", "/p").params, json!({ "sessionId": "s", "cwd": "/p", "mcpServers": [] }));
         let words = json!({ "type": "text", "text": "hi" });

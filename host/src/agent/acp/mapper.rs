@@ -12,7 +12,7 @@ use super::choices::Offer;
 use super::codec::{self, Call};
 use super::desk::{self, Job};
 use super::shown::Screens;
-use super::{health, tools};
+use super::{forms, health, tools};
 use crate::agent::ledger::Ledger;
 use crate::agent::link::{self, Refusal, Step};
 use crate::agent::words::{Unknown, list, text, unreadable_line};
@@ -261,6 +261,17 @@ impl AcpMapper {
         let (id, params) = (message.get("id").unwrap_or(&Value::Null), message.get("params").unwrap_or(&Value::Null));
         if desk::takes(method) {
             return self.desked(id, method, params, out);
+        }
+        if method == "elicitation/create" {
+            let shown = forms::ask(id, params, &self.cwd).filter(|_| self.prompt.is_some() && !self.cancelling);
+            match shown {
+                Some((asked, event)) => {
+                    self.asks.insert(codec::key(id), asked);
+                    out.push(Step::Event(event));
+                }
+                None => out.push(Step::Write(forms::declined(id))),
+            }
+            return;
         }
         if method != "session/request_permission" {
             out.push(Step::Write(codec::refuse(id, method)));

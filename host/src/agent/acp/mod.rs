@@ -7,6 +7,7 @@ mod desk;
 mod deviations;
 mod driver;
 mod files;
+mod forms;
 mod health;
 mod mapper;
 mod shown;

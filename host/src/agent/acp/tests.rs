@@ -54,6 +54,12 @@ fn sent(mapper: &mut AcpMapper, message: &Value, opening: &mut Option<Value>) {
             mapper.cancel();
         }
         "" => {
+            if message["result"]["action"] == "accept" {
+                let said = message["result"]["content"].as_object().unwrap().values().next().unwrap().as_str().unwrap();
+                let answers = vec![("Which color?".to_owned(), said.to_owned())];
+                let answer = Answer { option: "answer".to_owned(), message: None, answers };
+                mapper.answer(&message["id"].to_string(), &answer).unwrap();
+            }
             let outcome = &message["result"]["outcome"];
             if let Some(option) = outcome["optionId"].as_str() {
                 let answer = Answer { option: option.to_owned(), message: None, answers: Vec::new() };
