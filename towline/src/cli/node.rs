@@ -54,7 +54,7 @@ pub(crate) struct SettingFlags {
     /// Let devices choose permission modes that never ask: whoever holds one can then run anything here
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set)]
     allow_bypass_modes: Option<bool>,
-    /// A variable of this environment that agents get; may be given again
+    /// A variable of this environment that agents get, or one of them alone (`claude:NAME`); may be given again
     #[arg(long = "agent-env", value_name = "NAME")]
     agent_env: Vec<String>,
     /// One more agent, which speaks ACP on its standard streams: what to call it, and its program and arguments, separated by

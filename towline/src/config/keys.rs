@@ -188,7 +188,8 @@ pub(crate) const KEYS: &[Key] = &[
         flag: Some("--agent-env"),
         default: "[]",
         example: "[\"HTTPS_PROXY\"]",
-        about: "Names of environment variables that agents get beside the few that every program needs.",
+        about: "Names of environment variables that agents get beside the few that every program needs; `claude:NAME` for one agent alone. A \
+                key for one agent is best named so: another one might prefer it to the plan that it is logged in with.",
     },
     Key {
         section: "agents",
