@@ -91,7 +91,7 @@ async fn write_all(
     dropped: Arc<AtomicU64>,
 ) {
     let mut batch = Vec::new();
-    let mut said = false;
+    let (mut said, mut is_first) = (false, true);
     while lines.recv_many(&mut batch, QUEUE).await > 0 {
         let mut text = String::new();
         for kept in batch.drain(..) {
@@ -106,7 +106,8 @@ async fn write_all(
             }
         }
         let place = dir.clone();
-        let written = tokio::task::spawn_blocking(move || append(&place, session, &text)).await;
+        let written = tokio::task::spawn_blocking(move || append(&place, session, &text, is_first)).await;
+        is_first = false;
         let written = written.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         if let (Err(error), false) = (written, std::mem::replace(&mut said, true)) {
             tracing::warn!(%session, %error, "lines of an agent are not kept");
@@ -132,7 +133,9 @@ fn shown(kept: &Kept, began: Instant, now: UnixMs) -> String {
     line
 }
 
-fn append(dir: &Path, session: SessionId, text: &str) -> std::io::Result<()> {
+/// Writes what came; only the first lines of a process make the file, so that a session's last words do not bring back what was deleted
+/// with it.
+fn append(dir: &Path, session: SessionId, text: &str, is_first: bool) -> std::io::Result<()> {
     let path = file_of(dir, session);
     let mut open = fs::OpenOptions::new();
     open.append(true).create(true);
@@ -147,6 +150,7 @@ fn append(dir: &Path, session: SessionId, text: &str) -> std::io::Result<()> {
     folder.create(dir)?;
     let size = match fs::metadata(&path) {
         Ok(about) => about.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_first => return Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             make_room(dir)?;
             0
@@ -243,6 +247,9 @@ mod tests {
         remove(&dir, session(1)).unwrap();
         assert!(!path.exists());
         remove(&dir, session(1)).unwrap();
+        // The last words of its agent do not bring it back.
+        append(&dir, session(1), "last words\n", false).unwrap();
+        assert!(!path.exists());
     }
 
     #[test]
@@ -250,7 +257,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let half = "x".repeat(usize::try_from(FILE_BYTES).unwrap() / 2 + 1);
         for _ in 0..5 {
-            append(folder.path(), session(0), &half).unwrap();
+            append(folder.path(), session(0), &half, true).unwrap();
         }
         let path = file_of(folder.path(), session(0));
         let size = |path: &Path| fs::metadata(path).unwrap().len();
@@ -259,7 +266,7 @@ mod tests {
         let long_ago = std::time::SystemTime::UNIX_EPOCH;
         fs::File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
         for number in 1..=SESSIONS as u128 {
-            append(folder.path(), session(number), "x").unwrap();
+            append(folder.path(), session(number), "x", true).unwrap();
         }
         assert!(!path.exists() && !older(&path).exists());
         let names = fs::read_dir(folder.path()).unwrap().count();
