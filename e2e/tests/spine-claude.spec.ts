@@ -1,6 +1,6 @@
 // The main job on real input: the real claude, a phone, the real binary.
 
-import { readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "../support/fixtures.ts";
 import * as screen from "../support/screen.ts";
@@ -208,4 +208,26 @@ test("another way is tried from an earlier message, in a chat that says what it 
   await expect.poll(() => page.url()).toBe(origin);
   expect(await screen.lines(page)).toEqual(before);
   expect(await towline.rows("sessions")).toHaveLength(2);
+});
+
+test("what is taken after a slash is offered as it is typed, that of the project too", async ({ towline, fakeModel, project, page, shoot }) => {
+  await mkdir(path.join(project, ".claude/commands"), { recursive: true });
+  await writeFile(path.join(project, ".claude/commands/moor.md"), "---\ndescription: Make the boat fast\n---\n[[say moored]]\n");
+  await screen.pairFirst(page, towline);
+  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[say one]]" });
+  await screen.expectSettled(page, 1);
+  const box = page.getByLabel(words.composer.label, { exact: true });
+  const list = page.getByRole("listbox", { name: words.composer.commands });
+  await box.fill("/");
+  await expect(list.getByRole("option").filter({ hasText: "/compact" })).toHaveCount(1);
+  await shoot("slash");
+  await box.fill("/mo");
+  await expect(list.getByRole("option").filter({ hasText: "Make the boat fast" })).toHaveCount(1);
+  await list.getByRole("option").filter({ hasText: "Make the boat fast" }).click();
+  await expect(box).toHaveValue("/moor ");
+  await expect(list).toHaveCount(0);
+  await page.getByRole("button", { name: words.composer.send, exact: true }).click();
+  await screen.expectSettled(page, 2);
+  await expect(screen.log(page)).toContainText("moored");
+  expect((await fakeModel.log()).some((line) => line.prompt?.includes("[[say moored]]"))).toBe(true);
 });

@@ -1,13 +1,15 @@
 //! The live catalogue: what each agent of this host offers, asked at the start, now and then, and on demand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use protocol::host::{AgentEntry, AgentState, HostContent};
+use protocol::host::{AgentEntry, AgentState, HostContent, SlashCommand};
+use protocol::id::ProjectId;
+use protocol::limits::MAX_SLASH_COMMANDS;
 use protocol::port::PortError;
 use tokio::sync::Notify;
 
@@ -50,7 +52,7 @@ impl Catalogue {
     }
 
     /// Takes what an agent says of itself; returns whether that is news.
-    fn learn(&self, agent: &str, mut entry: AgentEntry, options: &Options) -> bool {
+    fn learn(&self, agent: &str, mut entry: AgentEntry, project: Option<ProjectId>, options: &Options) -> bool {
         agent.clone_into(&mut entry.id);
         if let Some(program) = &mut entry.health.program {
             *program = place::display(Path::new(program.as_str()), options.home.as_deref());
@@ -59,6 +61,8 @@ impl Catalogue {
             entry.modes.retain(|mode| !bypasses_approval(&mode.id));
         }
         let mut entries = self.entries();
+        let before = entries.get(agent).map(|entry| entry.commands.as_slice()).unwrap_or_default();
+        entry.commands = commands(before, entry.commands, project);
         if entries.get(agent) == Some(&entry) {
             return false;
         }
@@ -83,8 +87,9 @@ impl Catalogue {
 }
 
 /// Takes what an agent said of itself when it was opened, and tells the hub when that is news.
-pub(crate) async fn learn(context: &Context, agent: &str, entry: AgentEntry) {
-    if context.catalogue.learn(agent, entry, &context.options) {
+/// `project` says where it was opened: what it takes after a slash may be there only.
+pub(crate) async fn learn(context: &Context, agent: &str, entry: AgentEntry, project: Option<ProjectId>) {
+    if context.catalogue.learn(agent, entry, project, &context.options) {
         tell(context).await;
     }
 }
@@ -116,8 +121,22 @@ async fn probe(context: &Context) {
     let mut asked: FuturesUnordered<_> =
         context.agents.iter().map(|(id, agent)| async move { (id, agent.probe(tag).await) }).collect();
     while let Some((id, entry)) = asked.next().await {
-        learn(context, id, entry).await;
+        learn(context, id, entry, None).await;
     }
+}
+
+/// What an agent takes after a slash, from what was known and what it says now: looked for outside of every project (`None`), or in
+/// one.
+fn commands(before: &[SlashCommand], now: Vec<SlashCommand>, project: Option<ProjectId>) -> Vec<SlashCommand> {
+    let everywhere = |list: &[SlashCommand]| list.iter().filter(|command| command.project.is_none()).cloned().collect();
+    let mut found: Vec<SlashCommand> =
+        if project.is_none() || before.is_empty() { now.clone() } else { everywhere(before) };
+    let common: BTreeSet<String> = found.iter().map(|command| command.name.clone()).collect();
+    let own = now.into_iter().map(|command| SlashCommand { project, ..command });
+    let others = before.iter().filter(|command| command.project.is_some() && command.project != project).cloned();
+    found.extend(others.chain(own).filter(|command| !common.contains(&command.name)));
+    found.truncate(MAX_SLASH_COMMANDS);
+    found
 }
 
 async fn tell(context: &Context) {
@@ -133,6 +152,33 @@ async fn tell(context: &Context) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_a_project_has_is_its_own_and_stays_when_the_agent_is_asked_elsewhere() {
+        let known = |names: &[&str]| -> Vec<SlashCommand> {
+            let command = |name: &&str| SlashCommand {
+                name: (*name).to_owned(),
+                description: String::new(),
+                hint: None,
+                project: None,
+            };
+            names.iter().map(command).collect()
+        };
+        let project = |number: u128| Some(ProjectId::from_uuid(uuid::Uuid::from_u128(number)));
+        let shown = |list: &[SlashCommand]| -> Vec<(String, Option<ProjectId>)> {
+            list.iter().map(|command| (command.name.clone(), command.project)).collect()
+        };
+        let probed = commands(&[], known(&["compact"]), None);
+        let opened = commands(&probed, known(&["compact", "deploy"]), project(1));
+        assert_eq!(shown(&opened), [("compact".to_owned(), None), ("deploy".to_owned(), project(1))]);
+        let other = commands(&opened, known(&["compact", "paint"]), project(2));
+        let again = commands(&other, known(&["compact", "context"]), None);
+        let expected = [("compact", None), ("context", None), ("deploy", project(1)), ("paint", project(2))];
+        assert_eq!(shown(&again), expected.map(|(name, project)| (name.to_owned(), project)));
+        let gone = commands(&again, known(&["compact", "context"]), project(1));
+        assert_eq!(shown(&gone).len(), 3, "a skill that its project has no more goes");
+        assert_eq!(shown(&commands(&[], known(&["compact"]), project(1))), [("compact".to_owned(), None)]);
+    }
 
     #[test]
     fn modes_that_never_ask_are_known_however_an_agent_writes_them() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::agent_health::AgentHealth;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, ProjectId};
 use crate::time::UnixMs;
 
 /// The value of a `host` fact.
@@ -81,6 +81,23 @@ pub struct AgentEntry {
     /// What it can do beyond a prompt after the other.
     #[serde(default)]
     pub abilities: Vec<Ability>,
+    /// What it takes after a slash at the beginning of a prompt, as it reports it: commands and skills, its own and those of projects.
+    #[serde(default)]
+    pub commands: Vec<SlashCommand>,
+}
+
+/// Something that an agent takes after a slash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct SlashCommand {
+    /// What to write after the slash.
+    pub name: String,
+    /// What it does, in a line.
+    pub description: String,
+    /// What may be written behind it.
+    pub hint: Option<String>,
+    /// The only project that has it; null when it is there in all of them.
+    pub project: Option<ProjectId>,
 }
 
 /// Something that not every agent can do.

@@ -134,6 +134,21 @@ pub struct ToolCall {
     pub output_omitted_bytes: u64,
     /// The exit code, of a command that ended.
     pub exit_code: Option<i32>,
+    /// What its sub-agent has used, once the agent says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<TaskUsage>,
+}
+
+/// What a sub-agent has used; the turn's own usage holds it too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskUsage {
+    /// Tokens read and written.
+    pub tokens: u64,
+    /// Tools that it used.
+    pub tool_calls: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
 }
 
 /// What sort of tool a call uses.

@@ -86,6 +86,10 @@ pub const DELTA_FRAME_MS: u64 = 16;
 pub const MAX_AGENT_LINE_BYTES: usize = 16 * 1024 * 1024;
 /// Most text of one tool's output kept in its item, in bytes; the rest is named, never cut silently.
 pub const MAX_TOOL_OUTPUT_BYTES: usize = 512 * 1024;
+/// Most slash commands of one agent in the catalogue, those of its projects included: Claude Code has 44 of its own.
+pub const MAX_SLASH_COMMANDS: usize = 300;
+/// Longest description of a slash command, in characters: two lines of a phone.
+pub const MAX_SLASH_CHARS: usize = 140;
 /// Pause after which an idle agent process is closed, in milliseconds.
 pub const AGENT_IDLE_MS: u64 = 10 * 60 * 1000;
 /// Longest a graceful interrupt may take before the process group is killed, in milliseconds (W-017: stopped within 2 s).

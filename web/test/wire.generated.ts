@@ -363,7 +363,12 @@ export const wire = {
           "output": "written",
           "outputOmittedBytes": 12,
           "title": "Write notes.txt",
-          "tool": "edit"
+          "tool": "edit",
+          "used": {
+            "durationMs": 963,
+            "tokens": 3210,
+            "toolCalls": 2
+          }
         },
         "createdAtMs": 1767225600006,
         "index": 3,
@@ -676,6 +681,14 @@ export const wire = {
               "abilities": [
                 "steer",
                 "fork"
+              ],
+              "commands": [
+                {
+                  "description": "Make room",
+                  "hint": "[what to keep]",
+                  "name": "compact",
+                  "project": "prj_019b76daa8007a0a8a0a0a0a0a0a0a0a"
+                }
               ],
               "efforts": [
                 {

@@ -71,7 +71,7 @@ pub(crate) async fn open(
         None => agent.open(spec).await?,
     };
     if let Some(entry) = opened.entry.take() {
-        catalogue::learn(&context, &row.agent, entry).await;
+        catalogue::learn(&context, &row.agent, entry, Some(row.project)).await;
     }
     Ok(opened)
 }

@@ -109,6 +109,7 @@ impl Agent for Puppet {
                 efforts: vec![effort("low", &[]), effort("high", &["big"])],
                 health: AgentHealth::default(),
                 abilities: vec![Ability::Steer, Ability::Fork],
+                commands: Vec::new(),
             }
         })
     }

@@ -10,12 +10,12 @@ use protocol::device::{Device, DeviceContent, DeviceKind, Right};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation, SessionFact};
 use protocol::host::{
-    Ability, AgentEntry, AgentState, Choice, Effort, Host, HostContent, Presence, Project, ProjectContent,
+    Ability, AgentEntry, AgentState, Choice, Effort, Host, HostContent, Presence, Project, ProjectContent, SlashCommand,
 };
 use protocol::id::{AccountId, ApprovalId, CommandId, DeviceId, ItemId, ProjectId, SessionId, TurnId};
 use protocol::item::{
     Delta, DeltaContent, DeltaPart, Diff, Item, ItemContent, ItemStatus, Location, NoticeLevel, PlanEntry, PlanStatus,
-    Role, ToolCall, ToolKind,
+    Role, TaskUsage, ToolCall, ToolKind,
 };
 use protocol::offset::Offset;
 use protocol::session::{Activity, Forked, LastTurn, ReadMark, Session, SessionContent};
@@ -104,6 +104,7 @@ fn tool() -> ToolCall {
         output: "written".to_owned(),
         output_omitted_bytes: 12,
         exit_code: Some(0),
+        used: Some(TaskUsage { tokens: 3210, tool_calls: 2, duration_ms: 963 }),
     }
 }
 
@@ -276,6 +277,12 @@ fn host() -> Host {
             login: Some(Login { kind: LoginKind::Subscription, plan: Some("max".to_owned()) }),
         },
         abilities: vec![Ability::Steer, Ability::Fork],
+        commands: vec![SlashCommand {
+            name: "compact".to_owned(),
+            description: "Make room".to_owned(),
+            hint: Some("[what to keep]".to_owned()),
+            project: Some(ProjectId::from_uuid(id(10))),
+        }],
     };
     Host {
         v: 1,

@@ -117,6 +117,7 @@ mod tests {
                 efforts: Vec::new(),
                 health: AgentHealth::default(),
                 abilities: Vec::new(),
+                commands: Vec::new(),
             };
             let found = finding(&entry);
             assert_eq!((found.level, found.next.is_some()), (level, state != AgentState::Ready));

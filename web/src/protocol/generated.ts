@@ -316,7 +316,28 @@ outputOmittedBytes: number,
 /**
  * The exit code, of a command that ended.
  */
-exitCode: number | null, };
+exitCode: number | null, 
+/**
+ * What its sub-agent has used, once the agent says so.
+ */
+used?: TaskUsage | null, };
+
+/**
+ * What a sub-agent has used; the turn's own usage holds it too.
+ */
+export type TaskUsage = { 
+/**
+ * Tokens read and written.
+ */
+tokens: number, 
+/**
+ * Tools that it used.
+ */
+toolCalls: number, 
+/**
+ * How long it took, in milliseconds.
+ */
+durationMs: number, };
 
 /**
  * What sort of tool a call uses.
@@ -1030,7 +1051,11 @@ health: AgentHealth,
 /**
  * What it can do beyond a prompt after the other.
  */
-abilities: Array<Ability>, };
+abilities: Array<Ability>, 
+/**
+ * What it takes after a slash at the beginning of a prompt, as it reports it: commands and skills, its own and those of projects.
+ */
+commands: Array<SlashCommand>, };
 
 /**
  * Whether an agent can be started.
@@ -1079,6 +1104,27 @@ models: Array<string>, };
  * Something that not every agent can do.
  */
 export type Ability = "steer" | "fork" | "unknown";
+
+/**
+ * Something that an agent takes after a slash.
+ */
+export type SlashCommand = { 
+/**
+ * What to write after the slash.
+ */
+name: string, 
+/**
+ * What it does, in a line.
+ */
+description: string, 
+/**
+ * What may be written behind it.
+ */
+hint: string | null, 
+/**
+ * The only project that has it; null when it is there in all of them.
+ */
+project: ProjectId | null, };
 
 /**
  * The value of a `project` fact.

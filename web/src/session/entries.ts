@@ -14,6 +14,8 @@ export interface ItemEntry {
 /** A line of the transcript, as it is drawn. `ord` is its place among the lines of its turn. */
 export type Entry = ItemEntry | { kind: "approval"; id: string; ord: number; approval: Approval } | { kind: "end"; id: string; ord: number; turn: Turn };
 
+/** Tools that write the plan down. */
+const PLANNERS: ReadonlySet<string> = new Set(["TodoWrite", "TaskCreate", "TaskUpdate", "TaskList"]);
 /** Deepest indentation of sub-agents. */
 const MAX_DEPTH = 3;
 
@@ -113,5 +115,5 @@ function nest(transcript: Transcript, made: ReadonlyMap<string, ItemEntry>, entr
 
 /** A call that only writes the plan down says nothing that the plan does not say, unless it failed. */
 function restates(item: Item, plans: ReadonlyMap<string, ItemEntry>): boolean {
-  return item.content.kind === "tool_call" && item.content.name === "TodoWrite" && item.status === "done" && plans.has(item.parent ?? "");
+  return item.content.kind === "tool_call" && PLANNERS.has(item.content.name) && item.status === "done" && plans.has(item.parent ?? "");
 }

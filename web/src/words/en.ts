@@ -321,6 +321,7 @@ export const en = {
     copy: (what: string): string => `Copy: ${what}`,
     command: "Command",
     task: "What it is to do",
+    used: (tokens: number, calls: number, span: string): string => `${tokens.toLocaleString("en")} tokens · ${many(calls, "tool call", "tool calls")} · ${span}`,
     matches: "Matches",
     noMatches: "Nothing was found.",
     found: (n: number): string => many(n, "match", "matches"),
@@ -384,6 +385,7 @@ export const en = {
   },
 
   composer: {
+    commands: "What the agent takes after a slash",
     label: "Message",
     placeholder: "Message…",
     placeholderQueued: "After this turn…",

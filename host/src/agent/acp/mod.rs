@@ -231,6 +231,7 @@ impl AcpAgent {
             efforts: Vec::new(),
             health,
             abilities: Vec::new(),
+            commands: Vec::new(),
         }
     }
 

@@ -239,6 +239,14 @@ impl ClaudeMapper {
             _ => tools::describe("Tool", &Value::Null, &self.cwd),
         };
         tools::finish(&mut call, block, structured, failed);
+        let input = serde_json::from_str(&call.input).unwrap_or(Value::Null);
+        let plan = if failed { None } else { self.tasks.take(&call.name, &input, structured) };
+        if let Some(entries) = plan {
+            let content = ItemContent::Plan { entries };
+            let event =
+                self.ledger.settle(&format!("plan-{id}"), parent.map(String::as_str), ItemStatus::Done, content);
+            self.tell(out, event);
+        }
         let event = self.ledger.settle(id, parent.map(String::as_str), status, ItemContent::ToolCall(call));
         self.tell(out, event);
     }

@@ -1,11 +1,12 @@
 //! What a Claude Code installation offers, from what it says of itself.
 
 use protocol::agent_health::AgentHealth;
-use protocol::host::{Ability, AgentEntry, AgentState, Choice, Effort};
+use protocol::host::{Ability, AgentEntry, AgentState, Choice, Effort, SlashCommand};
+use protocol::limits::{MAX_NAME_CHARS, MAX_SLASH_CHARS};
 use serde_json::Value;
 
 use super::health;
-use crate::agent::words::{effort_name, list, maybe, text};
+use crate::agent::words::{clip, effort_name, list, maybe, text};
 
 /// What people call it. Plain text, no part of our own product's name (terms of its vendor).
 pub(super) const NAME: &str = "Claude Code";
@@ -31,6 +32,7 @@ pub(super) fn entry(id: &str, state: AgentState, hint: Option<String>) -> AgentE
         efforts: Vec::new(),
         health: AgentHealth::default(),
         abilities: Vec::new(),
+        commands: Vec::new(),
     }
 }
 
@@ -46,6 +48,7 @@ pub(super) fn fill(entry: &mut AgentEntry, initialized: &Value) {
     // Versions that name no capabilities (2.1.197) do not tell what becomes of a prompt in mid-turn.
     let steers = initialized.get("capabilities").is_some().then_some(Ability::Steer);
     entry.abilities = steers.into_iter().chain([Ability::Fork]).collect();
+    entry.commands = list(initialized, "commands").iter().filter_map(command).collect();
     entry.efforts = efforts(list(initialized, "models"));
     if is_logged_in(initialized) {
         entry.state = AgentState::Ready;
@@ -60,6 +63,18 @@ fn model(model: &Value) -> Choice {
     let id = text(model, "value");
     let name = maybe(model, "displayName").unwrap_or_else(|| id.to_owned());
     Choice { id: id.to_owned(), name, description: maybe(model, "description") }
+}
+
+/// A slash command or a skill. What is there for the CLI itself, or not there any more, is left out.
+fn command(command: &Value) -> Option<SlashCommand> {
+    let (name, description) = (text(command, "name"), text(command, "description").trim());
+    let plain = !name.is_empty() && !name.starts_with('_') && !name.contains(char::is_whitespace);
+    (plain && !description.starts_with("(removed)")).then(|| SlashCommand {
+        name: clip(name, MAX_NAME_CHARS),
+        description: clip(description.lines().next().unwrap_or_default(), MAX_SLASH_CHARS),
+        hint: maybe(command, "argumentHint").map(|hint| clip(&hint, MAX_SLASH_CHARS)),
+        project: None,
+    })
 }
 
 /// The efforts of all models, in the order in which the CLI names them, each with the models that take it. Versions before 2.1.329
@@ -145,6 +160,19 @@ mod tests {
         assert_eq!(ids(false), ["default", "acceptEdits", "auto", "dontAsk", "plan"]);
         assert_eq!(ids(true).len(), 6);
         assert_eq!(modes("no such option", true), []);
+    }
+
+    #[test]
+    fn slash_commands_are_those_of_the_cli_in_a_line_each() {
+        let long = "x".repeat(1000);
+        let found = |value: Value| command(&value);
+        let compact = found(json!({"name": "compact", "description": "Free\nup", "argumentHint": "<what>"})).unwrap();
+        assert_eq!((compact.description.as_str(), compact.hint.as_deref()), ("Free", Some("<what>")));
+        let skill = found(json!({"name": "dataviz", "description": long, "argumentHint": ""})).unwrap();
+        assert_eq!((skill.description.chars().count(), skill.hint), (MAX_SLASH_CHARS + 1, None));
+        assert_eq!(found(json!({"name": "__remote-workflow", "description": "Run"})), None);
+        assert_eq!(found(json!({"name": "agents", "description": "(removed) Ask Claude"})), None);
+        assert_eq!(found(json!({"description": "nothing"})), None);
     }
 
     #[test]

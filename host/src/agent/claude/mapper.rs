@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::asks::{self, Asked};
 use super::blocks::Streaming;
+use super::tools::Tasks;
 use crate::agent::ledger::Ledger;
 use crate::agent::link::{self, Refusal, Step};
 use crate::agent::words::{Unknown, list, maybe, notice, text, unreadable_line};
@@ -55,6 +56,10 @@ pub(super) struct ClaudeMapper {
     pub(super) session: Option<String>,
     pub(super) model: Option<String>,
     pub(super) mode: Option<String>,
+    /// The steps that Claude keeps.
+    pub(super) tasks: Tasks,
+    /// Tasks that are waited for: their end is that of their tool call, and no news.
+    awaited: BTreeSet<String>,
     /// The id of the last message that Claude has written: a fork can begin behind it.
     pub(super) place: Option<String>,
     /// The model that answers in this turn.
@@ -186,14 +191,19 @@ impl ClaudeMapper {
                 let event = notice(NoticeLevel::Info, "informational", text(message, "content"));
                 self.tell(out, Some(event));
             }
+            "task_started" => {
+                if message.get("is_backgrounded") == Some(&Value::Bool(false)) {
+                    self.awaited.insert(text(message, "task_id").to_owned());
+                }
+            }
+            "task_notification" if self.awaited.remove(text(message, "task_id")) => {}
             "task_notification" => {
-                let event = notice(NoticeLevel::Info, "background_task", text(message, "summary"));
+                let event = notice(NoticeLevel::Info, "background_task", &background(message));
                 self.tell(out, Some(event));
             }
             // Progress that is shown in other ways, or by nobody.
             "thinking_tokens"
             | "background_tasks_changed"
-            | "task_started"
             | "task_updated"
             | "task_progress"
             | "session_title_changed"
@@ -381,6 +391,21 @@ impl link::Mapper for ClaudeMapper {
         events
             .extend(out.into_iter().filter_map(|step| if let Step::Event(event) = step { Some(event) } else { None }));
         events
+    }
+}
+
+/// What came of a task in the background, with what its sub-agent has used.
+fn background(message: &Value) -> String {
+    let summary = text(message, "summary");
+    let usage = message.get("usage").unwrap_or(&Value::Null);
+    let number = |key: &str| usage.get(key).and_then(Value::as_u64);
+    match (number("total_tokens"), number("tool_uses")) {
+        (Some(tokens), tools) => {
+            let tools = tools.unwrap_or(0);
+            let seconds = number("duration_ms").unwrap_or(0).div_ceil(1000);
+            format!("{summary}\n({tokens} tokens, {tools} tool calls, {seconds} s)")
+        }
+        (None, _) => summary.to_owned(),
     }
 }
 

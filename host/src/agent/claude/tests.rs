@@ -7,7 +7,7 @@ use crate::agent::link::Mapper as _;
 use crate::agent::tests::{Trace, messages, names};
 use crate::agent::words::text;
 use crate::agent::{AgentEvent, Answer, TurnOutcome};
-use protocol::item::{ItemContent, ItemStatus};
+use protocol::item::{ItemContent, ItemStatus, ToolKind};
 use protocol::turn::TurnErrorCode;
 
 fn replay(name: &str) -> Trace {
@@ -111,6 +111,44 @@ fn a_prompt_in_mid_turn_is_taken_in_comes_next_or_is_dropped_and_each_is_told() 
         "Interrupted",
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn tasks_are_a_plan_and_a_sub_agent_says_what_it_used() {
+    let trace = replay("claude-05e-tasks");
+    let settled = |event: &AgentEvent| match event {
+        AgentEvent::ItemSettled { content, .. } => Some(content.clone()),
+        _ => None,
+    };
+    let items: Vec<ItemContent> = trace.events.iter().filter_map(settled).collect();
+    let plans = items.iter().filter_map(|item| match item {
+        ItemContent::Plan { entries } => {
+            let steps = entries.iter().map(|entry| format!("{} {:?}", entry.text, entry.status));
+            Some(steps.collect::<Vec<_>>().join(", "))
+        }
+        _ => None,
+    });
+    assert_eq!(
+        plans.collect::<Vec<_>>(),
+        [
+            "look around Pending",
+            "look around Pending, build it Pending",
+            "look around InProgress, build it Pending",
+            "look around Completed, build it Pending",
+            "look around Completed, build it Pending",
+        ]
+    );
+    let sub = items.iter().find_map(|item| match item {
+        ItemContent::ToolCall(call) if call.tool == ToolKind::Task => Some(call),
+        _ => None,
+    });
+    let sub = sub.unwrap();
+    assert_eq!(sub.output, "echo: say hi", "its report, without the frame that is for the model");
+    let used = sub.used.unwrap();
+    assert!(used.tokens > 3000 && used.duration_ms > 0, "{used:?}");
+    assert!(!notices(&trace).contains(&"background_task"), "what is waited for is no news");
+    let background = replay("claude-05d-todo-subagent");
+    assert!(notices(&background).contains(&"background_task"));
 }
 
 #[test]

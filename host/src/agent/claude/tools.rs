@@ -1,6 +1,6 @@
 //! What Claude's tools do, for their cards, and what came of them.
 
-use protocol::item::{Diff, Location, PlanEntry, PlanStatus, ToolCall, ToolKind};
+use protocol::item::{Diff, Location, PlanEntry, PlanStatus, TaskUsage, ToolCall, ToolKind};
 use serde_json::Value;
 
 use crate::agent::words::{clip, list, output, short_path, text, title};
@@ -35,7 +35,9 @@ pub(super) fn describe(name: &str, input: &Value, cwd: &str) -> ToolCall {
             ToolKind::Ask,
             named("", list(input, "questions").first().map_or("", |question| text(question, "question"))),
         ),
-        "EnterPlanMode" | "ExitPlanMode" | "TodoWrite" => (ToolKind::Think, "Plan".to_owned()),
+        "EnterPlanMode" | "ExitPlanMode" | "TodoWrite" | "TaskCreate" | "TaskUpdate" | "TaskList" | "TaskGet" => {
+            (ToolKind::Think, "Plan".to_owned())
+        }
         _ => (ToolKind::Other, named("", &name.trim_start_matches("mcp__").replace("__", ": "))),
     };
     let line = line.trim();
@@ -77,20 +79,66 @@ fn diffs(name: &str, input: &Value) -> Vec<Diff> {
 
 /// The steps of a `TodoWrite`.
 pub(super) fn plan(input: &Value) -> Vec<PlanEntry> {
-    let entry = |todo: &Value| PlanEntry {
-        text: text(todo, "content").to_owned(),
-        status: match text(todo, "status") {
-            "completed" => PlanStatus::Completed,
-            "in_progress" => PlanStatus::InProgress,
-            _ => PlanStatus::Pending,
-        },
-    };
-    list(input, "todos").iter().map(entry).collect()
+    list(input, "todos").iter().map(|todo| entry(text(todo, "content"), text(todo, "status"))).collect()
+}
+
+fn entry(words: &str, status: &str) -> PlanEntry {
+    PlanEntry { text: words.to_owned(), status: plan_status(status) }
+}
+
+fn plan_status(status: &str) -> PlanStatus {
+    match status {
+        "completed" => PlanStatus::Completed,
+        "in_progress" => PlanStatus::InProgress,
+        _ => PlanStatus::Pending,
+    }
+}
+
+/// The steps that Claude keeps with `TaskCreate` and `TaskUpdate` (2.1.329, by model), in the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Tasks(Vec<(String, PlanEntry)>);
+
+impl Tasks {
+    /// Takes what came of a call, and returns the plan as it is now, when the call was about it. `input` is what the call said.
+    pub(super) fn take(&mut self, name: &str, input: &Value, structured: &Value) -> Option<Vec<PlanEntry>> {
+        match name {
+            "TaskCreate" => {
+                let task = structured.get("task")?;
+                self.0.push((text(task, "id").to_owned(), entry(text(task, "subject"), "pending")));
+            }
+            "TaskUpdate" => {
+                let (id, status) = (text(input, "taskId"), text(input, "status"));
+                self.0.retain(|(known, _)| known != id || status != "deleted");
+                for (_, task) in self.0.iter_mut().filter(|(known, _)| known == id) {
+                    let subject = Some(text(input, "subject")).filter(|subject| !subject.is_empty());
+                    let status = Some(status).filter(|status| !status.is_empty());
+                    task.text = subject.unwrap_or(&task.text).to_owned();
+                    task.status = status.map_or(task.status, plan_status);
+                }
+            }
+            // A process that resumes a session hears of its tasks here.
+            "TaskList" => {
+                let tasks = list(structured, "tasks").iter();
+                let known =
+                    |task: &Value| (text(task, "id").to_owned(), entry(text(task, "subject"), text(task, "status")));
+                self.0 = tasks.map(known).collect();
+            }
+            _ => return None,
+        }
+        (!self.0.is_empty()).then(|| self.0.iter().map(|(_, task)| task.clone()).collect())
+    }
 }
 
 /// Puts into a call what came of it. `block` is the `tool_result` block, `structured` the message's `tool_use_result`.
 pub(super) fn finish(call: &mut ToolCall, block: &Value, structured: &Value, failed: bool) {
-    let said = result_text(block.get("content").unwrap_or(&Value::Null));
+    let mut said = result_text(block.get("content").unwrap_or(&Value::Null));
+    if call.tool == ToolKind::Task {
+        call.used = used(structured);
+        // What the model reads is framed by words about it; the report itself stands here.
+        if let Some(report) = structured.get("content").filter(|content| content.is_array()) {
+            said = result_text(report);
+        }
+    }
     if call.tool == ToolKind::Execute {
         call.exit_code = exit_code(&said, structured, failed);
     }
@@ -102,6 +150,16 @@ pub(super) fn finish(call: &mut ToolCall, block: &Value, structured: &Value, fai
         diff.old_text = Some(old.to_owned());
     }
     (call.output, call.output_omitted_bytes) = output(&said);
+}
+
+/// What a sub-agent has used, of one that is done.
+fn used(structured: &Value) -> Option<TaskUsage> {
+    let number = |key: &str| structured.get(key).and_then(Value::as_u64);
+    Some(TaskUsage {
+        tokens: number("totalTokens")?,
+        tool_calls: number("totalToolUseCount").unwrap_or(0),
+        duration_ms: number("totalDurationMs").unwrap_or(0),
+    })
 }
 
 fn exit_code(said: &str, structured: &Value, failed: bool) -> Option<i32> {

@@ -28,6 +28,7 @@ pub(super) fn entry(id: &str, state: AgentState, hint: Option<String>) -> AgentE
         efforts: Vec::new(),
         health: AgentHealth::default(),
         abilities: if state == AgentState::Ready { vec![Ability::Steer] } else { Vec::new() },
+        commands: Vec::new(),
     }
 }
 

@@ -60,6 +60,7 @@ impl Agent for Actor {
             efforts: Vec::new(),
             health: AgentHealth::default(),
             abilities: Vec::new(),
+            commands: Vec::new(),
         };
         Box::pin(std::future::ready(entry))
     }

@@ -4,6 +4,8 @@ import { useKeys } from "../../app/keys";
 import { Icon } from "../../parts/Icon";
 import { words } from "../../words";
 import { AttachButton, Tray, useFiles } from "../../parts/Attach";
+import type { SlashCommand } from "../../protocol/generated";
+import { useSlash } from "./Slash";
 import { tooLong } from "./length";
 
 interface Props {
@@ -11,11 +13,13 @@ interface Props {
   host: string;
   /** The running turn, which can be stopped. */
   running: string | null;
+  /** What the agent takes after a slash, here. */
+  commands: readonly SlashCommand[];
   sent(): void;
 }
 
 /** Where a message is written. Enter sends where there is a keyboard; on a phone it makes a new line. */
-export function Composer({ session, host, running, sent }: Props) {
+export function Composer({ session, host, running, commands, sent }: Props) {
   const hub = useHub();
   const [text, setText] = useState(() => hub.drafts.get(session));
   const [stopping, setStopping] = useState<string | null>(null);
@@ -43,7 +47,12 @@ export function Composer({ session, host, running, sent }: Props) {
     hub.drafts.set(session, "");
     sent();
   };
+  const slash = useSlash(text, commands, (written) => {
+    setText(written);
+    area.current?.focus();
+  });
   const press = (event: KeyboardEvent): void => {
+    if (slash.press(event)) return;
     // While an input method composes, Enter chooses a word (229 is what Safari reports then).
     if (event.key !== "Enter" || event.nativeEvent.isComposing || event.keyCode === 229) return;
     const keyboard = matchMedia("(hover: hover) and (pointer: fine)").matches;
@@ -67,6 +76,7 @@ export function Composer({ session, host, running, sent }: Props) {
         </p>
       ) : null}
       <Tray files={attach.files} list={attach.list} />
+      {slash.list}
       <div className="composer-box">
         <AttachButton files={attach.files} className="composer-button" />
         <textarea
@@ -77,6 +87,7 @@ export function Composer({ session, host, running, sent }: Props) {
           placeholder={running === null ? words.composer.placeholder : words.composer.placeholderQueued}
           onChange={(event) => setText(event.target.value)}
           onKeyDown={press}
+          {...slash.box}
           onPaste={attach.onPaste}
           enterKeyHint="enter"
         />

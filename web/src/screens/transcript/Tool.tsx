@@ -63,6 +63,7 @@ function Body({ call, status, steps = 0, children }: Props) {
       <Asked call={call} />
       {steps > 0 ? <div className="sub-agent">{children}</div> : null}
       {call.output === "" ? status === "running" && steps === 0 ? <p className="small soft">{words.tool.noOutput}</p> : null : <Answer call={call} status={status} />}
+      {call.used ? <p className="small soft">{words.tool.used(call.used.tokens, call.used.toolCalls, words.span(call.used.durationMs))}</p> : null}
       {call.outputOmittedBytes > 0 ? <p className="tool-omitted small">{words.tool.omitted(words.size(call.outputOmittedBytes))}</p> : null}
     </>
   );

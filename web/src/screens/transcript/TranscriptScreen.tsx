@@ -70,7 +70,9 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   const host = row?.host ?? waits[0]?.host ?? "";
   const hostName = rows.host.get(host)?.content.name ?? "";
   const agentId = row?.agent ?? "";
-  const agent = rows.host.get(host)?.content.agents.find((each) => each.id === agentId)?.name ?? agentId;
+  const offer = rows.host.get(host)?.content.agents.find((each) => each.id === agentId);
+  const agent = offer?.name ?? agentId;
+  const commands = useMemo(() => (offer?.commands ?? []).filter((command) => command.project === null || command.project === row?.project), [offer, row?.project]);
   const project = row ? (rows.project.get(row.project)?.content.name ?? "") : "";
   // by its places, so that a queue that did not change draws nothing anew
   const places = queued.join(" ");
@@ -177,7 +179,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
         <p className="unseen" role="status">
           {keys.said}
         </p>
-        {host !== "" && shown ? <Composer session={session} host={host} running={running?.[0] ?? null} sent={scroll.toEnd} /> : null}
+        {host !== "" && shown ? <Composer session={session} host={host} running={running?.[0] ?? null} commands={commands} sent={scroll.toEnd} /> : null}
       </footer>
       {details && row ? <Details id={session} session={row} turns={turns} lines={lines} close={() => setDetails(false)} /> : null}
     </main>
