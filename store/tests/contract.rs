@@ -26,5 +26,11 @@ store::contract!(sqlite, {
 // What is on disk alone must be enough: the store is opened anew after every commit.
 store::contract!(sqlite_after_reopen, {
     let dir = tempfile::tempdir().expect("a directory");
-    (Reopening::new(dir.path(), clock()), dir)
+    (Reopening::new(dir.path(), clock(), false), dir)
+});
+
+// And what is there when the process dies right after it was told so.
+store::contract!(sqlite_after_crash, {
+    let dir = tempfile::tempdir().expect("a directory");
+    (Reopening::new(dir.path(), clock(), true), dir)
 });

@@ -32,8 +32,18 @@ fn step(writer: usize, seq: u64) -> Batch {
     let text = format!("{seq};{}", "x".repeat(usize::try_from(seq % 500).expect("small")));
     let producer = Producer { id: "writer".to_owned(), epoch: 0, seq };
     let append = Append { producer: Some(producer), ..Append::new(log(writer), vec![text.into()]) };
-    // In the same step: how far the writer is.
-    Batch::of(append).and(Put::set(format!("writer/{writer}"), seq.to_string()))
+    // In the same step, now and then: how far the writer is. Batches that do nothing but append take another way to the disk, and
+    // both ways have to meet.
+    if told(writer, seq) == Some(seq) {
+        Batch::of(append).and(Put::set(format!("writer/{writer}"), seq.to_string()))
+    } else {
+        Batch::of(append)
+    }
+}
+
+/// What a writer that came this far has told last.
+fn told(writer: usize, seq: u64) -> Option<u64> {
+    (writer < 2).then_some(seq - seq % 16)
 }
 
 async fn everything(store: &SqliteStore, writer: usize) -> Vec<Message> {
@@ -144,14 +154,15 @@ fn what_was_acknowledged_survives_being_killed() {
                 }
                 let now = everything(&store, writer).await;
                 let numbers: Vec<_> = now.iter().map(number).collect();
-                let expected: Vec<_> = (0..now.len() as u64).collect();
-                assert_eq!(numbers, expected, "each once, in order");
+                let all: Vec<_> = (0..now.len() as u64).collect();
+                assert_eq!(numbers, all, "each once, in order");
                 let old = before.remove(&writer).unwrap_or_default();
                 assert_eq!(now[..old.len()], old[..], "the prefix is as it was");
                 // What commits together is there together.
                 let entry = store.get(&format!("writer/{writer}")).await.expect("a read");
-                let told = entry.map(|entry| String::from_utf8_lossy(&entry.value).into_owned());
-                assert_eq!(told, numbers.last().map(u64::to_string));
+                let found = entry.map(|entry| String::from_utf8_lossy(&entry.value).into_owned());
+                let expected = numbers.last().and_then(|last| told(writer, *last));
+                assert_eq!(found, expected.map(|told| told.to_string()));
                 if let Some(&last) = acked.get(&writer) {
                     ever += 1;
                     assert!(last < now.len() as u64, "acknowledged {last}, kept {}", now.len());
@@ -160,9 +171,11 @@ fn what_was_acknowledged_survives_being_killed() {
                         matches!(again[0], Done::Duplicate { seq, .. } if seq + 1 == now.len() as u64),
                         "{again:?}"
                     );
-                    // The repeat's second operation put the older number back; set it right for the next round.
-                    let right = Put::set(format!("writer/{writer}"), (now.len() - 1).to_string());
-                    store.commit(Batch::of(right)).await.expect("a commit");
+                    // The repeat's second operation may have put the older number back; set it right for the next round.
+                    if let Some(told) = expected {
+                        let right = Put::set(format!("writer/{writer}"), told.to_string());
+                        store.commit(Batch::of(right)).await.expect("a commit");
+                    }
                     assert_eq!(everything(&store, writer).await.len(), now.len(), "a repeat adds nothing");
                 }
                 before.insert(writer, now);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
+use super::intake;
 use super::open::{self, OpenError};
 
 /// What was seen.
@@ -13,7 +14,7 @@ use super::open::{self, OpenError};
 pub struct Checkup {
     /// The file.
     pub file: PathBuf,
-    /// How many bytes it has, with its log.
+    /// How many bytes it has, with what lies beside it.
     pub bytes: u64,
     /// Its format.
     pub format: usize,
@@ -54,10 +55,11 @@ impl CheckError {
 pub fn check(dir: &Path, limit: Duration) -> Result<Option<Checkup>, CheckError> {
     let file = dir.join(open::DATABASE);
     let bytes = match std::fs::metadata(&file) {
-        // What is not in the file yet is in the log beside it.
+        // What is not in the file yet is in those beside it.
         Ok(found) => {
-            let log = std::fs::metadata(dir.join(format!("{}-wal", open::DATABASE))).map_or(0, |log| log.len());
-            found.len().saturating_add(log)
+            let beside = [format!("{}-wal", open::DATABASE), intake::FILE.to_owned()];
+            let length = |name: &String| std::fs::metadata(dir.join(name)).map_or(0, |found| found.len());
+            found.len() + beside.iter().map(length).sum::<u64>()
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(OpenError::Io { path: file, source }.into()),

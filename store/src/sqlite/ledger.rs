@@ -1,15 +1,20 @@
-//! What the writer knows of streams: a bounded cache of their records over the tables, and the statements that change them.
+//! What the writer knows of streams: a bounded cache of their records over the tables, and the two ways of a group of commits to the disk.
 //!
-//! Appends go to the table at once; the records of streams and producers are written once per transaction, however many
-//! appends they had in it.
+//! A group that only appends is one record of the intake. Any other is a transaction over the tables, which gets what is in the intake
+//! first. Either way each stream is written once per group, however many appends it had in it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::path::StreamPath;
 use protocol::time::UnixMs;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::intake::{Growth, Intake, Refused};
+use super::recent::Recent;
+use super::rows::Placed;
+use super::tables;
 use crate::draft::{Effect, Slot, Source};
 use crate::port::{Conflict, Cut, Producer};
 use crate::rules::{Place, Stream};
@@ -31,10 +36,14 @@ pub(super) use stream_columns;
 #[derive(Debug)]
 pub(super) struct Ledger {
     connection: Connection,
+    intake: Intake,
+    recent: Arc<Recent>,
     known: HashMap<StreamPath, Known>,
-    /// Streams whose record or producers differ from the tables.
+    /// Streams that this group has changed.
     dirty: Vec<StreamPath>,
-    /// Counts transactions; the age of what is known.
+    /// Whether the group goes to the tables.
+    tables: bool,
+    /// Counts groups; the age of what is known.
     round: u64,
 }
 
@@ -46,28 +55,149 @@ struct Known {
     listed: bool,
     dirty: bool,
     dirty_producers: Vec<String>,
+    /// Messages of this group, which are nowhere yet.
+    messages: Vec<Placed>,
     used: u64,
 }
 
+/// Why a group is not on disk.
+#[derive(Debug)]
+pub(super) enum Unwritten {
+    Engine(rusqlite::Error),
+    /// The disk has no room for the intake.
+    Full(std::io::Error),
+    /// The disk failed under the intake.
+    Broken(std::io::Error),
+}
+
+impl From<rusqlite::Error> for Unwritten {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
 impl Ledger {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, known: HashMap::new(), dirty: Vec::new(), round: 0 }
+    /// Takes over the tables and the intake, of which `left` is what the tables do not have.
+    pub(super) fn new(
+        connection: Connection,
+        intake: Intake,
+        left: Vec<Growth>,
+        recent: Arc<Recent>,
+    ) -> rusqlite::Result<Self> {
+        let (known, dirty) = (HashMap::new(), Vec::new());
+        let mut ledger = Self { connection, intake, recent, known, dirty, tables: false, round: 0 };
+        for growth in left {
+            let found = ledger.stream(&growth.path)?.filter(|record| record.alive && record.epoch == growth.epoch);
+            // A stream is in the tables before anything of it is in the intake.
+            let mut record = found.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            record.tail = growth.tail;
+            record.closed = growth.closed;
+            record.closed_by.clone_from(&growth.closed_by);
+            record.last_seq.clone_from(&growth.last_seq);
+            ledger.recent.absorb(vec![(record, growth)]);
+            ledger.known.clear();
+        }
+        Ok(ledger)
     }
 
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
+    /// Begins a group; `appends` says that it does nothing but append.
+    pub(super) fn begin(&mut self, appends: bool) -> rusqlite::Result<()> {
         self.round += 1;
-        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.tables = !appends;
+        if self.tables {
+            self.begin_tables()?;
+        }
         Ok(())
     }
 
-    /// Writes what is left to write, and waits until all of it is on disk.
-    pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
-        self.flush()?;
+    fn begin_tables(&mut self) -> rusqlite::Result<()> {
+        self.tables = true;
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        if self.intake.is_empty() {
+            return Ok(());
+        }
+        for (record, grown) in self.recent.unwritten() {
+            tables::insert_messages(&self.connection, record.row, &grown.messages)?;
+            tables::save_stream(&self.connection, &record)?;
+            for (id, place) in &grown.producers {
+                tables::save_producer(&self.connection, record.row, id, *place)?;
+            }
+        }
+        tables::save_generation(&self.connection, self.intake.generation() + 1)
+    }
+
+    /// Writes the group, and waits until all of it is on disk. Tells whether the tables were written.
+    pub(super) fn commit(&mut self) -> Result<bool, Unwritten> {
+        if !self.tables {
+            match self.take_in() {
+                Ok(()) => return Ok(false),
+                Err(Refused::NoRoom) => self.begin_tables()?,
+                Err(Refused::Full(error)) => return Err(Unwritten::Full(error)),
+                Err(Refused::Broken(error)) => return Err(Unwritten::Broken(error)),
+            }
+        }
+        for index in 0..self.dirty.len() {
+            self.flush(index)?;
+        }
+        self.recent.unsettle(self.dirty.iter());
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        if !self.intake.is_empty() {
+            self.intake.restart(self.intake.generation() + 1);
+        }
+        let mut settled = Vec::with_capacity(self.dirty.len());
+        for path in std::mem::take(&mut self.dirty) {
+            let Some(known) = self.known.get_mut(&path) else { continue };
+            known.written();
+            settled.push((path, known.record.clone()));
+        }
+        self.recent.settle(settled.into_iter());
+        self.forget_old();
+        Ok(true)
+    }
+
+    /// Writes what is in the intake to the tables.
+    pub(super) fn fold(&mut self) -> Result<(), Unwritten> {
+        if self.intake.is_empty() {
+            return Ok(());
+        }
+        self.begin(false)?;
+        self.commit().map(|_| ())
+    }
+
+    /// Makes the group a record of the intake.
+    fn take_in(&mut self) -> Result<(), Refused> {
+        if self.dirty.is_empty() {
+            return Ok(());
+        }
+        let mut grown = Vec::with_capacity(self.dirty.len());
+        for path in &self.dirty {
+            let Some(known) = self.known.get_mut(path) else { continue };
+            let record = &known.record;
+            let place = |id: &String| Some((id.clone(), *known.producers.get(id)?));
+            grown.push(Growth {
+                path: path.clone(),
+                epoch: record.epoch,
+                tail: record.tail,
+                closed: record.closed,
+                closed_by: record.closed_by.clone(),
+                last_seq: record.last_seq.clone(),
+                producers: known.dirty_producers.iter().filter_map(place).collect(),
+                messages: known.messages.clone(),
+            });
+        }
+        self.intake.write(&grown)?;
+        let mut records = Vec::with_capacity(grown.len());
+        for path in std::mem::take(&mut self.dirty) {
+            if let Some(known) = self.known.get_mut(&path) {
+                known.written();
+                records.push(known.record.clone());
+            }
+        }
+        self.recent.absorb(records.into_iter().zip(grown).collect());
         self.forget_old();
         Ok(())
     }
@@ -75,6 +205,7 @@ impl Ledger {
     /// Goes back to what is on disk.
     pub(super) fn roll_back(&mut self) -> rusqlite::Result<()> {
         self.known.clear();
+        self.recent.give_up(self.dirty.iter());
         self.dirty.clear();
         // Some failures end the transaction by themselves.
         if self.connection.is_autocommit() { Ok(()) } else { self.connection.execute_batch("ROLLBACK") }
@@ -84,10 +215,8 @@ impl Ledger {
         match effect {
             Effect::Stream(path, record) => self.save(&path, record),
             Effect::Message(path, start, body) => {
-                let row = self.row(&path)?;
-                self.connection
-                    .prepare_cached("INSERT INTO message (stream, start, body) VALUES (?1, ?2, ?3)")?
-                    .execute(params![row, start.cast_signed(), &body[..]])?;
+                let known = self.known.get_mut(&path).ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+                known.messages.push((start, body));
                 Ok(())
             }
             Effect::Producer(path, id, place) => {
@@ -100,22 +229,16 @@ impl Ledger {
             }
             Effect::Clear(path) => {
                 let row = self.row(&path)?;
-                self.connection.prepare_cached("DELETE FROM message WHERE stream = ?1")?.execute([row])?;
-                self.connection.prepare_cached("DELETE FROM producer WHERE stream = ?1")?.execute([row])?;
+                tables::clear(&self.connection, row)?;
                 if let Some(known) = self.known.get_mut(&path) {
                     known.producers.clear();
                     known.dirty_producers.clear();
+                    known.messages.clear();
                 }
                 Ok(())
             }
-            Effect::Write(key, value, version) => self.write(&key, &value, version),
-            Effect::Remove(key, version) => {
-                self.connection.prepare_cached("DELETE FROM entry WHERE key = ?1")?.execute([&key])?;
-                self.connection
-                    .prepare_cached("INSERT OR REPLACE INTO removed (key, version) VALUES (?1, ?2)")?
-                    .execute(params![key, version.cast_signed()])?;
-                Ok(())
-            }
+            Effect::Write(key, value, version) => tables::write_entry(&self.connection, &key, &value, version),
+            Effect::Remove(key, version) => tables::remove_entry(&self.connection, &key, version),
         }
     }
 
@@ -125,55 +248,29 @@ impl Ledger {
             return Ok(Err(Conflict::NoStream { stream: path.clone() }));
         };
         let row = self.row(path)?;
-        let before = match cut {
-            Cut::Before(before) => before,
+        // What came earlier in this group may be dropped too.
+        if let Some(known) = self.known.get_mut(path) {
+            tables::insert_messages(&self.connection, Some(row), &known.messages)?;
+            known.messages.clear();
+        }
+        match cut {
             Cut::Holes { epoch, starts, resume } => {
                 if epoch == record.epoch {
-                    let mut statement =
-                        self.connection.prepare_cached("DELETE FROM message WHERE stream = ?1 AND start = ?2")?;
-                    for start in starts {
-                        statement.execute([row, start.cast_signed()])?;
-                    }
-                    drop(statement);
+                    tables::drop_holes(&self.connection, row, starts)?;
                     record.drop_before(resume);
                     self.save(path, record)?;
                 }
-                return Ok(Ok(()));
             }
-        };
-        if before.epoch != record.epoch || before.byte <= record.first {
-            return Ok(Ok(()));
+            Cut::Before(before) if before.epoch == record.epoch && before.byte > record.first => {
+                let first = tables::drop_before(&self.connection, row, before.byte.min(record.tail))?;
+                if let Some(first) = first {
+                    record.first = first;
+                    self.save(path, record)?;
+                }
+            }
+            Cut::Before(_) => {}
         }
-        let before = before.byte.min(record.tail);
-        let last: Option<(i64, i64)> = self
-            .connection
-            .prepare_cached(
-                "SELECT start, length(body) FROM message WHERE stream = ?1 AND start <= ?2 ORDER BY start DESC LIMIT 1",
-            )?
-            .query_row([row, before.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((start, length)) = last else { return Ok(Ok(())) };
-        let (start, end) = (start.cast_unsigned(), (start + length).cast_unsigned());
-        let first = if end <= before { end } else { start };
-        self.connection
-            .prepare_cached("DELETE FROM message WHERE stream = ?1 AND start < ?2")?
-            .execute([row, first.cast_signed()])?;
-        record.first = first;
-        self.save(path, record)?;
         Ok(Ok(()))
-    }
-
-    fn write(&self, key: &str, value: &Bytes, version: u64) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO entry (key, value, version) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version",
-            )?
-            .execute(params![key, &value[..], version.cast_signed()])?;
-        if version > 1 {
-            self.connection.prepare_cached("DELETE FROM removed WHERE key = ?1")?.execute([key])?;
-        }
-        Ok(())
     }
 
     fn save(&mut self, path: &StreamPath, mut record: Stream) -> rusqlite::Result<()> {
@@ -181,7 +278,7 @@ impl Ledger {
         let row = record.row.or_else(|| self.known.get(path).and_then(|known| known.record.row));
         record.row = Some(match row {
             Some(row) => row,
-            None => self.insert(path)?,
+            None => tables::insert_stream(&self.connection, path)?,
         });
         match self.known.get_mut(path) {
             Some(known) => {
@@ -194,17 +291,6 @@ impl Ledger {
         }
         self.mark(path);
         Ok(())
-    }
-
-    /// Gets a row for a path that never had one; its columns follow with the flush.
-    fn insert(&self, path: &StreamPath) -> rusqlite::Result<i64> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO stream (path, epoch, alive, content_type, config, first, tail, closed, created_at_ms)
-                 VALUES (?1, 0, 0, '', x'', 0, 0, 0, 0)",
-            )?
-            .execute([path.as_str()])?;
-        Ok(self.connection.last_insert_rowid())
     }
 
     fn mark(&mut self, path: &StreamPath) {
@@ -220,53 +306,17 @@ impl Ledger {
         self.known.get(path).and_then(|known| known.record.row).ok_or(rusqlite::Error::QueryReturnedNoRows)
     }
 
-    fn flush(&mut self) -> rusqlite::Result<()> {
-        for path in std::mem::take(&mut self.dirty) {
-            let Some(known) = self.known.get_mut(&path) else { continue };
-            known.listed = false;
-            let record = &known.record;
-            if std::mem::take(&mut known.dirty) {
-                let by = record.closed_by.as_ref();
-                self.connection
-                    .prepare_cached(
-                        "UPDATE stream SET epoch = ?2, alive = ?3, content_type = ?4, config = ?5, first = ?6, tail = ?7,
-                         closed = ?8, closed_by_id = ?9, closed_by_epoch = ?10, closed_by_seq = ?11, last_seq = ?12,
-                         created_at_ms = ?13, base = ?14, origin = ?15, forks = ?16, retired = ?17, resume = ?18,
-                         compactions = ?19 WHERE id = ?1",
-                    )?
-                    .execute(params![
-                        record.row,
-                        record.epoch.cast_signed(),
-                        record.alive,
-                        record.content_type,
-                        &record.config[..],
-                        record.first.cast_signed(),
-                        record.tail.cast_signed(),
-                        record.closed,
-                        by.map(|by| by.id.as_str()),
-                        by.map(|by| by.epoch.cast_signed()),
-                        by.map(|by| by.seq.cast_signed()),
-                        record.last_seq,
-                        record.created_at.0.cast_signed(),
-                        record.base.cast_signed(),
-                        record.origin.as_ref().map(StreamPath::as_str),
-                        record.forks.cast_signed(),
-                        record.retired,
-                        record.resume.cast_signed(),
-                        record.compactions.cast_signed(),
-                    ])?;
-            }
-            for id in std::mem::take(&mut known.dirty_producers) {
-                let Some(place) = known.producers.get(&id) else { continue };
-                self.connection
-                    .prepare_cached(
-                        "INSERT INTO producer (stream, id, epoch, seq) VALUES (?1, ?2, ?3, ?4)
-                         ON CONFLICT (stream, id) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq",
-                    )?
-                    .execute(params![record.row, id, place.epoch.cast_signed(), place.seq.cast_signed()])?;
-            }
-            if known.producers.len() > MAX_PRODUCERS {
-                known.producers.clear();
+    /// Writes one of the changed streams to the tables. What it is marked with stays until the transaction is through.
+    fn flush(&self, index: usize) -> rusqlite::Result<()> {
+        let Some(known) = self.known.get(&self.dirty[index]) else { return Ok(()) };
+        let row = known.record.row;
+        tables::insert_messages(&self.connection, row, &known.messages)?;
+        if known.dirty {
+            tables::save_stream(&self.connection, &known.record)?;
+        }
+        for id in &known.dirty_producers {
+            if let Some(place) = known.producers.get(id) {
+                tables::save_producer(&self.connection, row, id, *place)?;
             }
         }
         Ok(())
@@ -287,7 +337,26 @@ impl Ledger {
 
 impl Known {
     fn new(record: Stream) -> Self {
-        Self { record, producers: HashMap::new(), listed: false, dirty: false, dirty_producers: Vec::new(), used: 0 }
+        Self {
+            record,
+            producers: HashMap::new(),
+            listed: false,
+            dirty: false,
+            dirty_producers: Vec::new(),
+            messages: Vec::new(),
+            used: 0,
+        }
+    }
+
+    /// Everything of it is on disk.
+    fn written(&mut self) {
+        self.listed = false;
+        self.dirty = false;
+        self.dirty_producers.clear();
+        self.messages.clear();
+        if self.producers.len() > MAX_PRODUCERS {
+            self.producers.clear();
+        }
     }
 }
 
@@ -299,11 +368,14 @@ impl Source for Ledger {
             known.used = self.round;
             return Ok(Some(known.record.clone()));
         }
-        let found = self
-            .connection
-            .prepare_cached(concat!("SELECT ", stream_columns!(), " FROM stream WHERE path = ?1"))?
-            .query_row([path.as_str()], stream_of)
-            .optional()?;
+        let found = match self.recent.record(path) {
+            Some(record) => Some(record),
+            None => self
+                .connection
+                .prepare_cached(concat!("SELECT ", stream_columns!(), " FROM stream WHERE path = ?1"))?
+                .query_row([path.as_str()], stream_of)
+                .optional()?,
+        };
         if let Some(record) = &found {
             let mut known = Known::new(record.clone());
             known.used = self.round;
@@ -317,13 +389,19 @@ impl Source for Ledger {
         if let Some(place) = known.producers.get(id) {
             return Ok(Some(*place));
         }
-        let found = self
-            .connection
-            .prepare_cached("SELECT epoch, seq FROM producer WHERE stream = ?1 AND id = ?2")?
-            .query_row(params![known.record.row, id], |row| {
-                Ok(Place { epoch: row.get::<_, i64>(0)?.cast_unsigned(), seq: row.get::<_, i64>(1)?.cast_unsigned() })
-            })
-            .optional()?;
+        let place = |row: &Row<'_>| {
+            Ok(Place { epoch: row.get::<_, i64>(0)?.cast_unsigned(), seq: row.get::<_, i64>(1)?.cast_unsigned() })
+        };
+        // A group that goes to the tables has put there what was taken in, and may have removed it again.
+        let taken_in = if self.tables { None } else { self.recent.producer(path, id) };
+        let found = match taken_in {
+            Some(place) => Some(place),
+            None => self
+                .connection
+                .prepare_cached("SELECT epoch, seq FROM producer WHERE stream = ?1 AND id = ?2")?
+                .query_row(params![known.record.row, id], place)
+                .optional()?,
+        };
         if let Some(place) = found {
             // Dirty ones are in no table yet; the clean ones can be read again.
             if known.producers.len() >= MAX_PRODUCERS && known.dirty_producers.is_empty() {

@@ -1,13 +1,17 @@
-//! The embedded store: SQLite with a write-ahead log, one writer thread, a few reader threads.
+//! The embedded store: SQLite with a write-ahead log, in front of it a file that takes in appends, one writer thread, a few reader threads.
 //!
 //! Threads stay at this edge. The bundled engine is never older than the one that fixed the log-reset fault (3.51.3), the file
 //! is opened by one process only, and no other program's SQLite should touch it while it is open.
 
 mod check;
+mod intake;
 mod ledger;
 mod open;
 mod queue;
 mod reader;
+mod recent;
+mod rows;
+mod tables;
 mod writer;
 
 use std::fmt;
@@ -24,6 +28,7 @@ pub use self::check::{CheckError, Checkup, check};
 use self::ledger::Ledger;
 pub use self::open::OpenError;
 use self::queue::Queue;
+use self::recent::Recent;
 use self::writer::{Answer, Request, Work, Writer};
 use crate::port::{Batch, CommitError, Cut, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store};
 
@@ -43,6 +48,7 @@ const READ_QUEUE: u32 = 1024;
 pub struct SqliteStore {
     writes: Arc<Queue<Request>>,
     reads: Arc<Queue<reader::Job>>,
+    recent: Arc<Recent>,
     // Taken out once, to join and to unlock.
     running: Mutex<Option<Running>>,
 }
@@ -63,17 +69,22 @@ impl SqliteStore {
         let dir = dir.as_ref();
         let claim = open::claim(dir)?;
         let connection = open::writer(dir, &claim.file, clock.now())?;
+        let (intake, left) = open::intake(dir, &claim.file, &connection)?;
+        let recent = Arc::<Recent>::default();
+        let ledger = Ledger::new(connection, intake, left, Arc::clone(&recent))
+            .map_err(|source| open::explain(&claim.file, source))?;
         let readers = (0..READERS).map(|_| open::reader(&claim.file)).collect::<Result<Vec<_>, _>>()?;
         let writes = Arc::new(Queue::new(WRITE_QUEUE));
         let reads = Arc::new(Queue::new(READ_QUEUE));
         let running = Running { threads: Vec::with_capacity(READERS + 1), claim };
         // From here on a failure drops the store, which ends the threads that were started.
-        let store = Self { writes: Arc::clone(&writes), reads: Arc::clone(&reads), running: Mutex::new(Some(running)) };
+        let store =
+            Self { writes: Arc::clone(&writes), reads: Arc::clone(&reads), recent, running: Mutex::new(Some(running)) };
         for connection in readers {
             let reads = Arc::clone(&reads);
             store.start("store-reader", move || reader::run(&connection, &reads))?;
         }
-        let thread = Writer::new(Ledger::new(connection), clock);
+        let thread = Writer::new(ledger, clock);
         store.start("store-writer", move || thread.run(&writes))?;
         Ok(store)
     }
@@ -88,6 +99,7 @@ impl SqliteStore {
             }
         };
         let writer = threads.pop();
+        self.recent.close();
         self.reads.close();
         threads.into_iter().for_each(join);
         // Last, because only a connection that may write leaves a database without a log behind.
@@ -149,12 +161,16 @@ impl Store for SqliteStore {
     }
 
     fn read(&self, read: Read) -> Later<'_, Result<Page, ReadError>> {
-        Box::pin(self.look(move |connection| reader::read(connection, &read)))
+        let recent = Arc::clone(&self.recent);
+        Box::pin(self.look(move |connection| reader::read(connection, &recent, &read)))
     }
 
     fn head<'a>(&'a self, stream: &'a StreamPath) -> Later<'a, Result<Option<Head>, ReadError>> {
-        let stream = stream.clone();
-        Box::pin(self.look(move |connection| reader::head(connection, &stream)))
+        if let Some(head) = self.recent.head(stream) {
+            return Box::pin(std::future::ready(Ok(Some(head))));
+        }
+        let (recent, stream) = (Arc::clone(&self.recent), stream.clone());
+        Box::pin(self.look(move |connection| reader::head(connection, &recent, &stream)))
     }
 
     fn get<'a>(&'a self, key: &'a str) -> Later<'a, Result<Option<Entry>, ReadError>> {

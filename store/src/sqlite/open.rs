@@ -7,14 +7,20 @@ use std::path::{Path, PathBuf};
 use protocol::time::UnixMs;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::intake::{Growth, Intake};
+use super::tables;
+
 /// "Towl": in the header of every database of ours, so that no other file is taken for one.
 const APPLICATION_ID: i32 = 0x546f_776c;
 pub(super) const DATABASE: &str = "store.sqlite3";
 const LOCK: &str = "store.lock";
 
 /// The format, as the steps that lead to it. Only ever added to: a step that was released is never edited.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_log_and_map.sql"), include_str!("migrations/0002_forks_and_holes.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_log_and_map.sql"),
+    include_str!("migrations/0002_forks_and_holes.sql"),
+    include_str!("migrations/0003_rows_and_intake.sql"),
+];
 
 /// The store did not open.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +125,7 @@ fn make_dir(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
 }
 
-fn private(path: &Path) -> io::Result<File> {
+pub(super) fn private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -132,12 +138,12 @@ fn private(path: &Path) -> io::Result<File> {
 
 /// The names of new files are data too.
 #[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_dir(_dir: &Path) -> io::Result<()> {
+pub(super) fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -172,6 +178,12 @@ pub(super) fn writer(dir: &Path, file: &Path, now: UnixMs) -> Result<Connection,
     migrate(&mut connection, found, now).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Opens the intake, and hands out what the tables do not have.
+pub(super) fn intake(dir: &Path, file: &Path, connection: &Connection) -> Result<(Intake, Vec<Growth>), OpenError> {
+    let generation = tables::generation(connection).map_err(|source| explain(file, source))?;
+    Intake::open(dir, generation).map_err(|source| OpenError::Io { path: dir.to_owned(), source })
 }
 
 /// Opens one connection that only reads.
@@ -252,7 +264,7 @@ mod tests {
     #[test]
     fn released_migrations_are_never_edited() {
         // One line is added per migration; a line that has to change is a migration that was edited.
-        let released: &[u64] = &[6_856_155_877_415_174_120, 5_979_045_219_101_171_493];
+        let released: &[u64] = &[6_856_155_877_415_174_120, 5_979_045_219_101_171_493, 16_293_891_479_126_829_748];
         let found: Vec<_> = MIGRATIONS.iter().map(|step| digest(step)).collect();
         assert_eq!(found, released);
     }

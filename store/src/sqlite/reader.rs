@@ -11,6 +11,9 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Rows
 
 use super::ledger::{stream_columns, stream_of};
 use super::queue::Queue;
+use super::recent::{Glimpse, Recent};
+use super::rows::Placed;
+use super::tables::messages_of;
 use crate::keys::bounds;
 use crate::paging::{Filling, origin};
 use crate::parts::{Part, parts};
@@ -46,57 +49,103 @@ fn record(connection: &Connection, path: &StreamPath) -> Result<Option<Stream>, 
     find().map_err(|error| broken(&error))
 }
 
-/// The head and the parts of a stream that can be read.
-fn living(connection: &Connection, path: &StreamPath) -> Result<Option<(Head, Vec<Part>)>, ReadError> {
-    let Some(found) = record(connection, path)? else { return Ok(None) };
+/// The head and the parts of a stream that can be read, given what is not in the tables.
+fn living(
+    connection: &Connection,
+    path: &StreamPath,
+    newest: Option<&Glimpse>,
+) -> Result<Option<(Head, Vec<Part>)>, ReadError> {
+    let Some(mut found) = record(connection, path)? else { return Ok(None) };
     if found.retired {
         return Err(ReadError::Retired { stream: path.clone() });
+    }
+    if let Some(Glimpse { record, .. }) = newest.filter(|newest| newest.adds_to(&found)) {
+        found.tail = record.tail;
+        found.closed = record.closed;
+        found.closed_by.clone_from(&record.closed_by);
     }
     parts(path, &found, |source| record(connection, source)).map(Some)
 }
 
-pub(super) fn head(connection: &Connection, path: &StreamPath) -> Result<Option<Head>, ReadError> {
-    Ok(living(connection, path)?.map(|(head, _)| head))
+pub(super) fn head(connection: &Connection, recent: &Recent, path: &StreamPath) -> Result<Option<Head>, ReadError> {
+    let newest = recent.glimpse(path, None);
+    let _snapshot = connection.unchecked_transaction().map_err(|error| broken(&error))?;
+    Ok(living(connection, path, newest.as_ref())?.map(|(head, _)| head))
 }
 
-pub(super) fn read(connection: &Connection, read: &Read) -> Result<Page, ReadError> {
+pub(super) fn read(connection: &Connection, recent: &Recent, read: &Read) -> Result<Page, ReadError> {
+    // Before the snapshot: what the tables get in between is in both, and taken once.
+    let newest = recent.glimpse(&read.stream, Some(read));
     // Head and messages out of one snapshot; it ends with the transaction, whose drop cannot lose anything.
     let _snapshot = connection.unchecked_transaction().map_err(|error| broken(&error))?;
-    let (head, mut parts) =
-        living(connection, &read.stream)?.ok_or_else(|| ReadError::NoStream { stream: read.stream.clone() })?;
+    let in_tables = record(connection, &read.stream)?;
+    let newest = newest.filter(|newest| in_tables.as_ref().is_some_and(|record| newest.adds_to(record)));
+    let (head, mut parts) = living(connection, &read.stream, newest.as_ref())?
+        .ok_or_else(|| ReadError::NoStream { stream: read.stream.clone() })?;
     let from = origin(read, &head)?;
-    let sql = match read.direction {
-        // From the message that holds the position.
-        Direction::Forwards => {
-            "SELECT start, body FROM message WHERE stream = ?1
-             AND start >= coalesce((SELECT max(start) FROM message WHERE stream = ?1 AND start <= ?2), ?2)
-             AND start < ?3 ORDER BY start"
-        }
-        Direction::Backwards => {
-            "SELECT start, body FROM message WHERE stream = ?1 AND start < ?2 AND start < ?3 ORDER BY start DESC"
-        }
-    };
-    if read.direction == Direction::Backwards {
+    let mut page = Filling::new(read, head, from);
+    let backwards = read.direction == Direction::Backwards;
+    if backwards {
         parts.reverse();
     }
-    let message =
-        |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), Bytes::copy_from_slice(row.get_ref(1)?.as_blob()?)));
-    let mut page = Filling::new(read, head, from);
     for part in parts {
-        let outside = match read.direction {
-            Direction::Forwards => part.to <= from,
-            Direction::Backwards => from <= part.from,
-        };
+        let outside = if backwards { from <= part.from } else { part.to <= from };
         if outside {
             continue;
         }
-        let mut statement = connection.prepare_cached(sql).map_err(|error| broken(&error))?;
-        let rows = query(&mut statement, (part.row, from.cast_signed(), part.to.cast_signed()))?;
-        if !page.take(&part, Each { rows, of: message })? {
+        // The stream's own part ends with what is not in the tables.
+        let newest = newest.as_ref().filter(|_| part.path == read.stream);
+        let written = newest.map_or(part.to, |newest| newest.from.min(part.to));
+        let own = |message: &Placed| Ok(message.clone());
+        let messages = newest.map(|newest| newest.messages.as_slice()).unwrap_or_default();
+        let room = if backwards {
+            page.take(&part, messages.iter().rev().map(own))?
+                && from_tables(connection, &mut page, &part, read, from, written)?
+        } else {
+            from_tables(connection, &mut page, &part, read, from, written)?
+                && page.take(&part, messages.iter().map(own))?
+        };
+        if !room {
             break;
         }
     }
     Ok(page.page())
+}
+
+/// Takes the messages of a part that begin before a byte from the tables, and tells whether there is room for more.
+fn from_tables(
+    connection: &Connection,
+    page: &mut Filling<'_>,
+    part: &Part,
+    read: &Read,
+    from: u64,
+    before: u64,
+) -> Result<bool, ReadError> {
+    let sql = match read.direction {
+        // From the row that holds the position.
+        Direction::Forwards => {
+            "SELECT start, body, lengths FROM message WHERE stream = ?1
+             AND start >= coalesce((SELECT max(start) FROM message WHERE stream = ?1 AND start <= ?2), ?2)
+             AND start < ?3 ORDER BY start"
+        }
+        Direction::Backwards => {
+            "SELECT start, body, lengths FROM message WHERE stream = ?1 AND start < ?2 AND start < ?3 ORDER BY start DESC"
+        }
+    };
+    let mut statement = connection.prepare_cached(sql).map_err(|error| broken(&error))?;
+    let rows = query(&mut statement, (part.row, from.cast_signed(), before.cast_signed()))?;
+    let in_order = |row: &Row<'_>| {
+        let mut messages = messages_of(row)?;
+        if read.direction == Direction::Backwards {
+            messages.reverse();
+        }
+        Ok(messages)
+    };
+    let messages = Each { rows, of: in_order }.flat_map(|row| match row {
+        Ok(messages) => messages.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error)],
+    });
+    page.take(part, messages)
 }
 
 pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<Entry>, ReadError> {

@@ -1,4 +1,4 @@
-//! The one thread that writes: it takes whatever batches are ready, makes one transaction of them, and answers when it is on disk.
+//! The one thread that writes: it takes whatever batches are ready, makes one step of them, and answers when it is on disk.
 //!
 //! Group commit without a timer: while one group waits for the disk the next one gathers in the queue, so groups grow with
 //! the load and a lone batch never waits.
@@ -10,7 +10,7 @@ use protocol::time::Clock;
 use rusqlite::ErrorCode;
 use tokio::sync::oneshot;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Unwritten};
 use super::queue::Queue;
 use crate::draft::{Refusal, draft};
 use crate::port::{Batch, CommitError, Cut, Done, Fork, Operation};
@@ -41,6 +41,14 @@ pub(super) enum Work {
 }
 
 impl Work {
+    /// Whether it does nothing but append.
+    fn appends(&self) -> bool {
+        match self {
+            Self::Commit(batch) => batch.operations.iter().all(|operation| matches!(operation, Operation::Append(_))),
+            Self::Trim(..) => false,
+        }
+    }
+
     /// What it costs to hold and to write, in KiB; at least 8, so that a queue's weight bounds its length too.
     pub(super) fn weight(&self) -> u32 {
         let bytes: usize = match self {
@@ -72,6 +80,8 @@ pub(super) struct Writer {
     broken: Option<String>,
     /// Weight written since the length of the log was looked at.
     unseen: u64,
+    /// Whether the last group went to the tables.
+    tables: bool,
 }
 
 /// Why a whole group failed.
@@ -89,9 +99,19 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
+impl From<Unwritten> for Failure {
+    fn from(error: Unwritten) -> Self {
+        match error {
+            Unwritten::Engine(error) => error.into(),
+            Unwritten::Full(error) => Self::Full(error.to_string()),
+            Unwritten::Broken(error) => Self::Broken(error.to_string()),
+        }
+    }
+}
+
 impl Writer {
     pub(super) fn new(ledger: Ledger, clock: Arc<dyn Clock>) -> Self {
-        Self { ledger, clock, broken: None, unseen: 0 }
+        Self { ledger, clock, broken: None, unseen: 0, tables: false }
     }
 
     /// Serves until the queue is closed and empty.
@@ -101,6 +121,12 @@ impl Writer {
         while let Some(group) = queue.take(GROUP_BATCHES, GROUP_WEIGHT) {
             self.serve(group);
             self.checkpoint();
+        }
+        // So that the database is all there is, for whoever opens it next; what cannot be written now is read from the intake then.
+        if self.broken.is_none()
+            && let Err(failure) = self.ledger.fold().map_err(Failure::from)
+        {
+            self.fail(failure);
         }
     }
 
@@ -128,11 +154,11 @@ impl Writer {
 
     fn write(
         &mut self,
-        group: &mut impl Iterator<Item = Request>,
+        group: &mut std::vec::IntoIter<Request>,
         answers: &mut Vec<(oneshot::Sender<Answer>, Answer)>,
     ) -> Result<(), Failure> {
         let now = self.clock.now();
-        self.ledger.begin()?;
+        self.ledger.begin(group.as_slice().iter().all(|request| request.work.appends()))?;
         for Request { work, reply } in group {
             self.unseen += u64::from(work.weight());
             // The reply first, so that a failure finds it.
@@ -164,7 +190,7 @@ impl Writer {
                 }
             }
         }
-        self.ledger.commit()?;
+        self.tables = self.ledger.commit()?;
         Ok(())
     }
 
@@ -191,7 +217,7 @@ impl Writer {
 
     /// Copies the log back when it has grown, after the answers are out.
     fn checkpoint(&mut self) {
-        if self.broken.is_some() || self.unseen < LOOK_WEIGHT {
+        if self.broken.is_some() || !self.tables || self.unseen < LOOK_WEIGHT {
             return;
         }
         self.unseen = 0;
@@ -234,7 +260,9 @@ mod tests {
     fn writer(dir: &std::path::Path) -> Writer {
         let claim = open::claim(dir).expect("a directory");
         let connection = open::writer(dir, &claim.file, UnixMs(1)).expect("a database");
-        Writer::new(Ledger::new(connection), Arc::new(TestClock::at(UnixMs(1))))
+        let (intake, left) = open::intake(dir, &claim.file, &connection).expect("an intake");
+        let ledger = Ledger::new(connection, intake, left, Arc::default()).expect("a ledger");
+        Writer::new(ledger, Arc::new(TestClock::at(UnixMs(1))))
     }
 
     /// Serves batches as one group.
@@ -269,7 +297,8 @@ mod tests {
         assert!(matches!(answers[1], Err(CommitError::Conflict { index: 2, .. })));
         assert!(matches!(answers[3], Err(CommitError::Conflict { index: 0, .. })));
         let count = |sql| writer.ledger.connection().query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a count");
-        assert_eq!((count("SELECT count(*) FROM message"), count("SELECT count(*) FROM entry")), (2, 0));
+        // The two that follow one another share a row.
+        assert_eq!((count("SELECT count(*) FROM message"), count("SELECT count(*) FROM entry")), (1, 0));
     }
 
     #[test]
@@ -287,13 +316,14 @@ mod tests {
         };
         limit(&writer, pages + 4);
         let big = "x".repeat(100_000);
-        let both = vec![Batch::of(append(&log, &["small"])), Batch::of(append(&log, &[&big]))];
+        // The entry has them go to the tables.
+        let both = vec![Batch::of(append(&log, &["small"])).and(Put::set("key", "")), Batch::of(append(&log, &[&big]))];
         for answer in group(&mut writer, both.clone()) {
             assert!(matches!(answer, Err(CommitError::Full { .. })), "{answer:?}");
         }
         limit(&writer, 1_000_000);
         let answers = group(&mut writer, both);
-        assert_eq!(answers, [Ok(vec![Done::Appended(at(5))]), Ok(vec![Done::Appended(at(100_005))])]);
+        assert_eq!(answers, [Ok(vec![Done::Appended(at(5)), Done::Put(1)]), Ok(vec![Done::Appended(at(100_005))])]);
     }
 
     #[test]
@@ -311,6 +341,32 @@ mod tests {
         // This one would go well, if the disk could be trusted.
         let answer = group(&mut writer, vec![Batch::of(Put::set("key", ""))]).remove(0);
         assert!(matches!(answer, Err(CommitError::Broken { .. })), "{answer:?}");
+    }
+
+    #[test]
+    fn what_was_taken_in_outlives_a_transaction_that_finds_no_room() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut writer = writer(dir.path());
+        let log = path("log");
+        group(&mut writer, vec![Batch::of(create(&log, "text/plain"))]).remove(0).expect("a stream");
+        group(&mut writer, vec![Batch::of(append(&log, &["taken in"]))]).remove(0).expect("an append");
+        let limit = |writer: &Writer, pages: i64| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            writer.ledger.connection().query_row(&sql, [], |_| Ok(())).expect("a limit");
+        };
+        limit(&writer, 1);
+        let big = "x".repeat(1 << 20);
+        let both = || vec![Batch::of(append(&log, &[&big])).and(Put::set("key", "")), Batch::of(append(&log, &["y"]))];
+        for answer in group(&mut writer, both()) {
+            assert!(matches!(answer, Err(CommitError::Full { .. })), "{answer:?}");
+        }
+        // The intake has room of its own.
+        let answers = group(&mut writer, vec![Batch::of(append(&log, &["!"]))]);
+        assert_eq!(answers, [Ok(vec![Done::Appended(at(9))])]);
+        limit(&writer, 1_000_000);
+        let answers = group(&mut writer, both());
+        let end = 9 + (1 << 20);
+        assert_eq!(answers, [Ok(vec![Done::Appended(at(end)), Done::Put(1)]), Ok(vec![Done::Appended(at(end + 1))])]);
     }
 
     #[test]
