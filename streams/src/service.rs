@@ -1,13 +1,15 @@
 //! The service: a store whose appends are told to live readers.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use store::{
-    Batch, CommitError, Cut, Direction, Done, Entry, Fork, Head, Operation, Page, Read, ReadError, Scan, Store,
+    Batch, CommitError, Cut, Direction, Done, Entry, Fork, Head, Later, Operation, Page, Read, ReadError, Scan, Store,
 };
 use tokio_util::task::TaskTracker;
 
@@ -53,7 +55,7 @@ impl Streams {
     /// As [`Store::commit`].
     pub async fn commit(&self, batch: Batch) -> Result<Vec<Done>, CommitError> {
         let inner = Arc::clone(&self.inner);
-        let task = self.inner.commits.spawn(async move {
+        let commit = self.inner.commits.track_future(async move {
             let news: Vec<News> = batch.operations.iter().map(News::of).collect();
             let done = inner.store.commit(batch).await?;
             if inner.heeded.load(Ordering::Relaxed) {
@@ -66,7 +68,7 @@ impl Streams {
             inner.live.tell(news, &done);
             Ok(done)
         });
-        task.await.unwrap_or_else(|e| Err(CommitError::Broken { reason: format!("the commit task ended: {e}") }))
+        ToTheEnd(Some(Box::pin(commit))).await
     }
 
     /// Reads a page forwards.
@@ -139,6 +141,11 @@ impl Streams {
         self.inner.live.contains(stream)
     }
 
+    /// How many in this process follow a stream.
+    pub(crate) fn crowd(&self, stream: &StreamPath) -> usize {
+        self.inner.live.crowd(stream)
+    }
+
     /// The number of streams that somebody in this process follows.
     pub fn followed(&self) -> usize {
         self.inner.live.len()
@@ -158,6 +165,30 @@ impl Streams {
 
     pub(crate) fn live(&self) -> &Registry {
         &self.inner.live
+    }
+}
+
+/// A commit that goes on, in a task of its own, when whoever waits for it leaves.
+struct ToTheEnd(Option<Later<'static, Result<Vec<Done>, CommitError>>>);
+
+impl Future for ToTheEnd {
+    type Output = Result<Vec<Done>, CommitError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(commit) = &mut self.0 else { return Poll::Pending };
+        let done = std::task::ready!(commit.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(done)
+    }
+}
+
+impl Drop for ToTheEnd {
+    fn drop(&mut self) {
+        if let Some(commit) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(commit);
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use store::SqliteStore;
-use streams::http::{HttpOptions, Metrics, Quota, Router, metrics_router, open_access, router};
+use streams::http::{HttpOptions, Lane, Metrics, Quota, Router, metrics_router, open_access};
 use streams::{Keeper, Keeping, Reach, Streams as Service, Subscriptions};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -83,7 +84,8 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     let metrics = Arc::new(Metrics::default());
     options.metrics = Some(Arc::clone(&metrics));
     let numbers = metrics_router(metrics, service.clone());
-    let router = router(service.clone(), options);
+    let lane = Lane::new(service.clone(), options);
+    let router = lane.router();
     let scrapes = match wish.metrics_listen {
         Some(address) => Some(TcpListener::bind(address).await.map_err(|error| busy(address, error))?),
         None => None,
@@ -110,12 +112,12 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     let (connections, places) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     let told = async {
         match scrapes {
-            Some(listener) => accept(listener, numbers, &connections, &places, &stop).await,
+            Some(listener) => accept(listener, None, numbers, &connections, &places, &stop).await,
             None => std::future::pending().await,
         }
     };
     tokio::select! {
-        () = accept(listener, router, &connections, &places, &stop) => {}
+        () = accept(listener, Some(lane), router, &connections, &places, &stop) => {}
         () = told => {}
         () = signals.next() => {}
     }
@@ -128,9 +130,10 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     tokio::task::spawn_blocking(move || store.close()).await.map_err(|error| CommandError::new(Kind::Bug, error))
 }
 
-/// Serves who connects, until it is dropped; connections go on until `stop`.
+/// Serves who connects, until it is dropped; connections go on until `stop`. Requests go by the lane as long as they are usual.
 async fn accept(
     listener: TcpListener,
+    lane: Option<Lane>,
     router: Router,
     connections: &TaskTracker,
     places: &Arc<Semaphore>,
@@ -140,23 +143,47 @@ async fn accept(
     loop {
         let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
         let (io, _) = hub::Listener::accept(&mut listener).await;
-        let (service, stop) = (TowerToHyperService::new(router.clone()), stop.clone());
+        let (lane, router, stop) = (lane.clone(), router.clone(), stop.clone());
         connections.spawn(async move {
-            let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
-            let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::time::timeout(BUDGET, connection).await.unwrap_or(Ok(()))
+            match lane {
+                Some(lane) => {
+                    let unusual = tokio::select! {
+                        biased;
+                        unusual = lane.serve(io) => unusual,
+                        () = late(&stop) => None,
+                    };
+                    if let Some(io) = unusual {
+                        // Rare, and large: not part of what every connection holds.
+                        Box::pin(serve_all(io, router, stop)).await;
+                    }
                 }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended early");
+                None => serve_all(io, router, stop).await,
             }
             drop(place);
         });
+    }
+}
+
+/// When answers under way have had their time to end.
+async fn late(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(BUDGET).await;
+}
+
+/// Serves a connection with all that HTTP/1.1 has.
+async fn serve_all(io: impl AsyncRead + AsyncWrite + Unpin, router: Router, stop: CancellationToken) {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(router)));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(BUDGET, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::problem::Problem;
 use protocol::offset::Offset;
@@ -47,14 +47,16 @@ const MAX_PRODUCER_NUMBER: u64 = (1 << 53) - 1;
 /// Type of a stream whose maker named none.
 pub(super) const DEFAULT_TYPE: &str = "application/octet-stream";
 
-/// Lets pages of every origin read the response.
-pub(super) fn allow_other_origins(headers: &mut HeaderMap) {
+/// Lets pages of every origin read the response. What a page may send is asked beforehand, and said only then.
+pub(super) fn allow_other_origins(headers: &mut HeaderMap, method: &Method) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(REQUEST_HEADERS));
-    // Two hours: the longest that browsers keep to.
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(RESPONSE_HEADERS));
+    if *method == Method::OPTIONS {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(REQUEST_HEADERS));
+        // Two hours: the longest that browsers keep to.
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
+    }
 }
 
 /// A response under construction.

@@ -1,6 +1,8 @@
 //! Live reads: long-poll and server-sent events over a follower.
 
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -8,9 +10,11 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{StatusCode, header};
 use protocol::limits::MAX_PAGE_MESSAGES;
+use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use store::Head;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::event::{self, Control, Encoding};
 use super::headers::{Reply, name};
@@ -66,6 +70,7 @@ impl Face {
         life: Life,
         from: Position,
         seen: Option<String>,
+        handed: Option<&Handed>,
     ) -> Result<Response, Problem> {
         let follower = self.streams.follow(&stream, from).await?;
         let encoding = Encoding::of(&head.content_type);
@@ -90,16 +95,35 @@ impl Face {
         if encoding == Encoding::Base64 {
             reply = reply.set(name::SSE_ENCODING, "base64");
         }
-        Ok(reply.body(Body::from_stream(stream::unfold(feed, Feed::step))))
+        if let Some(handed) = handed {
+            handed.put(feed);
+            return Ok(reply.empty());
+        }
+        let next = |mut feed: Feed| async move { feed.next().await.map(|piece| (Ok::<_, Infallible>(piece), feed)) };
+        Ok(reply.body(Body::from_stream(stream::unfold(feed, next))))
+    }
+}
+
+/// Where the body of an SSE response is put, when a request carries it among its extensions: for who writes it by himself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Handed(Arc<Mutex<Option<Feed>>>);
+
+impl Handed {
+    fn put(&self, feed: Feed) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
+    }
+
+    pub(super) fn take(&self) -> Option<Feed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 /// The body of an SSE response. It reads on only when the connection has taken what was read before.
 #[derive(Debug)]
-struct Feed {
+pub(super) struct Feed {
     _open: Option<Open>,
     streams: Streams,
-    options: HttpOptions,
+    options: Arc<HttpOptions>,
     stream: StreamPath,
     follower: Follower,
     encoding: Encoding,
@@ -114,34 +138,94 @@ struct Feed {
 }
 
 impl Feed {
-    async fn step(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+    /// The next piece of the body; `None` at its end.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
         if self.done {
             return None;
         }
-        let shutdown = self.options.shutdown.clone();
+        let (ends, keep_alive) = (self.ends, self.options.keep_alive);
+        let options = Arc::clone(&self.options);
         loop {
-            let chunk = tokio::select! {
+            tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return None,
-                () = sleep_until(self.ends) => return None,
-                chunk = read(&mut self.follower, self.options.page_bytes, self.begun) => chunk,
-                () = sleep(self.options.keep_alive) => {
+                () = options.shutdown.cancelled() => return None,
+                () = sleep_until(ends) => return None,
+                piece = self.read() => if let Some(piece) = piece? {
+                    return Some(piece);
+                },
+                () = sleep(keep_alive) => {
                     self.renew().await;
-                    return Some((Ok(Bytes::from_static(event::ALIVE)), self));
-                }
-            };
-            match chunk {
-                Ok(chunk) => {
-                    if let Some(written) = self.write(chunk) {
-                        return Some((Ok(written), self));
-                    }
-                }
-                // The response has begun, so its end is all that can still be said; the client asks again and is told why.
-                Err(error) => {
-                    tracing::debug!(%error, "an SSE response ended");
-                    return None;
+                    return Some(Bytes::from_static(event::ALIVE));
                 }
             }
+        }
+    }
+
+    /// Reads on, without a limit of time: events, or nothing when all that came is the beginning of a character; `None` when the
+    /// stream cannot be read any more. Cancellation safe.
+    pub(super) async fn read(&mut self) -> Option<Option<Bytes>> {
+        match read(&mut self.follower, self.options.page_bytes, self.begun).await {
+            Ok(chunk) => Some(self.write(chunk)),
+            // The response has begun, so its end is all that can still be said; the client asks again and is told why.
+            Err(error) => {
+                tracing::debug!(%error, "an SSE response ended");
+                None
+            }
+        }
+    }
+
+    pub(super) fn stream(&self) -> &StreamPath {
+        &self.stream
+    }
+
+    pub(super) fn ends(&self) -> Instant {
+        self.ends
+    }
+
+    /// Where it reads on.
+    pub(super) fn at(&self) -> Offset {
+        self.follower.offset()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub(super) fn keep_alive(&self) -> Duration {
+        self.options.keep_alive
+    }
+
+    /// How many follow the stream.
+    pub(super) fn crowd(&self) -> usize {
+        self.streams.crowd(&self.stream)
+    }
+
+    /// Ends when the server does.
+    pub(super) fn stopped(&self) -> WaitForCancellationFutureOwned {
+        self.options.shutdown.clone().cancelled_owned()
+    }
+
+    /// Where it waits, when whatever it is told next is what all are told who wait there.
+    pub(super) fn in_step(&self) -> Option<Offset> {
+        let clock = &*self.options.clock;
+        let ahead = self.seen.is_some() && cursor::next(clock, self.seen.as_deref()) != cursor::next(clock, None);
+        let common = self.begun && !self.done && !self.slides && !ahead;
+        (common && self.follower.waits()).then(|| self.at())
+    }
+
+    /// Goes on at a position that others have read up to.
+    pub(super) fn go_on(&mut self, at: Offset) {
+        self.follower.back_to(at);
+        self.follower.look();
+    }
+
+    /// What reads for many: it has no end of its own.
+    pub(super) fn of_choir(&self) -> ForMany {
+        ForMany {
+            streams: self.streams.clone(),
+            options: Arc::clone(&self.options),
+            stream: self.stream.clone(),
+            encoding: self.encoding,
         }
     }
 
@@ -181,6 +265,26 @@ impl Feed {
         if let Err(error) = renewed {
             tracing::warn!(%error, "the life of a followed stream could not be renewed");
         }
+    }
+}
+
+/// What a feed for many begins from.
+#[derive(Debug)]
+pub(super) struct ForMany {
+    streams: Streams,
+    options: Arc<HttpOptions>,
+    stream: StreamPath,
+    encoding: Encoding,
+}
+
+impl ForMany {
+    /// A feed that reads on at a position; `None` when the stream has gone.
+    pub(super) async fn begin(self, at: Offset) -> Option<Feed> {
+        let Self { streams, options, stream, encoding } = self;
+        let follower = streams.follow(&stream, Position::Offset(at)).await.ok()?;
+        let (ends, seen) = (Instant::now(), None);
+        let (begun, done, slides) = (true, false, false);
+        Some(Feed { _open: None, streams, options, stream, follower, encoding, seen, ends, begun, done, slides })
     }
 }
 

@@ -6,6 +6,7 @@ mod cursor;
 mod event;
 mod fork;
 mod headers;
+mod lane;
 mod live;
 mod metrics;
 mod problem;
@@ -31,6 +32,7 @@ use protocol::time::Clock;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Streams, Subscriptions, lifetime};
+pub use lane::{Lane, Unusual};
 pub use metrics::{Metrics, metrics_router};
 pub use quota::Quota;
 
@@ -132,37 +134,49 @@ pub fn open_access() -> Arc<Access> {
 
 /// The streams of a service below `/v1/stream/`.
 pub fn router(streams: Streams, options: HttpOptions) -> Router {
-    let face = Arc::new(Face { streams, options, bucket: Bucket::default() });
-    Router::new().route(&format!("{ROOT}{{*path}}"), any(serve)).with_state(face)
+    Face::new(streams, options).router()
 }
 
 #[derive(Debug)]
 struct Face {
     streams: Streams,
-    options: HttpOptions,
+    options: Arc<HttpOptions>,
     bucket: Bucket,
 }
 
 async fn serve(State(face): State<Arc<Face>>, request: Request) -> Response {
-    let method = request.method().clone();
-    let mut response = match face.dispatch(request).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    };
-    if let Some(metrics) = &face.options.metrics {
-        metrics.answered(&method, response.status().as_u16());
-    }
-    let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let origin = if face.options.cors { "cross-origin" } else { "same-origin" };
-    headers.insert(name::CORP, HeaderValue::from_static(origin));
-    if face.options.cors {
-        headers::allow_other_origins(headers);
-    }
-    response
+    face.answer(request).await
 }
 
 impl Face {
+    fn new(streams: Streams, options: HttpOptions) -> Arc<Self> {
+        Arc::new(Self { streams, options: Arc::new(options), bucket: Bucket::default() })
+    }
+
+    fn router(self: Arc<Self>) -> Router {
+        Router::new().route(&format!("{ROOT}{{*path}}"), any(serve)).with_state(self)
+    }
+
+    /// Answers a request, whatever it is.
+    async fn answer(&self, request: Request) -> Response {
+        let method = request.method().clone();
+        let mut response = match self.dispatch(request).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        };
+        if let Some(metrics) = &self.options.metrics {
+            metrics.answered(&method, response.status().as_u16());
+        }
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let origin = if self.options.cors { "cross-origin" } else { "same-origin" };
+        headers.insert(name::CORP, HeaderValue::from_static(origin));
+        if self.options.cors {
+            headers::allow_other_origins(headers, &method);
+        }
+        response
+    }
+
     async fn dispatch(&self, request: Request) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
         let reserved = parts.uri.path().strip_prefix(ROOT).and_then(|path| path.strip_prefix(RESERVED));

@@ -1,9 +1,16 @@
 //! `GET`: what a stream holds already. Live reads branch off here.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::body::Body;
 use axum::response::Response;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
+use http_body::{Frame, SizeHint};
 use protocol::limits::MAX_PAGE_MESSAGES;
 use protocol::offset::{Offset, ParseOffsetError};
 use protocol::path::StreamPath;
@@ -11,12 +18,16 @@ use store::{Direction, Head, Message, Read};
 
 use super::Face;
 use super::headers::{self, Reply, name};
+use super::live::Handed;
 use super::problem::Problem;
 use crate::{Position, json, lifetime, live};
 
 /// What is read here belongs to somebody: nothing but the reader's own cache may keep it, and asks again with the tag each time,
 /// so that an append or a revocation shows at once.
 pub(super) const CACHE: &str = "private, no-cache";
+
+/// From so many bytes on, a message is written from where it lies.
+const WORTH_A_PIECE: usize = 8 * 1024;
 
 /// What a `GET` asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,7 +100,10 @@ impl Face {
         let from = query.from.unwrap_or(Position::Start);
         match query.live {
             Some(Live::LongPoll) => self.long_poll(&stream, &head, from, query.cursor.as_deref()).await,
-            Some(Live::Sse) => self.sse(stream, &head, life, from, query.cursor).await,
+            Some(Live::Sse) => {
+                let handed = parts.extensions.get::<Handed>();
+                self.sse(stream, &head, life, from, query.cursor, handed).await
+            }
             None => self.catch_up(&parts.headers, &stream, &head, from).await,
         }
     }
@@ -145,7 +159,55 @@ pub(super) fn body(content_type: &str, messages: &[Message]) -> Body {
     }
     match messages {
         [one] => Body::from(one.body.clone()),
-        many => Body::from(many.iter().map(|m| m.body.as_ref()).collect::<Vec<_>>().concat()),
+        many => Body::new(Pieces::of(many)),
+    }
+}
+
+/// A body of shared bytes, of which only what is small is copied together.
+#[derive(Debug)]
+struct Pieces {
+    left: VecDeque<Bytes>,
+    bytes: u64,
+}
+
+impl Pieces {
+    fn of(messages: &[Message]) -> Self {
+        let mut left = VecDeque::new();
+        let mut small = BytesMut::new();
+        for Message { body, .. } in messages {
+            if body.len() < WORTH_A_PIECE {
+                small.extend_from_slice(body);
+                continue;
+            }
+            if !small.is_empty() {
+                left.push_back(small.split().freeze());
+            }
+            left.push_back(body.clone());
+        }
+        if !small.is_empty() {
+            left.push_back(small.freeze());
+        }
+        let bytes = left.iter().map(|piece| piece.len() as u64).sum();
+        Self { left, bytes }
+    }
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.left.pop_front();
+        self.bytes -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes)
     }
 }
 
@@ -174,6 +236,24 @@ mod tests {
         for bad in ["offset=", "offset", "offset=-1&offset=-1", "offset=1,2", "offset=a%26b", "offset=%00", "offset=%"]
         {
             assert!(Query::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn bodies_are_their_messages_whatever_their_size() {
+        use http_body_util::BodyExt;
+        let sizes = [1, WORTH_A_PIECE - 1, WORTH_A_PIECE, 2, WORTH_A_PIECE * 3, WORTH_A_PIECE, 5];
+        for count in 0..=sizes.len() {
+            let message = |(n, size): (u8, &usize)| Message {
+                start: Offset::ZERO,
+                end: Offset::ZERO,
+                body: Bytes::from(vec![n; *size]),
+            };
+            let messages: Vec<Message> = (0..).zip(&sizes[..count]).map(message).collect();
+            let expected = messages.iter().map(|message| message.body.as_ref()).collect::<Vec<_>>().concat();
+            let body = body("application/octet-stream", &messages);
+            assert_eq!(http_body::Body::size_hint(&body).exact(), Some(expected.len() as u64));
+            assert_eq!(body.collect().await.expect("infallible").to_bytes(), expected);
         }
     }
 

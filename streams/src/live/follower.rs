@@ -233,9 +233,20 @@ impl Follower {
         Ok(chunk)
     }
 
-    /// Goes back to a position inside the chunk just read, so that its rest comes again together with what follows.
+    /// Goes on at another position: inside the chunk just read, so that its rest comes again together with what follows, or where
+    /// somebody else has read up to.
     pub(crate) fn back_to(&mut self, at: Offset) {
         self.at = at;
+    }
+
+    /// Whether nothing was left to read at the last look.
+    pub(crate) fn waits(&self) -> bool {
+        self.caught_up && !self.closed
+    }
+
+    /// Has the next read look, whatever was heard.
+    pub(crate) fn look(&mut self) {
+        self.caught_up = false;
     }
 
     async fn load(&mut self, max_bytes: usize, max_messages: usize) -> Result<Chunk, FollowError> {

@@ -71,6 +71,11 @@ impl Registry {
         self.lock().contains_key(stream)
     }
 
+    /// How many follow a stream.
+    pub(crate) fn crowd(&self, stream: &StreamPath) -> usize {
+        self.lock().get(stream).map_or(0, |tail| tail.followers())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }

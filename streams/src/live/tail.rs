@@ -63,6 +63,10 @@ impl Tail {
         state.followers
     }
 
+    pub(crate) fn followers(&self) -> usize {
+        self.lock().followers
+    }
+
     /// Where changes are announced; seen as of now.
     pub(crate) fn listen(&self) -> watch::Receiver<()> {
         self.news.subscribe()

@@ -1,6 +1,7 @@
 //! The HTTP face over a memory store, without a network.
 
 mod forks;
+mod lane;
 mod live;
 mod plain;
 

@@ -1,0 +1,274 @@
+//! The short way from a connection to a stream: HTTP/1.1 as clients of streams speak it, without a framework in between.
+//!
+//! It serves requests as long as they are usual, and hands the connection on, with everything that was read of it, at the first that
+//! is not: what HTTP has beyond that (chunked requests, upgrades, older versions, refusing nonsense) is not written twice.
+
+mod answer;
+mod choir;
+mod head;
+mod unusual;
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::{Buf, Bytes, BytesMut};
+use http::request::Parts;
+use http::{Method, Request};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::{Instant, Sleep, sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use self::answer::{Date, Framing};
+use self::choir::{Choirs, Left};
+use self::head::Found;
+pub use self::unusual::Unusual;
+use super::live::{Feed, Handed};
+use super::{Face, HttpOptions, Router};
+use crate::Streams;
+
+/// How often it is looked whether the connection has asked for something; at the second look without, it is closed.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of requests that are read ahead while one is served.
+const AHEAD: usize = 64 * 1024;
+/// Bodies below this are written with their head in one piece.
+const SMALL: usize = 8 * 1024;
+/// Room for what is read at once.
+const READ: usize = 4 * 1024;
+
+/// Serves connections; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    face: Arc<Face>,
+    choirs: Arc<Choirs>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Wire {
+    read: OwnedReadHalf,
+    /// With a choir, as long as there is none here.
+    write: Option<OwnedWriteHalf>,
+    input: BytesMut,
+    out: Vec<u8>,
+    date: Date,
+    /// When it is looked next whether anything was asked for. It goes on from request to request, because setting a clock costs
+    /// more than reading one.
+    look: Pin<Box<Sleep>>,
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// The other side has gone, or is to be gone from.
+#[derive(Debug)]
+struct Over;
+
+impl From<io::Error> for Over {
+    fn from(error: io::Error) -> Self {
+        tracing::debug!(%error, "a connection ended early");
+        Self
+    }
+}
+
+impl Lane {
+    /// The streams of a service below `/v1/stream/`, as [`router`](super::router) serves them.
+    pub fn new(streams: Streams, options: HttpOptions) -> Self {
+        Self { face: Face::new(streams, options), choirs: Arc::default() }
+    }
+
+    /// The same face, with the same quotas, for what is unusual.
+    pub fn router(&self) -> Router {
+        Arc::clone(&self.face).router()
+    }
+
+    /// Serves a connection until it ends, or the server stops; gives it back at a request that is for a whole implementation of
+    /// HTTP. Dropped, it ends the connection; an append under way happens or does not.
+    pub async fn serve(&self, io: TcpStream) -> Option<Unusual> {
+        let (read, write) = io.into_split();
+        let stopped = Box::pin(self.face.options.shutdown.clone().cancelled_owned());
+        let (look, date) = (Box::pin(sleep(PATIENCE)), Date::default());
+        let mut wire = Wire { read, write: Some(write), input: BytesMut::new(), out: Vec::new(), date, look, stopped };
+        loop {
+            let (parts, length) = match self.next(&mut wire).await {
+                Ok(Some(request)) => request,
+                Ok(None) => {
+                    // Halves of one connection always fit.
+                    let io = wire.read.reunite(wire.write?).ok()?;
+                    return Some(Unusual::new(io, wire.input.freeze()));
+                }
+                Err(Over) => return None,
+            };
+            if self.one(&mut wire, parts, length).await.is_err() {
+                return None;
+            }
+        }
+    }
+
+    /// Waits for a head, and the length of its body; `None` when it is unusual.
+    async fn next(&self, wire: &mut Wire) -> Result<Option<(Parts, usize)>, Over> {
+        let mut looks = 0;
+        loop {
+            match head::find(&mut wire.input) {
+                Found::Head(parts, length) => return Ok(Some((*parts, length))),
+                Found::Unusual => return Ok(None),
+                Found::Part => {}
+            }
+            wire.input.reserve(READ);
+            tokio::select! {
+                biased;
+                read = wire.read.read_buf(&mut wire.input) => if read? == 0 { return Err(Over) },
+                () = &mut wire.stopped => return Err(Over),
+                () = &mut wire.look => {
+                    looks += 1;
+                    if looks > 1 {
+                        return Err(Over);
+                    }
+                    wire.look.as_mut().reset(Instant::now() + PATIENCE);
+                }
+            }
+        }
+    }
+
+    /// Serves one request.
+    async fn one(&self, wire: &mut Wire, mut parts: Parts, length: usize) -> Result<(), Over> {
+        while wire.input.len() < length {
+            wire.input.reserve((length - wire.input.len()).min(AHEAD));
+            if wire.read.read_buf(&mut wire.input).await? == 0 {
+                return Err(Over);
+            }
+        }
+        let body = if length < SMALL {
+            // What is kept of it must not keep the whole of what was read.
+            let body = Bytes::copy_from_slice(&wire.input[..length]);
+            wire.input.advance(length);
+            body
+        } else {
+            wire.input.split_to(length).freeze()
+        };
+        let asked_head = parts.method == Method::HEAD;
+        let live = parts.uri.query().is_some_and(|query| query.contains("live=sse"));
+        let handed = live.then(Handed::default);
+        if let Some(handed) = &handed {
+            parts.extensions.insert(handed.clone());
+        }
+        let request = Request::from_parts(parts, Body::from(body));
+        let response = {
+            let Wire { read, input, .. } = wire;
+            let mut served = pin!(self.face.answer(request));
+            tokio::select! {
+                biased;
+                response = served.as_mut() => response,
+                Over = left(read, input) => return Err(Over),
+            }
+        };
+        match handed.and_then(|handed| handed.take()) {
+            Some(feed) => self.follow(wire, response, feed).await,
+            None => self.tell(wire, response, asked_head).await,
+        }
+    }
+
+    /// Writes an SSE response: by itself as long as there is something to catch up with, then in a choir.
+    async fn follow(&self, wire: &mut Wire, response: Response, mut feed: Feed) -> Result<(), Over> {
+        let (parts, _) = response.into_parts();
+        wire.out.clear();
+        answer::head(&mut wire.out, &parts, Framing::Chunks, &mut wire.date, self.face.options.clock.now());
+        loop {
+            let piece = tokio::select! {
+                biased;
+                piece = feed.next() => piece,
+                Over = left(&mut wire.read, &mut wire.input) => return Err(Over),
+            };
+            let mut write = wire.write.take().ok_or(Over)?;
+            wire.out.extend_from_slice(piece.as_deref().map(answer::chunk).as_deref().unwrap_or(answer::LAST_CHUNK));
+            write.write_all(&wire.out).await?;
+            wire.out = Vec::new();
+            let joined = match (&piece, feed.in_step()) {
+                (Some(_), Some(at)) => self.choirs.join(&feed, at, write),
+                _ => Err(write),
+            };
+            let joined = match joined {
+                Ok(joined) => joined,
+                Err(write) => {
+                    wire.write = Some(write);
+                    match piece {
+                        Some(_) => continue,
+                        None => return Ok(()),
+                    }
+                }
+            };
+            let Left { mut write, at, rest, last } = tokio::select! {
+                biased;
+                left = joined => left.map_err(|_| Over)?,
+                Over = left(&mut wire.read, &mut wire.input) => return Err(Over),
+            };
+            write.write_all(&rest).await?;
+            if last {
+                write.write_all(answer::LAST_CHUNK).await?;
+            }
+            wire.write = Some(write);
+            if last {
+                return Ok(());
+            }
+            feed.go_on(at);
+        }
+    }
+
+    /// Writes an answer as it comes.
+    async fn tell(&self, wire: &mut Wire, response: Response, asked_head: bool) -> Result<(), Over> {
+        let (parts, mut body) = response.into_parts();
+        let framing = answer::framing(parts.status, body.size_hint().exact(), asked_head);
+        let Wire { read, write, input, out, date, .. } = wire;
+        let write = write.as_mut().ok_or(Over)?;
+        out.clear();
+        answer::head(out, &parts, framing, date, self.face.options.clock.now());
+        if framing == Framing::Empty {
+            return Ok(write.write_all(out).await?);
+        }
+        let mut pieces: Vec<Bytes> = Vec::new();
+        loop {
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                Over = left(read, input) => return Err(Over),
+            };
+            // Nothing of ours fails or has trailers; whatever did would show as an answer that is cut off.
+            let Some(piece) = frame.map(|frame| frame.map_err(|_| Over)).transpose()? else { break };
+            let Ok(piece) = piece.into_data() else { continue };
+            match framing {
+                Framing::Chunks if !piece.is_empty() => {
+                    out.extend_from_slice(&answer::chunk(&piece));
+                    write.write_all(out).await?;
+                    out.clear();
+                }
+                Framing::Length(_) if piece.len() < SMALL && pieces.is_empty() => out.extend_from_slice(&piece),
+                _ => pieces.push(piece),
+            }
+        }
+        if framing == Framing::Chunks {
+            out.extend_from_slice(answer::LAST_CHUNK);
+        }
+        if pieces.is_empty() {
+            return Ok(write.write_all(out).await?);
+        }
+        pieces.insert(0, Bytes::from(std::mem::take(out)));
+        Ok(answer::write_all(write, &mut pieces).await?)
+    }
+}
+
+/// Reads ahead until the other side leaves.
+async fn left(read: &mut OwnedReadHalf, input: &mut BytesMut) -> Over {
+    while input.len() < AHEAD {
+        input.reserve(READ);
+        match read.read_buf(input).await {
+            Ok(0) | Err(_) => return Over,
+            Ok(_) => {}
+        }
+    }
+    std::future::pending().await
+}
