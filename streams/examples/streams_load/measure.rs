@@ -16,11 +16,19 @@ const SIZE: usize = 256;
 /// What is read at once: 32 MiB in pieces of 256 KiB.
 const PIECES: usize = 128;
 const PIECE: usize = 256 * 1024;
+const READS: usize = 10;
 /// Events told to all subscribers, and the pause between them.
 const EVENTS: usize = 60;
 const PAUSE: Duration = Duration::from_millis(50);
 const BYTES: &str = "content-type: application/octet-stream\r\n";
 const TEXT: &str = "content-type: text/plain\r\n";
+
+/// A rate, and what one of it costs the server.
+#[derive(Debug)]
+pub(crate) struct Rate {
+    pub(crate) per_second: f64,
+    pub(crate) cpu_us: f64,
+}
 
 /// Latency and cost of telling subscribers.
 #[derive(Debug)]
@@ -31,13 +39,13 @@ pub(crate) struct Told {
 }
 
 /// Appends a second that were acknowledged, each on disk.
-pub(crate) async fn appends(server: &Server, connections: usize, streams: usize) -> Result<f64, Error> {
+pub(crate) async fn appends(server: &Server, connections: usize, streams: usize) -> Result<Rate, Error> {
     let mut wire = Wire::open(server.address).await?;
     for stream in 0..streams {
         wire.ask("PUT", &format!("a{connections}-{streams}-{stream}"), BYTES, b"").await?;
     }
     let mut tasks = JoinSet::new();
-    let began = Instant::now();
+    let (began, before) = (Instant::now(), server.cpu()?);
     for connection in 0..connections {
         let mut wire = Wire::open(server.address).await?;
         tasks.spawn(async move {
@@ -59,18 +67,20 @@ pub(crate) async fn appends(server: &Server, connections: usize, streams: usize)
     while let Some(count) = tasks.join_next().await {
         sum += f64::from(count??);
     }
-    Ok(sum / began.elapsed().as_secs_f64())
+    let took = began.elapsed().as_secs_f64();
+    Ok(Rate { per_second: sum / took, cpu_us: (server.cpu()? - before) * 1e6 / sum })
 }
 
-/// Reads a stream from its beginning to its end, three times, and takes the best.
-pub(crate) async fn catch_up(server: &Server) -> Result<f64, Error> {
+/// Reads a stream from its beginning to its end a few times, and takes the best.
+pub(crate) async fn catch_up(server: &Server) -> Result<Rate, Error> {
     let mut wire = Wire::open(server.address).await?;
     wire.ask("PUT", "c", BYTES, b"").await?;
     for _ in 0..PIECES {
         wire.ask("POST", "c", BYTES, &vec![b'x'; PIECE]).await?;
     }
-    let mut best = 0.0_f64;
-    for _ in 0..3 {
+    let (mut best, mut megabytes) = (0.0_f64, 0.0_f64);
+    let before = server.cpu()?;
+    for _ in 0..READS {
         let (began, mut from, mut bytes) = (Instant::now(), "-1".to_owned(), 0);
         loop {
             let answer = wire.ask("GET", &format!("c?offset={from}"), "", b"").await?;
@@ -84,10 +94,11 @@ pub(crate) async fn catch_up(server: &Server) -> Result<f64, Error> {
             return Err(format!("{bytes} bytes were read").into());
         }
         #[expect(clippy::cast_precision_loss, reason = "32 MiB are exact in a float")]
-        let megabytes = bytes as f64 / 1e6;
-        best = best.max(megabytes / began.elapsed().as_secs_f64());
+        let read = bytes as f64 / 1e6;
+        best = best.max(read / began.elapsed().as_secs_f64());
+        megabytes += read;
     }
-    Ok(best)
+    Ok(Rate { per_second: best, cpu_us: (server.cpu()? - before) * 1e6 / megabytes })
 }
 
 /// Tells events to many subscribers of one stream.
