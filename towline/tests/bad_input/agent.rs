@@ -114,15 +114,21 @@ const ROWS: &[Row] = &[
     ),
     row(
         "files",
-        "a request for a file of this machine",
-        r#"begin; say '{"jsonrpc":"2.0","id":50,"method":"fs/read_text_file","params":{"sessionId":"s","path":"/etc/passwd"}}'; read line; case "$line" in *root:*) chunk leaked;; *-32601*) chunk fine;; esac; end; stay"#,
-        "turn completed; unknown_message; fine",
+        "a request for a file outside of the project",
+        r#"begin; say '{"jsonrpc":"2.0","id":50,"method":"fs/read_text_file","params":{"sessionId":"s","path":"/etc/passwd"}}'; read line; case "$line" in *root:*) chunk leaked;; *'"error"'*) chunk fine;; esac; end; stay"#,
+        "turn completed; fine",
     ),
     row(
         "terminal",
-        "a request for a terminal",
-        r#"begin; say '{"jsonrpc":"2.0","id":50,"method":"terminal/create","params":{"sessionId":"s","command":"id"}}'; read line; case "$line" in *-32601*) chunk fine;; esac; end; stay"#,
-        "turn completed; unknown_message; fine",
+        "a request for a terminal outside of the project",
+        r#"begin; say '{"jsonrpc":"2.0","id":50,"method":"terminal/create","params":{"sessionId":"s","command":"id","cwd":"/etc"}}'; read line; case "$line" in *terminalId*) chunk ran;; *'"error"'*) chunk fine;; esac; end; stay"#,
+        "turn completed; fine",
+    ),
+    row(
+        "no-command",
+        "a request for a terminal without a command",
+        r#"begin; say '{"jsonrpc":"2.0","id":50,"method":"terminal/create","params":{"sessionId":"s"}}'; read line; case "$line" in *terminalId*) chunk ran;; *'"error"'*) chunk fine;; esac; end; stay"#,
+        "turn completed; fine",
     ),
     row(
         "refuses",
