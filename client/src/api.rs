@@ -7,7 +7,7 @@ use protocol::api::{
 };
 use protocol::command::CommandRequest;
 use protocol::health::HealthReport;
-use protocol::id::{AuditId, CommandId, DeviceId, PairingId, SessionId};
+use protocol::id::{AuditId, CommandId, DeviceId, PairingId, RuleId, SessionId};
 use protocol::offset::Offset;
 use protocol::session::SessionEdit;
 
@@ -165,6 +165,14 @@ impl Api {
     /// `forbidden`, `not_found`.
     pub async fn revoke(&self, device: DeviceId) -> Result<(), ApiError> {
         tell(&self.remote, Method::DELETE, &format!("/v1/devices/{device}"), NOTHING).await
+    }
+
+    /// Revokes a standing rule; the answer means that its host does not answer by it any more.
+    ///
+    /// # Errors
+    /// `forbidden`, `not_found`.
+    pub async fn revoke_rule(&self, rule: RuleId) -> Result<(), ApiError> {
+        tell(&self.remote, Method::DELETE, &format!("/v1/rules/{rule}"), NOTHING).await
     }
 
     /// Reads a page of the audit trail, newest first.

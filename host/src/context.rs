@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
 use crate::catalogue::Catalogue;
+use crate::consent::Rules;
 use crate::options::Options;
 use crate::project::Projects;
 
@@ -29,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) agents: BTreeMap<String, Arc<dyn Agent>>,
     pub(crate) catalogue: Catalogue,
     pub(crate) projects: Projects,
+    /// The standing rules.
+    pub(crate) rules: Rules,
     /// One permit per turn that may run; tokio's semaphore serves in the order of asking.
     pub(crate) slots: Arc<Semaphore>,
     /// Stop gracefully.

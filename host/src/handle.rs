@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
 use crate::catalogue::{self, Catalogue};
+use crate::consent::Rules;
 use crate::context::Context;
 use crate::executor::Executor;
 use crate::news;
@@ -75,6 +76,7 @@ impl Host {
         let turns = u32::try_from(options.turns_at_once).unwrap_or(u32::MAX);
         let me = port.start(catalogue.about(&options), turns).await?;
         let projects = Projects::load(&*port).await?;
+        let rules = Rules::load(&*port).await?;
         let slots = Arc::new(Semaphore::new(options.turns_at_once.min(Semaphore::MAX_PERMITS)));
         let context = Arc::new(Context {
             port,
@@ -84,6 +86,7 @@ impl Host {
             agents: by_id,
             catalogue,
             projects,
+            rules,
             slots,
             stop: CancellationToken::new(),
             dead: CancellationToken::new(),

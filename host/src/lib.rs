@@ -2,6 +2,7 @@
 
 pub mod agent;
 mod catalogue;
+pub mod consent;
 mod context;
 pub mod demo_agent;
 mod executor;
@@ -17,5 +18,5 @@ mod restart;
 mod session;
 
 pub use handle::{Host, HostHandle, StartError};
-pub use options::{Options, Reaper};
+pub use options::{Options, Reaper, Tonight};
 pub use project::{PlaceError, RegisterError};

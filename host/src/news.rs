@@ -1,7 +1,7 @@
-//! What people did to sessions by the hub, at once: a new name, or the end of all of it.
+//! What people did to sessions and standing rules by the hub, at once: a new name, or the end of all of it.
 
 use protocol::error::ErrorCode;
-use protocol::id::SessionId;
+use protocol::id::{RuleId, SessionId};
 use protocol::port::{PortError, Report, SessionNews, Transition};
 
 use crate::context::Context;
@@ -24,6 +24,7 @@ pub(crate) async fn settle(context: &Context) -> Result<(), PortError> {
             match news {
                 SessionNews::Renamed { session, title } => rename(context, session, title).await?,
                 SessionNews::Deleted { session } => erase(context, session).await?,
+                SessionNews::RuleRevoked { rule } => forget_rule(context, rule).await?,
             }
         }
     }
@@ -41,6 +42,13 @@ pub(crate) async fn rename(context: &Context, id: SessionId, title: String) -> R
     let Some(row) = notes::get::<SessionNote>(&*context.port, &key).await? else { return Ok(()) };
     let row = SessionNote { title, ..row };
     let notes = vec![(key, Some(notes::encode(&row)))];
+    context.report(Report { notes, ..Report::default() }).await.map(|_| ())
+}
+
+/// Answers by a standing rule no more.
+pub(crate) async fn forget_rule(context: &Context, id: RuleId) -> Result<(), PortError> {
+    context.rules.remove(id);
+    let notes = vec![(notes::rule(id), None), (notes::rule_use(id), None)];
     context.report(Report { notes, ..Report::default() }).await.map(|_| ())
 }
 
@@ -74,6 +82,10 @@ pub(crate) async fn erase(context: &Context, id: SessionId) -> Result<(), PortEr
         report.notes.extend(notes::keys(port, &prefix).await?.into_iter().map(|key| (key, None)));
     }
     report.notes.extend([(notes::process(id), None), (notes::session(id), None)]);
+    for rule in context.rules.of_session(id) {
+        context.rules.remove(rule);
+        report.notes.extend([(notes::rule(rule), None), (notes::rule_use(rule), None)]);
+    }
     restart::commit(context, report).await?;
     tracing::info!(session = %id, "a session was deleted");
     Ok(())

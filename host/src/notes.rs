@@ -8,6 +8,8 @@
 //! | `place/{session}/{turn}` | [`PlaceNote`] | as long as the session |
 //! | `approval/{session}/{approval}` | [`ApprovalNote`] | while the approval is pending |
 //! | `process/{session}` | [`ProcessNote`] | from before the agent is started until it is gone |
+//! | `rule/{rule}` | [`RuleNote`] | until it is revoked or over |
+//! | `rule-use/{rule}` | [`RuleNote`] | as the rule was when it answered last; without a `rule/` it says nothing |
 //! | `command/{session}/{command}` | [`CommandNote`] | while a command that makes no turn is running |
 //!
 //! Every value is JSON with a `v`. A note is always written in the report that makes it true. The agent's own session id is here
@@ -16,8 +18,9 @@
 use bytes::Bytes;
 use protocol::approval::Approval;
 use protocol::command::CommandKind;
-use protocol::id::{ApprovalId, CommandId, ItemId, ProjectId, SessionId, TurnId};
+use protocol::id::{ApprovalId, CommandId, ItemId, ProjectId, RuleId, SessionId, TurnId};
 use protocol::port::{HubPort, Note, PortError};
+use protocol::rule::Rule;
 use protocol::session::{Forked, LastTurn};
 use protocol::time::UnixMs;
 use protocol::turn::Turn;
@@ -112,6 +115,20 @@ pub(crate) struct ApprovalNote {
     pub(crate) fact: Approval,
 }
 
+/// A standing rule.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RuleNote {
+    pub(crate) v: u32,
+    pub(crate) fact: Rule,
+}
+
+impl RuleNote {
+    pub(crate) fn of(fact: Rule) -> Self {
+        Self { v: NOTE_VERSION, fact }
+    }
+}
+
 /// An agent that runs, or is about to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -154,6 +171,14 @@ pub(crate) fn place(session: SessionId, turn: TurnId) -> String {
 
 pub(crate) fn approval(session: SessionId, approval: ApprovalId) -> String {
     format!("approval/{session}/{approval}")
+}
+
+pub(crate) fn rule(id: RuleId) -> String {
+    format!("rule/{id}")
+}
+
+pub(crate) fn rule_use(id: RuleId) -> String {
+    format!("rule-use/{id}")
 }
 
 pub(crate) fn process(session: SessionId) -> String {

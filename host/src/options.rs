@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::time::UnixMs;
+
 use crate::agent::{Later, ProcessMark};
 use crate::process;
 
@@ -32,6 +34,13 @@ pub struct Options {
     pub agent_idle: Duration,
     /// Whether permission modes that bypass approval may be chosen from afar.
     pub bypass_modes_allowed: bool,
+    /// The policy: what agents may do without asking, must ask for, and may not do; read anew for each decision, and none when it is
+    /// not there.
+    pub policy_file: Option<PathBuf>,
+    /// How long an approval waits for an answer before it is refused; `None` for as long as the agent does.
+    pub approval_expiry: Option<Duration>,
+    /// When "tonight" ends.
+    pub tonight: Tonight,
     /// How often agents are asked anew what they offer.
     pub probe_every: Duration,
     /// Longest that a graceful stop may take before everything is killed.
@@ -41,6 +50,28 @@ pub struct Options {
     pub threads: bool,
     /// Ends what an earlier life of this host left behind.
     pub reaper: Reaper,
+}
+
+/// Knows when the day ends where this machine stands.
+#[derive(Clone)]
+pub struct Tonight(Arc<dyn Fn(UnixMs) -> UnixMs + Send + Sync>);
+
+impl Tonight {
+    /// A clock on the wall that does what the function does: the end of the day of a point of time, later than it.
+    pub fn new(end: impl Fn(UnixMs) -> UnixMs + Send + Sync + 'static) -> Self {
+        Self(Arc::new(end))
+    }
+
+    /// The end of the day of a point of time.
+    pub(crate) fn after(&self, now: UnixMs) -> UnixMs {
+        (self.0)(now)
+    }
+}
+
+impl fmt::Debug for Tonight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tonight")
+    }
 }
 
 type Reap = dyn Fn(Vec<ProcessMark>) -> Later<'static, ()> + Send + Sync;

@@ -32,6 +32,7 @@ impl Hub {
             host: None,
             outcome: OK.to_owned(),
             content_bytes: None,
+            content: None,
         }
     }
 

@@ -22,6 +22,7 @@ mod port;
 mod random;
 mod rate;
 mod rows;
+mod rules;
 mod serve;
 mod sessions;
 mod socket;

@@ -20,6 +20,7 @@
 //! | `POST /v1/pairings` | manage | [`NewPairing`] → [`PairingOffer`] |
 //! | `GET /v1/pairings` | manage | → [`PairingList`] |
 //! | `POST /v1/pairings/{pairing}/answer` | manage | [`PairingAnswer`] → 204 |
+//! | `DELETE /v1/rules/{rule}` | approve | → 204; its host does not answer by it any more |
 //! | `GET /v1/devices` | read | → [`DeviceList`] |
 //! | `DELETE /v1/devices/{device}` | manage, or the device itself | → 204 |
 //! | `GET /v1/audit?before=&limit=` | manage | → [`AuditPage`] |
@@ -268,6 +269,19 @@ pub struct AuditEntry {
     pub outcome: String,
     /// The size of what was said, in bytes; the words themselves are not kept (N-20).
     pub content_bytes: Option<u64>,
+    /// What a host said of a decision of its own; the hub keeps it and does not look into it. An older program kept none.
+    #[serde(default)]
+    pub content: Option<AuditContent>,
+}
+
+/// What a host says of a decision.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditContent {
+    /// The hash of what was shown, or would have been.
+    pub shown: Option<String>,
+    /// What it was decided by: the rule in words, or the line of the policy; null for a person.
+    pub because: Option<String>,
 }
 
 /// A page of the audit trail, newest first.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ItemId, SessionId, TurnId};
+use crate::id::{ItemId, RuleId, SessionId, TurnId};
 use crate::item::Sender;
 use crate::time::UnixMs;
 
@@ -30,6 +30,9 @@ pub struct Approval {
     pub decision: Option<Decision>,
     /// When the agent asked.
     pub created_at_ms: UnixMs,
+    /// When it expires if nobody answers; null when it waits for as long as the agent does. An older program says nothing of it.
+    #[serde(default)]
+    pub expires_at_ms: Option<UnixMs>,
     /// What is asked.
     pub content: ApprovalContent,
 }
@@ -78,8 +81,11 @@ pub struct ApprovalOption {
 pub enum OptionKind {
     /// Yes, this once.
     AllowOnce,
-    /// Yes, and do not ask again within the scope that the label names.
+    /// Yes, and do not ask again within the scope that the label names; the agent keeps that to itself.
     AllowAlways,
+    /// Yes, and from now on the host answers alike by a standing rule, whose scope the label names and which every device sees and
+    /// can revoke.
+    AllowRule,
     /// No; the agent goes on.
     Deny,
     /// No, and do not ask again.
@@ -88,16 +94,44 @@ pub enum OptionKind {
     Answer,
 }
 
+impl OptionKind {
+    /// Whether the answer consents: then it must say what it consents to.
+    pub const fn consents(self) -> bool {
+        matches!(self, Self::AllowOnce | Self::AllowAlways | Self::AllowRule)
+    }
+}
+
 /// An answer that was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// The option.
     pub option: String,
-    /// Who answered.
+    /// Who answered; for a standing rule who made it, for the policy the host itself.
     pub by: Sender,
     /// When.
     pub at_ms: UnixMs,
+    /// How it came about. An older program knew only people.
+    #[serde(default)]
+    pub via: Via,
+    /// The standing rule that answered.
+    #[serde(default)]
+    pub rule: Option<RuleId>,
+}
+
+/// How a decision came about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// A person answered.
+    #[default]
+    Person,
+    /// A standing rule answered: nobody was asked.
+    Rule,
+    /// The policy of the host answered: nobody was asked.
+    Policy,
+    /// Nobody answered in time.
+    Expiry,
 }
 
 /// What is asked: what will be done, where, exactly as it will run.
@@ -116,6 +150,15 @@ pub struct ApprovalContent {
     pub labels: Vec<String>,
     /// The questions, for a question.
     pub questions: Vec<Question>,
+    /// The hash of all that is shown, as the host made it: an answer that consents says it, and counts only while it is the same.
+    #[serde(default)]
+    pub shown: String,
+    /// Why this is dangerous, in words, when it looks so.
+    #[serde(default)]
+    pub danger: Option<String>,
+    /// Why it was decided so, or why a person must decide: the rule in words, or the line of the policy.
+    #[serde(default)]
+    pub because: Option<String>,
 }
 
 /// A question of the agent.

@@ -167,6 +167,10 @@ pub struct AnswerContent {
     pub message: Option<String>,
     /// The answers, by question.
     pub answers: BTreeMap<String, String>,
+    /// The hash of what was shown (`content.shown` of the approval): an answer that consents without it is refused, and one with
+    /// another fails with `approval_changed`.
+    #[serde(default)]
+    pub shown: Option<String>,
 }
 
 /// A body that no host could carry out, whatever its state.

@@ -44,6 +44,8 @@ codes! {
     AgentDied = 502, true, "The agent ended before it took the prompt", "Send the prompt again; if it happens again, run the agent by hand on the host and see what it says.";
     /// The agent is not installed, or does not start.
     AgentUnavailable = 409, false, "This agent cannot be started on the host", "Install it or log in to it on the host, or choose another agent.";
+    /// What was asked is not what was shown to whoever consented.
+    ApprovalChanged = 409, false, "What was asked has changed meanwhile", "Nothing was allowed. Look at what is asked now, and answer that.";
     /// The approval was answered already, or its agent is gone.
     ApprovalNotPending = 409, false, "This question is no longer open", "Look at the session: it shows who answered, or that the agent has gone on.";
     /// A file of a prompt is not there.

@@ -11,8 +11,9 @@ use crate::approval::Approval;
 use crate::command::Command;
 use crate::device::Device;
 use crate::host::{Host, Project};
-use crate::id::{ApprovalId, CommandId, DeviceId, ItemId, ProjectId, SessionId, TurnId};
+use crate::id::{ApprovalId, CommandId, DeviceId, ItemId, ProjectId, RuleId, SessionId, TurnId};
 use crate::item::{Delta, Item};
+use crate::rule::Rule;
 use crate::session::{ReadMark, Session};
 use crate::turn::Turn;
 
@@ -190,5 +191,7 @@ facts! {
         Device(DeviceId, Device) = "device",
         /// How far the account has read a session.
         ReadMark(SessionId, ReadMark) = "read_mark",
+        /// A standing rule.
+        Rule(RuleId, Rule) = "rule",
     }
 }

@@ -113,6 +113,8 @@ ids! {
     CommandId = "cmd", "command";
     /// An enrolment that is under way.
     PairingId = "pai", "pairing";
+    /// A standing rule: what a person allowed for longer.
+    RuleId = "rul", "rule";
     /// An entry of the audit trail.
     AuditId = "aud", "audit entry";
     /// A file that is being uploaded.

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod offset;
 pub mod path;
 pub mod port;
+pub mod rule;
 pub mod session;
 pub mod socket;
 pub mod time;

@@ -100,3 +100,7 @@ pub const TURN_STREAM_MS: u64 = 24 * 60 * 60 * 1000;
 pub const MAX_ITEMS_PAGE: usize = 500;
 /// Settled items in a page when the client does not say.
 pub const DEFAULT_ITEMS_PAGE: usize = 60;
+/// Most standing rules that one host keeps: more than a person can oversee are none.
+pub const MAX_RULES: usize = 200;
+/// How long an agent waits for an answer, in milliseconds, unless configured (24 h): a person looks at the phone once a day.
+pub const APPROVAL_EXPIRY_MS: u64 = 24 * 60 * 60 * 1000;

@@ -7,12 +7,13 @@ use std::pin::Pin;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::api::AuditContent;
 use crate::blob::{Blob, BlobId};
 use crate::command::{CommandBody, CommandContent, CommandError, CommandState};
 use crate::error::ErrorCode;
 use crate::fact::{FeedFact, SessionFact};
 use crate::host::HostContent;
-use crate::id::{AccountId, CommandId, DeviceId, SessionId, TurnId};
+use crate::id::{AccountId, CommandId, DeviceId, RuleId, SessionId, TurnId};
 use crate::item::Sender;
 use crate::offset::Offset;
 use crate::path::StreamPath;
@@ -111,7 +112,7 @@ pub struct Started {
     pub account: AccountId,
 }
 
-/// What somebody did to a session of a host, by the hub, at once: no command, so it neither waits nor expires.
+/// What somebody did to a session or a standing rule of a host, by the hub, at once: no command, so it neither waits nor expires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum SessionNews {
@@ -126,6 +127,11 @@ pub enum SessionNews {
     Deleted {
         /// Which session.
         session: SessionId,
+    },
+    /// A standing rule was revoked: nothing is answered by it any more.
+    RuleRevoked {
+        /// Which.
+        rule: RuleId,
     },
 }
 
@@ -151,7 +157,8 @@ pub struct Report {
     pub generation: u64,
     /// What happened to streams, in order.
     pub streams: Vec<StreamStep>,
-    /// Change facts for the account's feed. The hub accepts `project`, `session` and `approval` facts of this host.
+    /// Change facts for the account's feed. The hub accepts `project`, `session`, `approval` and `rule` facts of this host. An
+    /// update of a rule that is not there says nothing: it was revoked meanwhile.
     pub feed: Vec<FeedFact>,
     /// Transitions of commands that this host holds.
     pub commands: Vec<Transition>,
@@ -159,6 +166,61 @@ pub struct Report {
     pub files: Vec<(SessionId, BlobId)>,
     /// Private notes: written, or removed with `None`.
     pub notes: Vec<(String, Option<Bytes>)>,
+    /// What the host decided, for the audit trail.
+    pub audit: Vec<Decided>,
+}
+
+/// Something that a host decided, for the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// What.
+    pub what: DecidedWhat,
+    /// On what: an id.
+    pub target: String,
+    /// Who decided; for a rule who made it, for the policy the host.
+    pub by: Sender,
+    /// What is kept of it and not looked at.
+    pub content: AuditContent,
+}
+
+/// What a host decides: an explicit allow-list of what it may have in the audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecidedWhat {
+    /// A person allowed something.
+    Allowed,
+    /// A person refused something.
+    Denied,
+    /// A person answered a question.
+    Answered,
+    /// A standing rule allowed something.
+    RuleAllowed,
+    /// The policy allowed something.
+    PolicyAllowed,
+    /// The policy refused something.
+    PolicyDenied,
+    /// Nobody answered in time.
+    Expired,
+    /// A person made a standing rule.
+    RuleMade,
+    /// A standing rule came to its end.
+    RuleEnded,
+}
+
+impl DecidedWhat {
+    /// The stable word of the audit trail.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "approval.allow",
+            Self::Denied => "approval.deny",
+            Self::Answered => "approval.answer",
+            Self::RuleAllowed => "approval.allow_by_rule",
+            Self::PolicyAllowed => "approval.allow_by_policy",
+            Self::PolicyDenied => "approval.deny_by_policy",
+            Self::Expired => "approval.expire",
+            Self::RuleMade => "rule.make",
+            Self::RuleEnded => "rule.end",
+        }
+    }
 }
 
 /// What happened to a stream of the host.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use protocol::error::ErrorCode;
 use protocol::{
     agent_health, api, approval, blob, command, device, error, fact, health, host, id, item, limits, offset, path,
-    session, socket, time, turn,
+    rule, session, socket, time, turn,
 };
 use ts_rs::{Config, TS};
 
@@ -59,6 +59,7 @@ fn typescript_is_fresh() {
         id::ApprovalId,
         id::CommandId,
         id::PairingId,
+        id::RuleId,
         id::AuditId,
         id::UploadId,
         id::RequestId,
@@ -102,9 +103,13 @@ fn typescript_is_fresh() {
         approval::ApprovalOption,
         approval::OptionKind,
         approval::Decision,
+        approval::Via,
         approval::ApprovalContent,
         approval::Question,
         approval::QuestionOption,
+        rule::Rule,
+        rule::RuleContent,
+        rule::RuleScope,
         session::Session,
         session::Activity,
         session::Forked,
@@ -166,6 +171,7 @@ fn typescript_is_fresh() {
         api::DeviceList,
         api::DeviceRow,
         api::AuditEntry,
+        api::AuditContent,
         api::AuditPage,
         health::HealthReport,
         health::Finding,
@@ -177,7 +183,7 @@ fn typescript_is_fresh() {
          /** A fact of a session: in its journal, or in the turn stream of one of its turns. */\n\
          export type SessionFact = Change<\"turn\", Turn> | Change<\"item\", Item> | Change<\"delta\", Delta> | Change<\"approval\", Approval>;\n\n\
          /** A fact of an account's feed. */\n\
-         export type FeedFact = Change<\"host\", Host> | Change<\"project\", Project> | Change<\"session\", Session> | Change<\"command\", Command> | Change<\"approval\", Approval> | Change<\"device\", Device> | Change<\"read_mark\", ReadMark>;\n\n",
+         export type FeedFact = Change<\"host\", Host> | Change<\"project\", Project> | Change<\"session\", Session> | Change<\"command\", Command> | Change<\"approval\", Approval> | Change<\"device\", Device> | Change<\"read_mark\", ReadMark> | Change<\"rule\", Rule>;\n\n",
     );
     writeln!(out, "/** The versions of the socket's protocol that this program speaks. */").expect("a string");
     writeln!(out, "export const PROTOCOL_MIN = {};", socket::PROTOCOL_MIN).expect("a string");

@@ -22,9 +22,30 @@ impl Clock for SystemClock {
     }
 }
 
+/// The end of the day of a point of time, where this machine stands; a day later when no calendar knows.
+pub(crate) fn tonight(now: UnixMs) -> UnixMs {
+    let later = now.plus_ms(24 * 60 * 60 * 1000);
+    let end = || {
+        let stamp = jiff::Timestamp::from_millisecond(i64::try_from(now.0).ok()?).ok()?;
+        let day = stamp.to_zoned(jiff::tz::TimeZone::system()).date();
+        let midnight = day.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::system()).ok()?;
+        u64::try_from(midnight.timestamp().as_millisecond()).ok().map(UnixMs)
+    };
+    end().filter(|end| *end > now).unwrap_or(later)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tonight_ends_within_a_day_and_an_hour() {
+        for hour in 0..48 {
+            let now = UnixMs(1_700_000_000_000 + hour * 3_600_000);
+            let end = tonight(now);
+            assert!(end > now && end.since(now) <= 25 * 3_600_000, "{now:?} {end:?}");
+        }
+    }
 
     #[test]
     fn ids_are_minted_now() {

@@ -12,6 +12,8 @@ use protocol::error::{ErrorCode, Problem};
 pub(crate) enum Kind {
     /// Whoever read our output has left: nothing to say and nobody to say it to.
     Unheard,
+    /// The result says it all, and the exit code is a part of it.
+    Told(u8),
     /// It did not work out, or the answer is no.
     No,
     /// The arguments make no sense.
@@ -31,6 +33,7 @@ impl Kind {
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Unheard => 0,
+            Self::Told(code) => code,
             Self::No => 1,
             Self::Usage => 2,
             Self::Config => 3,
@@ -66,6 +69,11 @@ impl CommandError {
     /// A failure that a sentence says.
     pub(crate) fn say(kind: Kind, words: impl fmt::Display) -> Self {
         Self { kind, source: anyhow::anyhow!("{words}"), hints: Vec::new() }
+    }
+
+    /// A result that ends with an exit code of its own.
+    pub(crate) fn told(code: u8) -> Self {
+        Self::say(Kind::Told(code), "the result was printed")
     }
 
     /// Adds what to do next.

@@ -31,7 +31,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-use cli::{Cli, Config, Devices, Projects, SettingFlags, Verb};
+use cli::{Cli, Config, Devices, Policy, Projects, Rules, SettingFlags, Verb};
 use config::{Layers, Settings};
 use data_dir::DataDir;
 use env::Env;
@@ -84,6 +84,7 @@ fn start(mut cli: Cli, env: &Env) -> Result<(), CommandError> {
         Some(Verb::Man { dir, .. }) => return verbs::man(dir.as_deref(), out),
         Some(Verb::Config { verb: Config::Edit }) => return verbs::edit_config(place, env, out),
         Some(Verb::Config { verb: Config::Path }) => return verbs::config_path(place, out),
+        Some(Verb::Policy { verb: Policy::Reference }) => return verbs::policy_reference(out),
         Some(Verb::Config { verb: Config::Reference { form } }) => return verbs::config_reference(form, out),
         _ => {}
     }
@@ -180,13 +181,20 @@ async fn run(
         Verb::Projects { verb: Some(Projects::Add { path }) } => verbs::add_project(&dir, &path, env, out).await,
         Verb::Devices { verb: None } => verbs::devices(&node()?, out).await,
         Verb::Devices { verb: Some(Devices::Revoke { device }) } => verbs::revoke(&node()?, device, out).await,
+        Verb::Rules { verb: None | Some(Rules::Ls) } => verbs::rules(&node()?, out).await,
+        Verb::Rules { verb: Some(Rules::Revoke { rule }) } => verbs::revoke_rule(&node()?, rule, out).await,
+        Verb::Policy { verb: Policy::Test(wish) } => verbs::test_policy(&wish, settings, &dir, env, out),
+        Verb::Policy { verb: Policy::Show } => verbs::show_policy(settings, out),
         Verb::Audit { limit } => verbs::audit(&node()?, limit, out).await,
         Verb::Logs(wish) => verbs::logs(wish, &dir, out).await,
         Verb::Service { verb } => service::service(verb, layers, &dir, env, out).await,
         // They were done before there was a configuration.
-        Verb::Doctor | Verb::DemoAgent { .. } | Verb::Config { .. } | Verb::Completions { .. } | Verb::Man { .. } => {
-            Ok(())
-        }
+        Verb::Policy { verb: Policy::Reference }
+        | Verb::Doctor
+        | Verb::DemoAgent { .. }
+        | Verb::Config { .. }
+        | Verb::Completions { .. }
+        | Verb::Man { .. } => Ok(()),
     }
 }
 

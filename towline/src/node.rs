@@ -10,7 +10,8 @@ use protocol::approval::Approval;
 use protocol::command::{Command, CommandBody, CommandRequest, CommandState};
 use protocol::fact::FeedFact;
 use protocol::host::{Host, Project};
-use protocol::id::{ApprovalId, CommandId, DeviceId, ProjectId, SessionId};
+use protocol::id::{ApprovalId, CommandId, DeviceId, ProjectId, RuleId, SessionId};
+use protocol::rule::Rule;
 use protocol::session::Session;
 use protocol::time::Clock;
 
@@ -38,6 +39,7 @@ pub(crate) struct Known {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) commands: BTreeMap<CommandId, Command>,
     pub(crate) approvals: BTreeMap<ApprovalId, Approval>,
+    pub(crate) rules: BTreeMap<RuleId, Rule>,
 }
 
 /// What to do when nothing runs.
@@ -93,6 +95,7 @@ impl Node {
                 FeedFact::Session { id, value: Some(value), .. } => drop(known.sessions.insert(id, value)),
                 FeedFact::Command { id, value: Some(value), .. } => drop(known.commands.insert(id, value)),
                 FeedFact::Approval { id, value: Some(value), .. } => drop(known.approvals.insert(id, value)),
+                FeedFact::Rule { id, value: Some(value), .. } => drop(known.rules.insert(id, value)),
                 _ => {}
             }
         }

@@ -116,7 +116,7 @@ pub(crate) fn ask(text: impl AsRef<str>) {
 
 /// Says what went wrong and what to do next.
 pub(crate) fn error(error: &CommandError, colour: bool) {
-    if error.kind == Kind::Unheard {
+    if matches!(error.kind, Kind::Unheard | Kind::Told(_)) {
         return;
     }
     let out = Output { json: false, colour, progress: false };

@@ -93,8 +93,8 @@ async fn watch(
             if approval.state == ApprovalState::Pending && answered.insert(id) {
                 let option =
                     approval.options.iter().find(|option| option.kind == OptionKind::AllowOnce).unwrap().id.clone();
-                let body =
-                    CommandBody::AnswerApproval { session, approval: id, option, content: AnswerContent::default() };
+                let content = AnswerContent { shown: Some(approval.content.shown.clone()), ..AnswerContent::default() };
+                let body = CommandBody::AnswerApproval { session, approval: id, option, content };
                 let (socket, answer) = (socket.clone(), command(host, body));
                 // It may come too late, when the agent that asked is gone.
                 tokio::spawn(async move { drop(socket.command(answer).await) });

@@ -343,7 +343,8 @@ async fn a_question_whose_agent_is_gone_is_stale_and_takes_no_answer() {
     let _node = world.up(&["--listen", &listen]);
     until(&mut follow, |transcript| asked(transcript, ApprovalState::Stale)).await;
     let option = approval.options.iter().find(|option| option.kind == OptionKind::AllowOnce).unwrap().id.clone();
-    let body = CommandBody::AnswerApproval { session, approval: id, option, content: AnswerContent::default() };
+    let content = AnswerContent { shown: Some(approval.content.shown.clone()), ..AnswerContent::default() };
+    let body = CommandBody::AnswerApproval { session, approval: id, option, content };
     let ack = person.done(person.command(body)).await;
     assert_eq!((ack.state, ack.error), (CommandState::Failed, Some(ErrorCode::ApprovalNotPending)));
     let anew = person.follow(session).await;

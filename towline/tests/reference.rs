@@ -32,6 +32,9 @@ fn the_pages_are_fresh() {
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
         check(file, &ran.out);
     }
+    let ran = world.run(&["policy", "reference"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    check("policy.md", &ran.out);
     let ran = world.run(&["man", "--markdown"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
     check("cli.md", &ran.out);

@@ -195,7 +195,7 @@ async fn talk(remote: Remote) {
         if let Some((approval, about)) = pending.filter(|_| !answered) {
             answered = true;
             let option = about.options.iter().find(|option| option.kind == OptionKind::AllowOnce).unwrap().id.clone();
-            let content = AnswerContent::default();
+            let content = AnswerContent { shown: Some(about.content.shown.clone()), ..AnswerContent::default() };
             socket.command(command(CommandBody::AnswerApproval { session, approval, option, content })).await.unwrap();
         }
         follow.next().await.unwrap();

@@ -538,6 +538,8 @@ export const wire = {
       "type": "approval",
       "value": {
         "content": {
+          "because": null,
+          "danger": null,
           "detail": "notes.txt",
           "labels": [
             "Allow",
@@ -546,10 +548,12 @@ export const wire = {
           "place": "~/project",
           "questions": [],
           "reason": "outside of the plan",
+          "shown": "5f2b",
           "title": "Write notes.txt"
         },
         "createdAtMs": 1767225600050,
         "decision": null,
+        "expiresAtMs": null,
         "item": "itm_019b76daa80076068606060606060606",
         "kind": "permission",
         "options": [
@@ -577,6 +581,8 @@ export const wire = {
       "type": "approval",
       "value": {
         "content": {
+          "because": null,
+          "danger": null,
           "detail": "notes.txt",
           "labels": [
             "Allow",
@@ -585,6 +591,7 @@ export const wire = {
           "place": "~/project",
           "questions": [],
           "reason": "outside of the plan",
+          "shown": "5f2b",
           "title": "Write notes.txt"
         },
         "createdAtMs": 1767225600050,
@@ -594,8 +601,11 @@ export const wire = {
             "account": "acc_019b76daa80071018101010101010101",
             "device": "dev_019b76daa80072028202020202020202"
           },
-          "option": "allow"
+          "option": "allow",
+          "rule": null,
+          "via": "person"
         },
+        "expiresAtMs": null,
         "item": "itm_019b76daa80076068606060606060606",
         "kind": "plan",
         "options": [
@@ -623,6 +633,8 @@ export const wire = {
       "type": "approval",
       "value": {
         "content": {
+          "because": null,
+          "danger": null,
           "detail": "notes.txt",
           "labels": [
             "Allow",
@@ -643,10 +655,12 @@ export const wire = {
             }
           ],
           "reason": null,
+          "shown": "5f2b",
           "title": "Write notes.txt"
         },
         "createdAtMs": 1767225600050,
         "decision": null,
+        "expiresAtMs": null,
         "item": null,
         "kind": "question",
         "options": [
@@ -662,6 +676,63 @@ export const wire = {
         "ord": 4,
         "session": "ses_019b76daa80073038303030303030303",
         "state": "pending",
+        "turn": "trn_019b76daa80074048404040404040404",
+        "v": 1
+      }
+    },
+    "a standing rule answered": {
+      "headers": {
+        "operation": "insert"
+      },
+      "key": "apr_019b76daa80077078707070707070707",
+      "type": "approval",
+      "value": {
+        "content": {
+          "because": "`npm test …` in api, for this session",
+          "danger": "it removes files",
+          "detail": "notes.txt",
+          "labels": [
+            "Allow",
+            "Deny",
+            "Always `npm test …` in api, for this session"
+          ],
+          "place": "~/project",
+          "questions": [],
+          "reason": "outside of the plan",
+          "shown": "5f2b",
+          "title": "Write notes.txt"
+        },
+        "createdAtMs": 1767225600050,
+        "decision": {
+          "atMs": 1767225600060,
+          "by": {
+            "account": "acc_019b76daa80071018101010101010101",
+            "device": "dev_019b76daa80072028202020202020202"
+          },
+          "option": "allow",
+          "rule": "rul_019b76daa8007e0e8e0e0e0e0e0e0e0e",
+          "via": "rule"
+        },
+        "expiresAtMs": 1767225600090,
+        "item": "itm_019b76daa80076068606060606060606",
+        "kind": "permission",
+        "options": [
+          {
+            "id": "allow",
+            "kind": "allow_once"
+          },
+          {
+            "id": "deny",
+            "kind": "deny"
+          },
+          {
+            "id": "rule_1",
+            "kind": "allow_rule"
+          }
+        ],
+        "ord": 4,
+        "session": "ses_019b76daa80073038303030303030303",
+        "state": "answered",
         "turn": "trn_019b76daa80074048404040404040404",
         "v": 1
       }
@@ -978,6 +1049,8 @@ export const wire = {
       "type": "approval",
       "value": {
         "content": {
+          "because": null,
+          "danger": null,
           "detail": "notes.txt",
           "labels": [
             "Allow",
@@ -986,10 +1059,12 @@ export const wire = {
           "place": "~/project",
           "questions": [],
           "reason": "outside of the plan",
+          "shown": "5f2b",
           "title": "Write notes.txt"
         },
         "createdAtMs": 1767225600050,
         "decision": null,
+        "expiresAtMs": null,
         "item": "itm_019b76daa80076068606060606060606",
         "kind": "permission",
         "options": [
@@ -1006,6 +1081,67 @@ export const wire = {
         "session": "ses_019b76daa80073038303030303030303",
         "state": "stale",
         "turn": "trn_019b76daa80074048404040404040404",
+        "v": 1
+      }
+    },
+    "a standing rule for commands": {
+      "headers": {
+        "operation": "update"
+      },
+      "key": "rul_019b76daa8007e0e8e0e0e0e0e0e0e0e",
+      "type": "rule",
+      "value": {
+        "by": {
+          "account": "acc_019b76daa80071018101010101010101",
+          "device": "dev_019b76daa80072028202020202020202"
+        },
+        "content": {
+          "scope": {
+            "exact": false,
+            "kind": "command",
+            "words": [
+              "npm",
+              "test"
+            ]
+          },
+          "words": "`npm test …` in api"
+        },
+        "createdAtMs": 1767225600001,
+        "expiresAtMs": null,
+        "host": "dev_019b76daa80079098909090909090909",
+        "project": "prj_019b76daa8007a0a8a0a0a0a0a0a0a0a",
+        "session": "ses_019b76daa80073038303030303030303",
+        "usedAtMs": 1767225600008,
+        "uses": 2,
+        "v": 1
+      }
+    },
+    "a standing rule for files": {
+      "headers": {
+        "operation": "insert"
+      },
+      "key": "rul_019b76daa8007e0e8e0e0e0e0e0e0e0e",
+      "type": "rule",
+      "value": {
+        "by": {
+          "account": "acc_019b76daa80071018101010101010101",
+          "device": "dev_019b76daa80072028202020202020202"
+        },
+        "content": {
+          "scope": {
+            "kind": "path",
+            "path": "/srv/project/src",
+            "tool": "edit"
+          },
+          "words": "`npm test …` in api"
+        },
+        "createdAtMs": 1767225600001,
+        "expiresAtMs": 1767225600099,
+        "host": "dev_019b76daa80079098909090909090909",
+        "project": "prj_019b76daa8007a0a8a0a0a0a0a0a0a0a",
+        "session": null,
+        "usedAtMs": 1767225600008,
+        "uses": 2,
         "v": 1
       }
     },
@@ -1246,7 +1382,8 @@ export const wire = {
           "answers": {
             "Which tide?": "Ebb"
           },
-          "message": "not there"
+          "message": "not there",
+          "shown": "5f2b"
         },
         "kind": "answer_approval",
         "option": "deny",
@@ -1598,6 +1735,7 @@ export const wire = {
           "account": "acc_019b76daa80071018101010101010101",
           "action": "command.send_prompt",
           "atMs": 1767225600000,
+          "content": null,
           "contentBytes": 5,
           "device": "dev_019b76daa80072028202020202020202",
           "host": "dev_019b76daa80079098909090909090909",

@@ -116,6 +116,7 @@ fn conversation() -> Conversation {
         options: Vec::new(),
         decision: None,
         created_at_ms: UnixMs(3),
+        expires_at_ms: None,
         content: ApprovalContent::default(),
     };
     let low_water = streams[&second].offset(2);

@@ -57,7 +57,13 @@ impl Trace {
     }
 
     pub(super) fn event(&mut self, event: AgentEvent) {
-        let shown = serde_json::to_value(&event).unwrap();
+        let mut shown = serde_json::to_value(&event).unwrap();
+        // What the host adds to an ask is no agent's to say.
+        if let AgentEvent::Ask { .. } = event
+            && let Some(content) = shown.get_mut("content").and_then(Value::as_object_mut)
+        {
+            content.retain(|key, _| !matches!(key.as_str(), "shown" | "danger" | "because"));
+        }
         let merged = self.shown.last_mut().is_some_and(|last| {
             let same = shown["event"] == "delta" && ["event", "item", "part"].iter().all(|key| last[key] == shown[key]);
             if same {

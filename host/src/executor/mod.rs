@@ -143,6 +143,7 @@ impl Executor {
                     Some(slot) => slot.told.send_modify(|told| told.title = Some(title)),
                     None => news::rename(&self.context, session, title).await?,
                 },
+                SessionNews::RuleRevoked { rule } => news::forget_rule(&self.context, rule).await?,
                 SessionNews::Deleted { session } => {
                     self.gone.insert(session);
                     if let Some(slot) = self.sessions.get(&session) {

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use protocol::fact::{FeedFact, SessionFact};
-use protocol::id::{CommandId, SessionId, TurnId};
+use protocol::id::{CommandId, RuleId, SessionId, TurnId};
 use protocol::port::{Report, StreamStep, Transition};
+use protocol::rule::Rule;
 
 use super::limit;
 use crate::agent::Answer;
@@ -50,8 +51,10 @@ pub(crate) enum After {
     Open,
     /// The prompt of a turn may be handed over.
     Prompt(TurnId),
-    /// An answer may be handed over.
-    Answer(Held, String, Answer),
+    /// An answer may be handed over; without a command when nobody was asked.
+    Answer(Option<Held>, String, Answer),
+    /// A standing rule holds.
+    Rule(RuleId, Box<Rule>),
     /// Options may be handed over.
     Options(Held, Option<String>),
 }
@@ -98,8 +101,13 @@ impl Batch {
 
     /// Whether there is nothing to say or do.
     pub(crate) fn is_empty(&self) -> bool {
-        let Report { streams, feed, commands, notes, .. } = &self.report;
-        streams.is_empty() && feed.is_empty() && commands.is_empty() && notes.is_empty() && self.after.is_empty()
+        let Report { streams, feed, commands, notes, audit, .. } = &self.report;
+        audit.is_empty()
+            && streams.is_empty()
+            && feed.is_empty()
+            && commands.is_empty()
+            && notes.is_empty()
+            && self.after.is_empty()
     }
 }
 

@@ -86,6 +86,11 @@ impl Live {
         self.known.get(key).copied()
     }
 
+    /// What is known of an unsettled item.
+    pub(crate) fn content(&self, key: &str) -> Option<&ItemContent> {
+        self.known.get(key).and_then(|known| self.open.get(&known.ord)).map(|item| &item.content)
+    }
+
     /// Remembers what a key stands for.
     pub(crate) fn remember(&mut self, key: String, known: Known) {
         self.known.insert(key, known);

@@ -65,6 +65,11 @@ impl Projects {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a project is called, and the directory that was registered.
+    pub(crate) fn place(&self, id: ProjectId) -> Option<(String, PathBuf)> {
+        self.known().get(&id).map(|known| (known.note.name.clone(), PathBuf::from(&known.note.path)))
+    }
+
     fn ids(&self) -> Vec<ProjectId> {
         self.known().keys().copied().collect()
     }

@@ -21,7 +21,7 @@ pub(crate) enum Loaded {
     /// It is being started.
     Opening(Later<'static, Result<Opened, super::opening::Unavailable>>),
     /// It is there.
-    Open(Open),
+    Open(Box<Open>),
     /// It is being closed.
     Closing(Later<'static, ()>),
 }
@@ -45,7 +45,7 @@ pub(crate) enum Order {
     Steer { held: Held, turn: TurnId, text: String, files: Files },
     Unsteer { held: Held, by: Sender, turn: TurnId },
     Interrupt,
-    Answer { held: Held, request: String, answer: Answer },
+    Answer { held: Option<Held>, request: String, answer: Answer },
     Options { held: Held, model: Option<String>, mode: Option<String>, effort: Option<String> },
 }
 
@@ -93,7 +93,7 @@ impl Loaded {
                 Stir::Closed
             }
             Self::Open(open) => {
-                let Open { call, events, driver, .. } = open;
+                let Open { call, events, driver, .. } = &mut **open;
                 let said = async { if listen { events.recv().await } else { std::future::pending().await } };
                 let told = async {
                     match call {

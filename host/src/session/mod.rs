@@ -28,12 +28,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::agent::Later;
+use crate::consent::Judged;
 use crate::context::Context;
 use crate::journal::batch::Outbox;
 use crate::journal::live::Live;
 use crate::journal::pipeline::{InFlight, Sent};
 use crate::notes::{Held, SessionNote, TurnNote};
-use approvals::Asked;
+use approvals::{Asked, Judging};
 use loaded::{Loaded, Stir};
 use turns::Finish;
 
@@ -78,6 +79,10 @@ pub(crate) struct Session {
     /// The turn that ended last, for what its agent still says of it.
     previous: Option<(TurnId, Live)>,
     approvals: BTreeMap<ApprovalId, Asked>,
+    /// What the agent asked and is being looked up in policy and rules, in order.
+    judging: VecDeque<Judging>,
+    /// How the last approvals ended.
+    closed: VecDeque<(ApprovalId, ApprovalState)>,
     agent: Loaded,
     /// What was chosen takes effect only with a new process of the agent: this one is closed once its turn has ended.
     reopen: bool,
@@ -194,6 +199,7 @@ pub(crate) struct Ended {
 enum Wake {
     Command(Leased),
     Agent(Stir),
+    Judged(Judged),
     Slot(Option<OwnedSemaphorePermit>),
     Sent(Sent),
     Time,
@@ -230,6 +236,8 @@ impl Session {
             place: None,
             previous: None,
             approvals: BTreeMap::new(),
+            judging: VecDeque::new(),
+            closed: VecDeque::new(),
             agent: Loaded::No,
             reopen: false,
             slot: Slot::No,
@@ -254,6 +262,7 @@ impl Session {
             match self.wake().await {
                 Wake::Command(leased) => self.obey(leased),
                 Wake::Agent(stir) => self.stirred(stir),
+                Wake::Judged(judged) => self.judged(judged),
                 Wake::Slot(permit) => self.slot = Slot::Held { _permit: permit },
                 Wake::Sent(sent) => self.sent(sent),
                 Wake::Time => self.tick(Instant::now()),
@@ -278,12 +287,18 @@ impl Session {
         let now = Instant::now();
         let deadline = self.deadline(now);
         let listen = self.has_room();
-        let Self { context, mailbox, telling, agent, slot, in_flight, stopping, .. } = self;
+        let Self { context, mailbox, telling, agent, slot, in_flight, judging, stopping, .. } = self;
         let stopping = *stopping;
         let slot = async {
             match slot {
                 Slot::Waiting(asked) => asked.await,
                 Slot::No | Slot::Held { .. } => std::future::pending().await,
+            }
+        };
+        let judged = async {
+            match judging.front_mut() {
+                Some(first) => (&mut first.judged).await,
+                None => std::future::pending().await,
             }
         };
         let sent = async {
@@ -304,6 +319,7 @@ impl Session {
             Ok(()) = telling.changed() => Wake::Told,
             sent = sent => Wake::Sent(sent),
             Some(leased) = mailbox.recv(), if !stopping && listen => Wake::Command(leased),
+            judged = judged => Wake::Judged(judged),
             stir = agent.stir(listen) => Wake::Agent(stir),
             permit = slot => Wake::Slot(permit),
             () = time => Wake::Time,
@@ -375,10 +391,12 @@ impl Session {
             Loaded::No | Loaded::Announced | Loaded::Opening(_) | Loaded::Closing(_) => None,
         };
         let stop = self.current.as_ref().and_then(|running| running.stop.as_ref());
-        [frame, doing, idle, killed, stop.map(|stop| stop.deadline)].into_iter().flatten().min()
+        let expiry = self.approval_deadline();
+        [frame, doing, idle, killed, expiry, stop.map(|stop| stop.deadline)].into_iter().flatten().min()
     }
 
     fn tick(&mut self, now: Instant) {
+        self.expire_approvals(now);
         if self.idle_since.is_some_and(|since| since + self.context.options.agent_idle <= now) {
             self.close_agent();
         }

@@ -119,6 +119,7 @@ impl Session {
                 After::Done(held) => self.finish(held, Ok(())),
                 After::Open => self.open_agent(),
                 After::Prompt(turn) => self.hand_over(turn),
+                After::Rule(id, rule) => self.context.rules.add(id, *rule),
                 After::Answer(held, request, answer) => self.tell(Order::Answer { held, request, answer }),
                 After::Options(held, effort) => {
                     let (model, mode) = (self.row.model.clone(), self.row.mode.clone());

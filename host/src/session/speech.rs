@@ -9,6 +9,7 @@ use protocol::port::StreamStep;
 use protocol::turn::TurnErrorCode;
 use tokio::time::Instant;
 
+use super::approvals::Ask;
 use super::loaded::{Loaded, Open, Order, Stir};
 use super::opening::Unavailable;
 use super::turns::Finish;
@@ -47,7 +48,7 @@ impl Session {
             let note = ProcessNote { v: NOTE_VERSION, mark };
             self.outbox.open().note(notes::process(self.id), Some(notes::encode(&note)));
         }
-        self.agent = Loaded::Open(Open::new(driver, events));
+        self.agent = Loaded::Open(Box::new(Open::new(driver, events)));
         self.dirty.fact = true;
     }
 
@@ -90,6 +91,7 @@ impl Session {
                 if let Some(running) = &mut self.current {
                     running.live.update(&item, content);
                 }
+                self.recheck(&item);
             }
             AgentEvent::ItemSettled { item, parent, role, status, content } => {
                 self.settle(item, parent.as_deref(), role, status, content);
@@ -101,7 +103,7 @@ impl Session {
                 self.settle(key, None, Role::System, ItemStatus::Done, content);
             }
             AgentEvent::Ask { request, item, kind, options, content } => {
-                self.ask(request, item.as_deref(), kind, options, content);
+                self.ask(Ask { request, item, kind, options, content });
             }
             AgentEvent::AskWithdrawn { request } => self.withdraw(&request),
             AgentEvent::SteerTaken { key } => {
@@ -260,8 +262,13 @@ impl Session {
                     open.kill(Instant::now() + KILL_GRACE);
                 }
             }
-            (Order::Answer { held, .. }, result) => {
+            (Order::Answer { held: Some(held), .. }, result) => {
                 self.finish(held, result.map(|_| ()).map_err(|error| refusal(&error)));
+            }
+            (Order::Answer { held: None, .. }, result) => {
+                if let Err(error) = result {
+                    tracing::info!(session = %self.id, %error, "the agent did not take an answer that nobody was asked for");
+                }
             }
             (Order::Options { held, .. }, Ok(_)) => self.finish(held, Ok(())),
             (Order::Options { held, .. }, Err(DriveError::Reopen)) => {
@@ -312,8 +319,8 @@ impl Session {
                 self.finish(*held, Ok(()));
             }
             Order::Unsteer { held, .. } => self.not_given_back(*held),
-            Order::Interrupt => {}
-            Order::Answer { held, .. } => self.gone_before(*held),
+            Order::Interrupt | Order::Answer { held: None, .. } => {}
+            Order::Answer { held: Some(held), .. } => self.gone_before(*held),
             Order::Options { held, .. } => self.finish(*held, Ok(())),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use protocol::approval::ApprovalState;
+use protocol::approval::{ApprovalState, Via};
 use protocol::blob::{Blob, BlobId};
 use protocol::command::{CommandBody, CommandState};
 use protocol::fact::{FeedFact, Operation, SessionFact};
@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) order: Vec<CommandId>,
     pub(crate) notes: BTreeMap<String, Bytes>,
     pub(crate) feed: Vec<FeedFact>,
+    pub(crate) rules: BTreeMap<protocol::id::RuleId, protocol::rule::Rule>,
+    pub(crate) audit: Vec<protocol::port::Decided>,
     pub(crate) turns: BTreeMap<TurnId, protocol::turn::Turn>,
     pub(crate) approvals: BTreeMap<ApprovalId, protocol::approval::Approval>,
     pub(crate) about: HostContent,
@@ -205,7 +207,17 @@ impl State {
         for fact in &report.feed {
             FeedFact::parse(&fact.encode().expect("a known fact")).expect("it round-trips");
             self.feed.push(fact.clone());
+            if let FeedFact::Rule { id, operation, value } = fact {
+                match value {
+                    Some(rule) if *operation == Operation::Insert || self.rules.contains_key(id) => {
+                        self.rules.insert(*id, rule.clone());
+                    }
+                    Some(_) => {}
+                    None => drop(self.rules.remove(id)),
+                }
+            }
         }
+        self.audit.extend(report.audit.iter().cloned());
         for (key, value) in &report.notes {
             match value {
                 Some(value) => self.notes.insert(key.clone(), value.clone()),
@@ -255,7 +267,12 @@ impl State {
             }
             SessionFact::Approval { id, value: Some(approval), .. } => {
                 let fits = match self.approvals.get(id) {
-                    None => approval.state == ApprovalState::Pending,
+                    // What a rule or the policy answers was never asked of anybody.
+                    None => {
+                        let via = approval.decision.as_ref().map(|decision| decision.via);
+                        let decided = matches!(via, Some(Via::Rule | Via::Policy));
+                        approval.state == if decided { ApprovalState::Answered } else { ApprovalState::Pending }
+                    }
                     Some(known) => known.state == ApprovalState::Pending && approval.state != ApprovalState::Pending,
                 };
                 check(fits, || format!("{id} to {approval:?}"))?;

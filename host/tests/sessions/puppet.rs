@@ -9,7 +9,7 @@ use host::agent::*;
 use protocol::agent_health::AgentHealth;
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption, OptionKind};
 use protocol::host::{Ability, AgentEntry, AgentState, Choice, Effort};
-use protocol::item::{DeltaPart, ItemContent, ItemStatus, Role, ToolCall};
+use protocol::item::{DeltaPart, ItemContent, ItemStatus, Role, ToolCall, ToolKind};
 use protocol::turn::TurnErrorCode;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
@@ -256,6 +256,7 @@ fn settled(item: String, content: ItemContent) -> AgentEvent {
     AgentEvent::ItemSettled { item, parent: None, role: Role::Agent, status: ItemStatus::Done, content }
 }
 
+/// `run COMMAND`: asks to run it. `change A => B`: asks to run A, and then it is B.
 /// `say N MS`: N words, one per MS milliseconds. `die`: ends in the middle. `ask`: waits for an answer. `withdraw`: asks no more.
 /// `burst N`: N items, one after the other. `rush N`: N items without a breath. `flood N`: N bytes of tool output. `drop`: begins an item that never was. `stubborn` and `hang`: never end by themselves.
 async fn act(
@@ -329,6 +330,45 @@ async fn act(
                 say.push(AgentEvent::AskWithdrawn { request: "r1".into() });
             }
             say.push(settled("tool".into(), ItemContent::ToolCall(call)));
+        }
+        "run" | "change" => {
+            let rest = script.split_once(' ').map_or("", |(_, rest)| rest);
+            let (first, second) = rest.split_once(" => ").map_or((rest, None), |(first, second)| (first, Some(second)));
+            let call = |command: &str| ToolCall {
+                tool: ToolKind::Execute,
+                name: "Bash".into(),
+                title: "run".into(),
+                input: serde_json::json!({ "command": command }).to_string(),
+                ..ToolCall::default()
+            };
+            let option = |id: &str, kind| ApprovalOption { id: id.into(), kind };
+            let _ = events.send(begin("tool", ItemContent::ToolCall(call(first)))).await;
+            let ask = AgentEvent::Ask {
+                request: "r1".into(),
+                item: Some("tool".into()),
+                kind: ApprovalKind::Permission,
+                options: vec![
+                    option("yes", OptionKind::AllowOnce),
+                    option("always", OptionKind::AllowAlways),
+                    option("no", OptionKind::Deny),
+                ],
+                content: ApprovalContent {
+                    title: "Run".into(),
+                    detail: first.into(),
+                    labels: vec!["Yes".into(), "Always".into(), "No".into()],
+                    ..ApprovalContent::default()
+                },
+            };
+            let _ = events.send(ask).await;
+            if let Some(second) = second {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let content = ItemContent::ToolCall(call(second));
+                let _ = events.send(AgentEvent::ItemUpdated { item: "tool".into(), content }).await;
+            }
+            let answer = answers.lock().await.recv().await;
+            let heard = answer.map(|a| [a.option, a.message.unwrap_or_default()].join(" ")).unwrap_or_default();
+            say.push(settled("said".into(), text(format!("answer {}", heard.trim()))));
+            say.push(settled("tool".into(), ItemContent::ToolCall(call(second.unwrap_or(first)))));
         }
         "die" => {
             let _ = events.send(begin("a", text("half"))).await;

@@ -20,7 +20,14 @@ use crate::puppet::{Puppet, Stage};
 
 /// Time stands still but for what is asked of it; ids are numbers.
 #[derive(Debug, Default)]
-struct Ticks(AtomicU64);
+pub(crate) struct Ticks(AtomicU64);
+
+impl Ticks {
+    /// Lets time pass.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.0.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
 
 impl Clock for Ticks {
     fn now(&self) -> UnixMs {
@@ -38,7 +45,7 @@ pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) reaped: Arc<Mutex<Vec<host::agent::ProcessMark>>>,
     pub(crate) root: tempfile::TempDir,
-    clock: Arc<Ticks>,
+    pub(crate) clock: Arc<Ticks>,
     ids: AtomicU64,
     pub(crate) project: Mutex<Option<ProjectId>>,
 }
@@ -60,6 +67,9 @@ impl World {
             lines_dir: Some(root.path().join("lines")),
             agent_idle: Duration::from_mins(10),
             bypass_modes_allowed: false,
+            policy_file: Some(root.path().join("policy.toml")),
+            approval_expiry: None,
+            tonight: host::Tonight::new(|now| now.plus_ms(3_600_000)),
             probe_every: Duration::from_hours(1),
             stop_budget: Duration::from_secs(10),
             threads: true,
@@ -174,7 +184,18 @@ impl World {
     }
 
     pub(crate) fn answer(&self, session: SessionId, approval: ApprovalId, option: &str) -> CommandId {
-        let content = AnswerContent::default();
+        let shown = self.hub.state().approvals.get(&approval).map(|asked| asked.content.shown.clone());
+        self.answer_shown(session, approval, option, shown)
+    }
+
+    pub(crate) fn answer_shown(
+        &self,
+        session: SessionId,
+        approval: ApprovalId,
+        option: &str,
+        shown: Option<String>,
+    ) -> CommandId {
+        let content = AnswerContent { shown, ..AnswerContent::default() };
         self.command(CommandBody::AnswerApproval { session, approval, option: option.into(), content })
     }
 
@@ -186,7 +207,8 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        panic!("never: {what}\n{:#?}", self.hub.state().commands);
+        let hub = self.hub.state();
+        panic!("never: {what}\n{:#?}\n{:#?}", hub.commands, hub.approvals.values().next_back());
     }
 
     pub(crate) async fn turn(&self, command: CommandId, state: TurnState) -> TurnId {

@@ -82,6 +82,7 @@ fn ended(row: &CommandRow, now: UnixMs, clock: &dyn Clock) -> AuditEntry {
         host: Some(row.command.host),
         outcome,
         content_bytes: None,
+        content: None,
     }
 }
 

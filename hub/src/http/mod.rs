@@ -57,6 +57,7 @@ fn routes() -> Router<Hub> {
         .route("/v1/health", get(reads::health))
         .route("/v1/commands", post(commands::submit))
         .route("/v1/commands/{command}", get(commands::show).delete(commands::cancel))
+        .route("/v1/rules/{rule}", delete(sessions::revoke_rule))
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device}", delete(devices::revoke))
         .route("/v1/logout", post(devices::logout))

@@ -57,6 +57,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::POST, "/v1/commands", Need::Device),
     route(Method::GET, "/v1/commands/{command}", Need::Right(Right::Read)),
     route(Method::DELETE, "/v1/commands/{command}", Need::Right(Right::Prompt)),
+    // Who may allow may take back what is allowed.
+    route(Method::DELETE, "/v1/rules/{rule}", Need::Right(Right::Approve)),
     route(Method::GET, "/v1/devices", Need::Right(Right::Read)),
     // A device may revoke itself; for others it needs the right to manage.
     route(Method::DELETE, "/v1/devices/{device}", Need::Device),

@@ -1,11 +1,11 @@
-//! What a person does to a session by itself, over HTTP.
+//! What a person does to a session or a standing rule by itself, over HTTP.
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use protocol::id::SessionId;
+use protocol::id::{RuleId, SessionId};
 use protocol::session::{ReadTo, SessionEdit};
 
 use super::body;
@@ -44,5 +44,14 @@ pub(super) async fn read(
     let session = id(session)?;
     let to = body::from_device::<ReadTo>(request).await?;
     hub.mark_read(&who, session, to.read_turns).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn revoke_rule(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+    rule: Result<Path<RuleId>, PathRejection>,
+) -> Result<StatusCode, Refused> {
+    hub.revoke_rule(&who, id(rule)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

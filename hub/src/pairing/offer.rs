@@ -19,6 +19,8 @@ use crate::rows::{PairingRow, Row, Stored, Verdict};
 
 /// Most enrolments at once: a wrong try looks at each of them.
 const MAX_OPEN: usize = 16;
+/// Most enrolments that are known, those included that are over and not forgotten yet.
+const MAX_KNOWN: usize = MAX_OPEN * 4;
 /// How long an enrolment is known after its end, so that its device can be told what became of it.
 pub(super) const KNOWN_AFTER_MS: u64 = 60 * 1000;
 
@@ -29,7 +31,9 @@ impl Hub {
     /// `forbidden` without the right to manage; `queue_full` when too many are open; failures of the store.
     pub async fn offer_pairing(&self, who: &Identity, new: NewPairing) -> Result<PairingOffer, Problem> {
         who.need(Right::Manage)?;
-        if self.pairing_rows().await?.len() >= MAX_OPEN {
+        let rows = self.pairing_rows().await?;
+        let open = rows.iter().filter(|row| row.value.verdict == Verdict::Open).count();
+        if open >= MAX_OPEN || rows.len() >= MAX_KNOWN {
             let title = "Too many pairing codes are open".to_owned();
             let problem = Problem { title, ..Problem::new(ErrorCode::QueueFull) };
             return Err(problem.hint("Use one of the codes that are open, or wait until they expire."));
@@ -61,6 +65,6 @@ impl Hub {
     /// Every enrolment that is not forgotten yet, oldest first.
     pub(super) async fn pairing_rows(&self) -> Result<Vec<Stored<PairingRow>>, Failure> {
         // Offers are limited before they are made, so this is all of them; races may add a few.
-        self.scan(keys::PAIRINGS.to_owned(), None, MAX_OPEN * 4).await?.iter().map(decode).collect()
+        self.scan(keys::PAIRINGS.to_owned(), None, MAX_KNOWN).await?.iter().map(decode).collect()
     }
 }

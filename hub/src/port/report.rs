@@ -6,11 +6,12 @@ use protocol::command::CommandState;
 use protocol::fact::{FeedFact, Operation};
 use protocol::host::Project;
 use protocol::id::CommandId;
-use protocol::port::{PortError, Report, Reported, StreamStep, Transition};
+use protocol::port::{Decided, PortError, Report, Reported, StreamStep, Transition};
 use store::{Batch, Done, Expected, Put};
 
 use super::steps::Draft;
 use super::{Port, write_notes};
+use crate::audit::{self, About};
 use crate::commands::{Step, expire, release, take};
 use crate::failure::Failure;
 use crate::feed;
@@ -31,6 +32,7 @@ impl Port {
             self.write_transitions(&mut batch, &draft, &report.commands).await?;
             self.write_files(&mut batch, &draft, &report.files).await?;
             write_notes(&mut batch, self.host, &report.notes)?;
+            self.write_audit(&mut batch, &report.audit)?;
             match self.hub.commit(batch).await {
                 Ok(done) => {
                     for (session, row) in &draft.sessions {
@@ -57,7 +59,7 @@ impl Port {
         let mut here: HashMap<String, bool> = HashMap::new();
         for fact in facts {
             let Some((kind, key, operation)) = feed::row_of(fact) else { return refuse("a fact of an unknown type") };
-            if !matches!(kind, "session" | "project" | "approval") {
+            if !matches!(kind, "session" | "project" | "approval" | "rule") {
                 return refuse(format!("a host does not write {kind} facts"));
             }
             let row = keys::row(account, kind, &key);
@@ -78,6 +80,8 @@ impl Port {
                 // A row that is not there cannot be removed: nothing to say.
                 _ if operation == Operation::Delete && !exists => continue,
                 deleted if operation == Operation::Delete => deleted,
+                // It was revoked while it was used.
+                FeedFact::Rule { .. } if operation == Operation::Update && !exists => continue,
                 FeedFact::Session { id, value: Some(mut session), .. } => {
                     session.account = draft.own(id).await?.account;
                     // Read after the row was: an edit writes both, so that one in between shows as another version of the row.
@@ -88,10 +92,24 @@ impl Port {
                 }
                 FeedFact::Project { id, value: Some(project), .. } => FeedFact::from((id, write(exists), project)),
                 FeedFact::Approval { id, value: Some(approval), .. } => FeedFact::from((id, write(exists), approval)),
+                FeedFact::Rule { id, value: Some(rule), .. } => FeedFact::from((id, write(exists), rule)),
                 _ => return refuse(format!("a {kind} fact without a value")),
             };
             self.check_own(draft, &stamped).await?;
             feed::tell_over(batch, account, &stamped, expected);
+        }
+        Ok(())
+    }
+
+    /// Adds what the host decided to the audit trail. Which account is asked of the hub; what was decided is not looked at.
+    fn write_audit(&self, batch: &mut Batch, decided: &[Decided]) -> Result<(), PortError> {
+        for Decided { what, target, by, content } in decided {
+            if by.account != self.hub.account() {
+                return refuse("a decision of another account");
+            }
+            let mut entry = self.hub.entry(None, what.word()).about(target).on(self.host);
+            (entry.account, entry.device, entry.content) = (Some(by.account), Some(by.device), Some(content.clone()));
+            audit::push(batch, self.hub.account(), &entry);
         }
         Ok(())
     }
@@ -103,11 +121,13 @@ impl Port {
                 draft.own(*id).await.map(|_| ())
             }
             FeedFact::Project { value: Some(Project { host, .. }), .. } if *host == self.host => Ok(()),
+            FeedFact::Rule { value: Some(rule), .. } if rule.host == self.host => Ok(()),
             FeedFact::Approval { value: Some(approval), .. } => draft.own(approval.session).await.map(|_| ()),
             // What it removes was checked by the row that is there.
             FeedFact::Session { value: None, .. }
             | FeedFact::Project { value: None, .. }
-            | FeedFact::Approval { value: None, .. } => Ok(()),
+            | FeedFact::Approval { value: None, .. }
+            | FeedFact::Rule { value: None, .. } => Ok(()),
             _ => refuse("a fact about something that is not this host's"),
         }
     }

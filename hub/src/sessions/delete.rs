@@ -5,7 +5,7 @@ use protocol::blob::BlobId;
 use protocol::command::CommandState;
 use protocol::error::{ErrorCode, Problem};
 use protocol::fact::{FeedFact, Operation};
-use protocol::id::{AccountId, ApprovalId, CommandId, SessionId, TurnId};
+use protocol::id::{AccountId, ApprovalId, CommandId, RuleId, SessionId, TurnId};
 use protocol::path::StreamPath;
 use protocol::port::SessionNews;
 use store::{Batch, Entry, Expected, Operation as Step, Put};
@@ -86,11 +86,14 @@ impl Hub {
                 uploads::release(self, batch, account, session, blob);
             }
         }
-        for kind in ["approval", "command"] {
+        for kind in ["approval", "rule", "command"] {
             let of_session = |entry: &Entry| Ok(session_of(entry) == Some(session));
             for entry in self.rows_where(keys::rows(account, kind), of_session).await? {
                 if let Some(id) = last::<ApprovalId>(&entry.key) {
                     let gone = FeedFact::Approval { id, operation: Operation::Delete, value: None };
+                    feed::tell(batch, account, &gone);
+                } else if let Some(id) = last::<RuleId>(&entry.key) {
+                    let gone = FeedFact::Rule { id, operation: Operation::Delete, value: None };
                     feed::tell(batch, account, &gone);
                 } else if let Some(id) = last::<CommandId>(&entry.key) {
                     self.take_command(batch, account, id).await?;
@@ -176,6 +179,7 @@ fn session_of(entry: &Entry) -> Option<SessionId> {
     match FeedFact::parse(&entry.value).ok()? {
         FeedFact::Approval { value: Some(approval), .. } => Some(approval.session),
         FeedFact::Command { value: Some(command), .. } => Some(command.session),
+        FeedFact::Rule { value: Some(rule), .. } => rule.session,
         _ => None,
     }
 }

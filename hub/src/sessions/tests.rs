@@ -179,6 +179,7 @@ async fn full(world: &World, generation: u64) -> (SessionId, protocol::id::TurnI
         options: Vec::new(),
         decision: None,
         created_at_ms: world.clock.now(),
+        expires_at_ms: None,
         content: protocol::approval::ApprovalContent::default(),
     };
     let approval = FeedFact::from((ApprovalId::from_uuid(world.clock.fresh()), Operation::Insert, approval));

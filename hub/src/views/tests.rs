@@ -193,6 +193,7 @@ async fn an_approval_that_waits_is_told_with_the_first_page_however_far_back_it_
             options: Vec::new(),
             decision: None,
             created_at_ms: world.clock.now(),
+            expires_at_ms: None,
             content: ApprovalContent::default(),
         };
         SessionFact::from((id, protocol::fact::Operation::Insert, value))

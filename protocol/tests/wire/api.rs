@@ -31,6 +31,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Sample)> {
         host: Some(DeviceId::from_uuid(id(9))),
         outcome: text("ok"),
         content_bytes: Some(5),
+        content: None,
     };
     let ack = CommandAck {
         command: CommandId::from_uuid(id(5)),

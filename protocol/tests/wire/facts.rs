@@ -3,7 +3,7 @@
 use protocol::agent_health::{AgentHealth, Login, LoginKind, TestedVersions};
 use protocol::approval::{
     Approval, ApprovalContent, ApprovalKind, ApprovalOption, ApprovalState, Decision, OptionKind, Question,
-    QuestionOption,
+    QuestionOption, Via,
 };
 use protocol::command::{Command, CommandContent, CommandError, CommandKind, CommandState};
 use protocol::device::{Device, DeviceContent, DeviceKind, Right};
@@ -12,12 +12,13 @@ use protocol::fact::{FeedFact, Operation, SessionFact};
 use protocol::host::{
     Ability, AgentEntry, AgentState, Choice, Effort, Host, HostContent, Presence, Project, ProjectContent, SlashCommand,
 };
-use protocol::id::{AccountId, ApprovalId, CommandId, DeviceId, ItemId, ProjectId, SessionId, TurnId};
+use protocol::id::{AccountId, ApprovalId, CommandId, DeviceId, ItemId, ProjectId, RuleId, SessionId, TurnId};
 use protocol::item::{
     Delta, DeltaContent, DeltaPart, Diff, Item, ItemContent, ItemStatus, Location, NoticeLevel, PlanEntry, PlanStatus,
     Role, TaskUsage, ToolCall, ToolKind,
 };
 use protocol::offset::Offset;
+use protocol::rule::{Rule, RuleContent, RuleScope};
 use protocol::session::{Activity, Forked, LastTurn, ReadMark, Session, SessionContent};
 use protocol::time::UnixMs;
 use protocol::turn::{Origin, Turn, TurnContent, TurnError, TurnErrorCode, TurnState, Usage};
@@ -123,8 +124,11 @@ fn approval(kind: ApprovalKind, state: ApprovalState) -> Approval {
             option: "allow".to_owned(),
             by: sender(),
             at_ms: at(60),
+            via: Via::Person,
+            rule: None,
         }),
         created_at_ms: at(50),
+        expires_at_ms: None,
         content: ApprovalContent {
             title: "Write notes.txt".to_owned(),
             detail: "notes.txt".to_owned(),
@@ -132,7 +136,37 @@ fn approval(kind: ApprovalKind, state: ApprovalState) -> Approval {
             reason: Some("outside of the plan".to_owned()),
             labels: vec!["Allow".to_owned(), "Deny".to_owned()],
             questions: Vec::new(),
+            shown: "5f2b".to_owned(),
+            danger: None,
+            because: None,
         },
+    }
+}
+
+fn by_rule() -> Approval {
+    let mut approval = approval(ApprovalKind::Permission, ApprovalState::Answered);
+    approval.expires_at_ms = Some(at(90));
+    approval.options.push(ApprovalOption { id: "rule_1".to_owned(), kind: OptionKind::AllowRule });
+    approval.content.labels.push("Always `npm test …` in api, for this session".to_owned());
+    approval.content.danger = Some("it removes files".to_owned());
+    approval.content.because = Some("`npm test …` in api, for this session".to_owned());
+    let rule = Some(RuleId::from_uuid(id(14)));
+    approval.decision = approval.decision.map(|decision| Decision { via: Via::Rule, rule, ..decision });
+    approval
+}
+
+fn rule(scope: RuleScope, session: Option<SessionId>) -> Rule {
+    Rule {
+        v: 1,
+        host: DeviceId::from_uuid(id(9)),
+        project: ProjectId::from_uuid(id(10)),
+        session,
+        by: sender(),
+        created_at_ms: at(1),
+        expires_at_ms: session.is_none().then(|| at(99)),
+        uses: 2,
+        used_at_ms: Some(at(8)),
+        content: RuleContent { words: "`npm test …` in api".to_owned(), scope },
     }
 }
 
@@ -217,6 +251,7 @@ pub(super) fn of_sessions() -> Vec<Sample> {
         on_approval("the agent asks", Operation::Insert, approval(ApprovalKind::Permission, ApprovalState::Pending)),
         on_approval("somebody answered", Operation::Update, approval(ApprovalKind::Plan, ApprovalState::Answered)),
         on_approval("the agent has a question", Operation::Insert, question()),
+        on_approval("a standing rule answered", Operation::Insert, by_rule()),
     ]
 }
 
@@ -366,6 +401,25 @@ pub(super) fn of_feeds() -> Vec<Sample> {
                 ApprovalId::from_uuid(id(7)),
                 Operation::Update,
                 approval(ApprovalKind::Permission, ApprovalState::Stale),
+            )),
+        ),
+        of_feed(
+            "a standing rule for commands",
+            &FeedFact::from((
+                RuleId::from_uuid(id(14)),
+                Operation::Update,
+                rule(
+                    RuleScope::Command { words: vec!["npm".to_owned(), "test".to_owned()], exact: false },
+                    Some(session()),
+                ),
+            )),
+        ),
+        of_feed(
+            "a standing rule for files",
+            &FeedFact::from((
+                RuleId::from_uuid(id(14)),
+                Operation::Insert,
+                rule(RuleScope::Path { tool: ToolKind::Edit, path: "/srv/project/src".to_owned() }, None),
             )),
         ),
         on_device("this machine", DeviceKind::Node),

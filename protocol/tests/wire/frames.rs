@@ -115,6 +115,7 @@ pub(super) fn commands() -> Vec<Sample> {
                 content: AnswerContent {
                     message: Some("not there".to_owned()),
                     answers: BTreeMap::from([("Which tide?".to_owned(), "Ebb".to_owned())]),
+                    shown: Some("5f2b".to_owned()),
                 },
             }),
         ),

@@ -31,6 +31,34 @@ pub(crate) enum Form {
     Example,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Print the rules of the policy as they are understood
+    Show,
+    /// Say what would be decided about a command or a file, and by which line; ends with 0 for allow, 6 for ask, 5 for deny
+    Test(PolicyTest),
+    /// Print what can stand in a policy, as a page
+    Reference,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyTest {
+    /// The command, as one word of your shell; a file, for the tools that are about files
+    pub(crate) command: String,
+    /// The project, by name or directory [default: the current directory]
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+    /// The sort of tool: execute, edit, read, delete, move, search, fetch, …
+    #[arg(long, default_value = "execute")]
+    pub(crate) tool: String,
+    /// The agent
+    #[arg(long, default_value = "claude")]
+    pub(crate) agent: String,
+    /// The agent's own name of the tool
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
     /// How many lines, from the end

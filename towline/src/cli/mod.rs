@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use protocol::id::{DeviceId, PairingId};
+use protocol::id::{DeviceId, PairingId, RuleId};
 
-pub(crate) use machine::{Config, Form, Logs, Service};
+pub(crate) use machine::{Config, Form, Logs, Policy, PolicyTest, Service};
 pub(crate) use node::{AcpCommand, Near, SettingFlags, Streams, Up};
 pub(crate) use session::{Answer, Export, ExportFormat, Send, Tail};
 
@@ -99,6 +99,16 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: Option<Devices>,
     },
+    /// List the standing rules, or revoke one
+    Rules {
+        #[command(subcommand)]
+        verb: Option<Rules>,
+    },
+    /// Show the policy of this machine, or try it out
+    Policy {
+        #[command(subcommand)]
+        verb: Policy,
+    },
     /// List who did what from where
     Audit {
         /// How many entries, the newest first
@@ -176,6 +186,18 @@ pub(crate) enum Projects {
     Add {
         /// Which
         path: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// List them
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Revoke a rule: from now on a person is asked again
+    Revoke {
+        /// Which
+        rule: RuleId,
     },
 }
 

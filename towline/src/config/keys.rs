@@ -181,6 +181,27 @@ pub(crate) const KEYS: &[Key] = &[
                 anything here.",
     },
     Key {
+        section: "host",
+        name: "policy_file",
+        shape: Shape::Path,
+        variable: Some("TOWLINE_POLICY_FILE"),
+        flag: None,
+        default: "(`policy.toml` beside the configuration)",
+        example: "\"~/.config/towline/policy.toml\"",
+        about: "What agents may do without asking, must ask for, and may not do at all: the policy of this machine. It is read anew for \
+                each decision; without the file, people and their standing rules decide.",
+    },
+    Key {
+        section: "host",
+        name: "approval_expiry",
+        shape: Shape::Time(60_000, 2_592_000_000),
+        variable: Some("TOWLINE_APPROVAL_EXPIRY"),
+        flag: None,
+        default: "\"24h\"",
+        example: "\"2h\"",
+        about: "How long an agent waits for an answer; then what it asked for is refused, and it goes on.",
+    },
+    Key {
         section: "agents",
         name: "environment",
         shape: Shape::Variables,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use protocol::limits::{AGENT_IDLE_MS, DEFAULT_TURNS_AT_ONCE};
+use protocol::limits::{AGENT_IDLE_MS, APPROVAL_EXPIRY_MS, DEFAULT_TURNS_AT_ONCE};
 
 use super::layers::{Layers, Origin};
 use super::value::{self, Value};
@@ -36,6 +36,10 @@ pub(crate) struct Settings {
     pub(crate) agent_idle: Duration,
     /// Whether modes that never ask may be chosen from afar.
     pub(crate) bypass_modes_allowed: bool,
+    /// The policy of this machine.
+    pub(crate) policy_file: Option<PathBuf>,
+    /// How long an agent waits for an answer.
+    pub(crate) approval_expiry: Duration,
     /// Variables that agents get.
     pub(crate) agent_env: Vec<String>,
     /// Whether the lines between us and agents are kept.
@@ -90,6 +94,14 @@ impl Settings {
                 .and_then(value::time)
                 .unwrap_or(Duration::from_millis(AGENT_IDLE_MS)),
             bypass_modes_allowed: read.switch("host.bypass_modes_allowed", false),
+            policy_file: read.path("host.policy_file").or_else(|| {
+                let folder = layers.place.as_ref().and_then(|place| place.path.parent());
+                folder.map(|folder| folder.join("policy.toml"))
+            }),
+            approval_expiry: read
+                .text("host.approval_expiry")
+                .and_then(value::time)
+                .unwrap_or(Duration::from_millis(APPROVAL_EXPIRY_MS)),
             agent_env: read.list("agents.environment"),
             keep_lines: read.switch("agents.keep_lines", true),
             acp_agents: read.commands("agents.acp"),

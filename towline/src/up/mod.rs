@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use host::{Host, HostHandle, Reaper};
+use host::{Host, HostHandle, Reaper, Tonight};
 use hub::{Hub, SystemRandom, Via};
 use protocol::time::{Clock, UnixMs};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use store::SqliteStore;
 use streams::Streams;
 use tokio::task::JoinSet;
 
-use crate::clock::SystemClock;
+use crate::clock::{self, SystemClock};
 use crate::config::Settings;
 use crate::data_dir::{DataDir, NodeFile};
 use crate::doctor::{Doctor, Running};
@@ -183,6 +183,9 @@ impl Node {
             lines_dir: settings.keep_lines.then(|| dir.agent_lines()),
             agent_idle: settings.agent_idle,
             bypass_modes_allowed: settings.bypass_modes_allowed,
+            policy_file: settings.policy_file.clone(),
+            approval_expiry: Some(settings.approval_expiry),
+            tonight: Tonight::new(clock::tonight),
             probe_every: PROBE,
             stop_budget: AGENTS,
             threads: true,

@@ -2,6 +2,7 @@
 
 use protocol::approval::{Approval, ApprovalState, OptionKind};
 use protocol::command::{AnswerContent, CommandBody};
+use protocol::id::ApprovalId;
 use serde::Serialize;
 
 use crate::cli::Answer;
@@ -20,21 +21,51 @@ struct Answered<'a> {
 pub(crate) async fn answer(node: &Node, wish: Answer, out: Output) -> Result<(), CommandError> {
     let (_, host) = node.me().await?;
     let known = node.known().await?;
-    let approval = known.approvals.get(&wish.approval).filter(|approval| approval.state == ApprovalState::Pending);
-    let approval = approval.ok_or_else(|| {
-        CommandError::say(Kind::No, format!("{} is not open", wish.approval))
-            .hint("Look at the session: it shows who answered, or that the agent has gone on.")
-    })?;
+    let found = known.approvals.get(&wish.approval);
+    let Some(approval) = found.filter(|approval| approval.state == ApprovalState::Pending) else {
+        return Err(late(node, wish.approval, found).await);
+    };
     let option = choose(approval, &wish.option)?;
-    let content = AnswerContent { message: wish.message, answers: std::collections::BTreeMap::new() };
+    let content = AnswerContent {
+        message: wish.message,
+        answers: std::collections::BTreeMap::new(),
+        shown: Some(approval.content.shown.clone()),
+    };
     let body = CommandBody::AnswerApproval {
         session: approval.session,
         approval: wish.approval,
         option: option.clone(),
         content,
     };
-    out.waiting("Waiting for the host", node.done(host, body)).await?;
+    if let Err(error) = out.waiting("Waiting for the host", node.done(host, body)).await {
+        // Another answer may have been faster: whose, the lists say by now.
+        let known = node.known().await?;
+        let over = known.approvals.get(&wish.approval).filter(|approval| approval.state != ApprovalState::Pending);
+        return Err(match over {
+            Some(over) => late(node, wish.approval, Some(over)).await,
+            None => error,
+        });
+    }
     out.either(&Answered { approval: wish.approval.to_string(), option: &option }, || format!("answered: {option}"))
+}
+
+/// What became of an approval that takes no answer any more, and whose answer counted.
+async fn late(node: &Node, id: ApprovalId, found: Option<&Approval>) -> CommandError {
+    let what = match found.map(|approval| (approval.state, approval.decision.as_ref())) {
+        Some((ApprovalState::Answered, Some(decision))) => {
+            let devices = node.api.devices().await.map(|list| list.devices).unwrap_or_default();
+            let device = devices.into_iter().find(|row| row.device == decision.by.device);
+            let by = device.map_or_else(|| decision.by.device.to_string(), |row| row.about.content.name);
+            let option = &decision.option;
+            format!("{id} was answered at {} by {by}: {option}", super::lists::time(decision.at_ms))
+        }
+        Some((ApprovalState::Expired, _)) => format!("{id} has expired: nobody answered in time"),
+        Some((ApprovalState::Withdrawn, _)) => format!("{id} was withdrawn: the agent no longer asks"),
+        Some((ApprovalState::Stale, _)) => format!("{id} is stale: the agent that asked is gone"),
+        _ => format!("{id} is not open"),
+    };
+    CommandError::say(Kind::No, what)
+        .hint("Your answer changes nothing. Look at the session: it shows who answered, or that the agent has gone on.")
 }
 
 /// The option that a person means.
@@ -91,6 +122,7 @@ mod tests {
             ],
             decision: None,
             created_at_ms: UnixMs(1),
+            expires_at_ms: None,
             content: ApprovalContent::default(),
         };
         for (text, option) in

@@ -31,7 +31,12 @@ pub(crate) async fn audit(node: &Node, limit: u32, out: Output) -> Result<(), Co
             };
             let from = entry.source.as_deref().unwrap_or_default();
             let target = entry.target.as_deref().unwrap_or_default();
-            let what = format!("{}  {who:<20} {from:<16} {:<24} {target}", time(entry.at_ms), entry.action);
+            let because = entry.content.as_ref().and_then(|content| content.because.as_deref());
+            let because = because.map(|because| format!("  {because}")).unwrap_or_default();
+            let shown = entry.content.as_ref().and_then(|content| content.shown.as_deref());
+            let shown = shown.and_then(|shown| shown.get(..12)).map(|shown| format!("  #{shown}")).unwrap_or_default();
+            let what =
+                format!("{}  {who:<20} {from:<16} {:<24} {target}{shown}{because}", time(entry.at_ms), entry.action);
             let style = if entry.outcome == "ok" { Style::Faint } else { Style::Bad };
             let outcome = out.paint(style, &printable(&entry.outcome));
             out.line(format!("{}  {outcome}", printable(what.trim_end())))?;

@@ -9,7 +9,9 @@ mod lists;
 mod logs;
 mod open;
 mod pair;
+mod policy;
 mod printer;
+mod rules;
 mod send;
 mod shell;
 mod state;
@@ -24,6 +26,8 @@ pub(crate) use lists::{add_project, devices, projects, revoke, sessions, time as
 pub(crate) use logs::logs;
 pub(crate) use open::open;
 pub(crate) use pair::{code as offered_code, is_yes, line as claim_line, pair, pair_url};
+pub(crate) use policy::{reference as policy_reference, show as show_policy, test as test_policy};
+pub(crate) use rules::{revoke_rule, rules};
 pub(crate) use send::send;
 pub(crate) use shell::{completions, man, page as cli_page};
 pub(crate) use state::state;

@@ -81,6 +81,11 @@ export class Api {
     return this.#json("DELETE", `/v1/devices/${encodeURIComponent(device)}`);
   }
 
+  /** Takes a standing rule back; the answer means that its host does not answer by it any more. */
+  revokeRule(rule: string): Promise<void> {
+    return this.#json("DELETE", `/v1/rules/${encodeURIComponent(rule)}`);
+  }
+
   /** Makes a code for another device, which is asked about before it comes in. */
   offer = (): Promise<PairingOffer> => this.#json("POST", "/v1/pairings", { once: false } satisfies NewPairing);
 

@@ -1,4 +1,4 @@
-import type { Approval, Command, Device, Host, Project, ReadMark, Session } from "../protocol/generated";
+import type { Approval, Command, Device, Host, Project, ReadMark, Rule, Session } from "../protocol/generated";
 import { type Fact, parseFact } from "../session/fact";
 import type { Api } from "./api";
 import type { HubSocket, Subscription } from "./socket";
@@ -16,6 +16,8 @@ export interface Rows {
   device: ReadonlyMap<string, Device>;
   /** How many turns of a session have been read, on any device. */
   read_mark: ReadonlyMap<string, ReadMark>;
+  /** What was allowed for longer than once. */
+  rule: ReadonlyMap<string, Rule>;
 }
 
 export const NO_ROWS: Rows = {
@@ -27,6 +29,7 @@ export const NO_ROWS: Rows = {
   approval: new Map(),
   device: new Map(),
   read_mark: new Map(),
+  rule: new Map(),
 };
 
 /** The lists with some facts taken in. */

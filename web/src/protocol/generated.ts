@@ -47,6 +47,11 @@ export type CommandId = string;
 export type PairingId = string;
 
 /**
+ * A standing rule: what a person allowed for longer.
+ */
+export type RuleId = string;
+
+/**
  * An entry of the audit trail.
  */
 export type AuditId = string;
@@ -623,6 +628,10 @@ decision: Decision | null,
  */
 createdAtMs: UnixMs, 
 /**
+ * When it expires if nobody answers; null when it waits for as long as the agent does. An older program says nothing of it.
+ */
+expiresAtMs: UnixMs | null, 
+/**
  * What is asked.
  */
 content: ApprovalContent, };
@@ -653,7 +662,7 @@ kind: OptionKind, };
 /**
  * What an answer means.
  */
-export type OptionKind = "allow_once" | "allow_always" | "deny" | "deny_always" | "answer";
+export type OptionKind = "allow_once" | "allow_always" | "allow_rule" | "deny" | "deny_always" | "answer";
 
 /**
  * An answer that was given.
@@ -664,13 +673,26 @@ export type Decision = {
  */
 option: string, 
 /**
- * Who answered.
+ * Who answered; for a standing rule who made it, for the policy the host itself.
  */
 by: Sender, 
 /**
  * When.
  */
-atMs: UnixMs, };
+atMs: UnixMs, 
+/**
+ * How it came about. An older program knew only people.
+ */
+via: Via, 
+/**
+ * The standing rule that answered.
+ */
+rule: RuleId | null, };
+
+/**
+ * How a decision came about.
+ */
+export type Via = "person" | "rule" | "policy" | "expiry";
 
 /**
  * What is asked: what will be done, where, exactly as it will run.
@@ -699,7 +721,19 @@ labels: Array<string>,
 /**
  * The questions, for a question.
  */
-questions: Array<Question>, };
+questions: Array<Question>, 
+/**
+ * The hash of all that is shown, as the host made it: an answer that consents says it, and counts only while it is the same.
+ */
+shown: string, 
+/**
+ * Why this is dangerous, in words, when it looks so.
+ */
+danger: string | null, 
+/**
+ * Why it was decided so, or why a person must decide: the rule in words, or the line of the policy.
+ */
+because: string | null, };
 
 /**
  * A question of the agent.
@@ -734,6 +768,85 @@ label: string,
  * What it means.
  */
 description: string, };
+
+/**
+ * The value of a `rule` fact.
+ */
+export type Rule = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * The host that answers by it.
+ */
+host: DeviceId, 
+/**
+ * The project in which it holds.
+ */
+project: ProjectId, 
+/**
+ * The session in which alone it holds; null for every session of the project.
+ */
+session: SessionId | null, 
+/**
+ * Who made it, by an answer.
+ */
+by: Sender, 
+/**
+ * When it was made.
+ */
+createdAtMs: UnixMs, 
+/**
+ * When it ends by itself; null when it holds until somebody revokes it, or the session goes.
+ */
+expiresAtMs: UnixMs | null, 
+/**
+ * How often it has answered.
+ */
+uses: number, 
+/**
+ * When it answered last.
+ */
+usedAtMs: UnixMs | null, 
+/**
+ * What it allows.
+ */
+content: RuleContent, };
+
+/**
+ * What a rule allows, in words and exactly.
+ */
+export type RuleContent = { 
+/**
+ * Its scope, in the words of the answer that made it.
+ */
+words: string, 
+/**
+ * What it allows.
+ */
+scope: RuleScope, };
+
+/**
+ * What a rule allows.
+ */
+export type RuleScope = { "kind": "command", 
+/**
+ * The words.
+ */
+words: Array<string>, 
+/**
+ * Whether the command must be these words and no more.
+ */
+exact: boolean, } | { "kind": "path", 
+/**
+ * Which sort.
+ */
+tool: ToolKind, 
+/**
+ * The file or directory, canonical.
+ */
+path: string, } | { "kind": "unknown" };
 
 /**
  * The value of a `session` fact in the feed.
@@ -1424,7 +1537,12 @@ message: string | null,
 /**
  * The answers, by question.
  */
-answers: { [key in string]: string }, };
+answers: { [key in string]: string }, 
+/**
+ * The hash of what was shown (`content.shown` of the approval): an answer that consents without it is refused, and one with
+ * another fails with `approval_changed`.
+ */
+shown: string | null, };
 
 /**
  * The kind of a command.
@@ -1526,7 +1644,7 @@ attachments: Array<Attachment>, };
 /**
  * What went wrong, stable for ever.
  */
-export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "internal" | "invalid" | "lease_lost" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
+export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "internal" | "invalid" | "lease_lost" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
 
 /**
  * The body of an error over HTTP, and in an `error` frame of the socket: `application/problem+json`.
@@ -2057,7 +2175,24 @@ outcome: string,
 /**
  * The size of what was said, in bytes; the words themselves are not kept (N-20).
  */
-contentBytes: number | null, };
+contentBytes: number | null, 
+/**
+ * What a host said of a decision of its own; the hub keeps it and does not look into it. An older program kept none.
+ */
+content: AuditContent | null, };
+
+/**
+ * What a host says of a decision.
+ */
+export type AuditContent = { 
+/**
+ * The hash of what was shown, or would have been.
+ */
+shown: string | null, 
+/**
+ * What it was decided by: the rule in words, or the line of the policy; null for a person.
+ */
+because: string | null, };
 
 /**
  * A page of the audit trail, newest first.
@@ -2122,7 +2257,7 @@ export type Change<T extends string, V> = { type: T, key: string, value?: V, hea
 export type SessionFact = Change<"turn", Turn> | Change<"item", Item> | Change<"delta", Delta> | Change<"approval", Approval>;
 
 /** A fact of an account's feed. */
-export type FeedFact = Change<"host", Host> | Change<"project", Project> | Change<"session", Session> | Change<"command", Command> | Change<"approval", Approval> | Change<"device", Device> | Change<"read_mark", ReadMark>;
+export type FeedFact = Change<"host", Host> | Change<"project", Project> | Change<"session", Session> | Change<"command", Command> | Change<"approval", Approval> | Change<"device", Device> | Change<"read_mark", ReadMark> | Change<"rule", Rule>;
 
 /** The versions of the socket's protocol that this program speaks. */
 export const PROTOCOL_MIN = 1;

@@ -1,4 +1,4 @@
-import type { Approval, Command, Delta, Device, Host, Item, Operation, Project, ReadMark, Session, Turn } from "../protocol/generated";
+import type { Approval, Command, Delta, Device, Host, Item, Operation, Project, ReadMark, Rule, Session, Turn } from "../protocol/generated";
 
 /** The row types of a session's streams and of a feed. */
 export interface Rows {
@@ -12,6 +12,7 @@ export interface Rows {
   command: Command;
   device: Device;
   read_mark: ReadMark;
+  rule: Rule;
 }
 
 /** A change of one row; `value` is null exactly on delete. */
@@ -30,6 +31,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof Rows>([
   "command",
   "device",
   "read_mark",
+  "rule",
 ]);
 
 /** Reads a message; null for a fact of a type that this program does not know, or that is none. Neither is an error. */

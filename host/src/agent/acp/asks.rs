@@ -43,7 +43,7 @@ pub(super) fn ask(id: &Value, params: &Value, call: &ToolCall, cwd: &str) -> (As
         place: cwd.to_owned(),
         reason: None,
         labels,
-        questions: Vec::new(),
+        ..ApprovalContent::default()
     };
     let kind = if plan { ApprovalKind::Plan } else { ApprovalKind::Permission };
     let asked = Asked {

@@ -61,6 +61,7 @@ pub(super) fn ask(id: &Value, params: &Value, cwd: &str) -> Option<(Asked, Agent
         reason: None,
         labels: vec!["Answer".to_owned(), "Deny".to_owned()],
         questions: form.fields.iter().map(|field| field.question.clone()).collect(),
+        ..ApprovalContent::default()
     };
     let item = (!tool.is_empty()).then(|| tool.clone());
     let request = codec::key(id);

@@ -101,7 +101,15 @@ fn content(
     let blocked = text(request, "blocked_path");
     let reason = maybe(request, "decision_reason")
         .or_else(|| (!blocked.is_empty()).then(|| format!("It touches {}", short_path(blocked, cwd))));
-    ApprovalContent { title: heading, detail, place: cwd.to_owned(), reason, labels, questions: questions(name, input) }
+    ApprovalContent {
+        title: heading,
+        detail,
+        place: cwd.to_owned(),
+        reason,
+        labels,
+        questions: questions(name, input),
+        ..ApprovalContent::default()
+    }
 }
 
 /// The plan stands in the request only when the model wrote it to its plan file; else in the tool call.

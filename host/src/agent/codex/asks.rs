@@ -126,7 +126,9 @@ fn command(message: &Value, params: &Value, cwd: &str) -> (Asked, AgentEvent) {
         reason: maybe(params, "reason"),
         ..ApprovalContent::default()
     };
-    offer.ask(message, ApprovalKind::Permission, content, maybe(params, "itemId"))
+    // To reach a host, or to type into what runs, is more than the command: no rule about the command answers it.
+    let item = maybe(params, "itemId").filter(|_| network.is_none() && text(params, "kind") != "writeStdin");
+    offer.ask(message, ApprovalKind::Permission, content, item)
 }
 
 /// What a rule for later means, in words.

@@ -228,6 +228,7 @@ impl World {
             options: vec![ApprovalOption { id: "allow".to_owned(), kind: OptionKind::AllowOnce }],
             decision: None,
             created_at_ms: UnixMs(3),
+            expires_at_ms: None,
             content: ApprovalContent::default(),
         };
         commit.journal.push((id, Operation::Insert, approval.clone()).into());

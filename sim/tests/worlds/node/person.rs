@@ -192,16 +192,17 @@ impl Person {
                 Err(_) => {}
             }
             let open = follow.transcript().approvals().into_iter().find_map(|(id, approval)| {
-                (approval.state == ApprovalState::Pending && !tried.contains(&id)).then_some(id)
+                (approval.state == ApprovalState::Pending && !tried.contains(&id))
+                    .then(|| (id, approval.content.shown.clone()))
             });
-            if let Some(approval) = open {
+            if let Some((approval, shown)) = open {
                 // Meanwhile nobody reads here, as with every slow reader.
                 let thought = dice.millis(0..5_000);
                 sleep(thought).await;
                 tried.insert(approval);
                 let option = (*dice.one(&["yes", "no"])).to_owned();
-                let answer =
-                    CommandBody::AnswerApproval { session, approval, option, content: AnswerContent::default() };
+                let content = AnswerContent { shown: Some(shown), ..AnswerContent::default() };
+                let answer = CommandBody::AnswerApproval { session, approval, option, content };
                 self.command(answer, None, dice).await;
             }
             if dice.chance(5) {

@@ -42,7 +42,7 @@ export function Audit({ now }: { now: number }) {
                 {words.audit.action(entry.action)}
                 {entry.outcome === "ok" ? null : <span className="house-bad"> · {words.audit.refused(entry.outcome)}</span>}
               </span>
-              <span className="small soft">{[by(entry), entry.source ?? "", about(entry, rows.session)].filter((part) => part !== "").join(" · ")}</span>
+              <span className="small soft">{[by(entry), entry.source ?? "", about(entry, rows.session), entry.content?.because?.replaceAll("`", "") ?? "", entry.content?.shown ? `#${entry.content.shown.slice(0, 8)}` : ""].filter((part) => part !== "").join(" · ")}</span>
             </span>
             <time className="small soft">{clock(entry.atMs, now)}</time>
           </li>

@@ -13,6 +13,7 @@ import { Confirm } from "./Confirm";
 import { Install } from "./Install";
 import { Machines } from "./Machines";
 import { Offer } from "./Offer";
+import { Rules } from "./Rules";
 import "./devices.css";
 
 /** How often to look which devices are connected, while the page is visible, in milliseconds. */
@@ -82,6 +83,7 @@ export function Devices() {
           </div>
         </section>
         <Machines now={now} />
+        <Rules now={now} />
         <section className="house-part" aria-labelledby="keyboard">
           <h2 id="keyboard">{words.keys.section}</h2>
           <label className="house-row house-check">

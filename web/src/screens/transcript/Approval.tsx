@@ -65,18 +65,26 @@ export function ApprovalCard({ id, approval, call, sender, agent, host }: Props)
     const denied = approval.options.find((option) => option.id === approval.decision?.option)?.kind.startsWith("deny") ?? false;
     const states = words.approval.states;
     const what = approval.state === "answered" ? (allowed ? states.allowed : denied ? states.denied : states.answered) : states[approval.state];
-    const by = approval.decision ? who(approval.decision.by, rows, me) : null;
-    const late = mine !== null && approval.decision !== null && (approval.decision.by.device !== me?.device || approval.decision.option !== mine);
+    const via = approval.decision?.via ?? "person";
+    const by = approval.decision && via === "person" ? who(approval.decision.by, rows, me) : null;
+    const said = via === "rule" ? words.approval.byRule(what) : via === "policy" ? words.approval.byPolicy(what) : by ? words.approval.by(what, [by.person, by.device].filter(Boolean).join(" · ")) : what;
+    const other = approval.decision !== null && (approval.decision.by.device !== me?.device || approval.decision.option !== mine);
+    const late = mine === null ? "" : approval.state !== "answered" ? words.approval.tooLate : other ? words.approval.late : "";
     return (
       <div ref={settled} tabIndex={-1} className="settled-approval" data-approval={id} data-state={approval.state}>
         <Mark shape={allowed ? "done" : denied ? "failed" : "idle"} />
-        <span className="settled-approval-what">{by ? words.approval.by(what, [by.person, by.device].filter(Boolean).join(" · ")) : what}</span>
+        <span className="settled-approval-what">{said}</span>
         <span className="settled-approval-title">{approval.content.title}</span>
-        {late ? (
-          <span className="settled-approval-late" role="status">
-            {words.approval.late}
+        {approval.content.because ? (
+          <span className="settled-approval-late">
+            <Scope text={approval.content.because} />
           </span>
         ) : null}
+        {late === "" ? null : (
+          <span className="settled-approval-late" role="status">
+            {late}
+          </span>
+        )}
       </div>
     );
   }
@@ -114,8 +122,14 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
   const first = (kind: ApprovalOption["kind"]): ApprovalOption | undefined => approval.options.find((option) => option.kind === kind);
   const allow = first("allow_once");
   const deny = first("deny") ?? first("deny_always");
-  const others = approval.options.filter((option) => option !== allow && option !== deny);
+  const rules = approval.options.filter((option) => option.kind === "allow_rule");
+  const others = approval.options.filter((option) => option !== allow && option !== deny && option.kind !== "allow_rule");
+  const { danger } = content;
+  // What is dangerous takes a second tap, and stands where no thumb rests.
+  const [sure, setSure] = useState(false);
   const [more, setMore] = useState(allow === undefined);
+  // What is asked has changed under the finger: what was meant for it is void.
+  useEffect(() => setSure(false), [content.shown]);
   const edits = call?.content.kind === "tool_call" ? call.content.diffs : [];
   const [reason, setReason] = useState<string | null>(null);
   const card = useRef<HTMLElement>(null);
@@ -125,9 +139,9 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
     if (busy || !session) return;
     if (answering) hub.forget(answering.command);
     answered(option.id);
-    hub.post(session.host, { kind: "answer_approval", session: approval.session, approval: id, option: option.id, content: { message, answers } });
+    hub.post(session.host, { kind: "answer_approval", session: approval.session, approval: id, option: option.id, content: { message, answers, shown: approval.content.shown } });
   };
-  useKeys(may ? { a: () => (allow && approval.kind !== "question" ? answer(allow) : undefined), d: () => (deny ? answer(deny) : undefined) } : {});
+  useKeys(may ? { a: () => (allow && approval.kind !== "question" ? (danger ? setSure(true) : answer(allow)) : undefined), d: () => (deny ? answer(deny) : undefined) } : {});
   useEffect(() => {
     if (reason !== null) card.current?.querySelector("textarea")?.focus();
   }, [reason !== null]);
@@ -159,6 +173,21 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
             <DiffView key={at} edit={edit} whole />
           ))}
         </div>
+      ) : null}
+      {danger ? (
+        <div className="approval-danger" role="note">
+          <p>{words.approval.danger(danger)}</p>
+          {allow && may ? (
+            <button type="button" className="button button-bad" disabled={busy} onClick={() => (sure ? answer(allow) : setSure(true))}>
+              {sure ? words.approval.dangerSure(danger) : words.approval.dangerAllow}
+            </button>
+          ) : null}
+        </div>
+      ) : null}
+      {content.because ? (
+        <p className="small soft">
+          <Scope text={content.because} />
+        </p>
       ) : null}
       {content.reason ? (
         <p className="small">
@@ -209,7 +238,7 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
                 {words.approval.deny}
               </button>
             ) : null}
-            {allow ? (
+            {allow && !danger ? (
               <button type="button" className="button button-primary" disabled={busy} onClick={() => answer(allow)}>
                 {words.approval.allow}
               </button>
@@ -217,7 +246,14 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
           </div>
           {more && !busy ? (
             <div className="approval-always">
-              {others.every((option) => option.kind === "allow_always") ? <p className="small soft">{words.approval.alwaysTitle}</p> : null}
+              {rules.length > 0 ? <p className="small soft">{words.approval.rulesTitle}</p> : null}
+              {rules.map((option) => (
+                <button key={option.id} type="button" className="button button-wide" data-rule-option disabled={busy} onClick={() => answer(option)}>
+                  <Scope text={label(option)} />
+                </button>
+              ))}
+              {rules.length > 0 ? <p className="small soft">{words.approval.rulesNote}</p> : null}
+              {others.length > 0 && others.every((option) => option.kind === "allow_always") ? <p className="small soft">{rules.length > 0 ? words.approval.agentTitle : words.approval.alwaysTitle}</p> : null}
               {others.map((option) => (
                 <button key={option.id} type="button" className="button button-wide" disabled={busy} onClick={() => answer(option)}>
                   <Scope text={label(option)} />
@@ -231,7 +267,7 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
                 {words.approval.denyWhy}
               </button>
             ) : null}
-            {others.length > 0 && !more ? (
+            {others.length + rules.length > 0 && !more ? (
               <button type="button" className="button button-plain small" aria-expanded={more} onClick={() => setMore(true)}>
                 {others.every((option) => option.kind === "allow_always") ? words.approval.always : words.approval.more}
               </button>
