@@ -161,7 +161,7 @@ async fn run(
     out: Output,
 ) -> Result<(), CommandError> {
     let dir = DataDir::choose(settings.data_dir.clone(), env)?;
-    let node = || Node::find(&dir);
+    let node = || Node::find(&dir, out);
     let Some(verb) = verb else { return verbs::state(&dir, out).await };
     match verb {
         Verb::Up(_) => up::up(settings, &dir, &log, env, out).await,

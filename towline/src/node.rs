@@ -19,6 +19,7 @@ use crate::clock::SystemClock;
 use crate::data_dir::{DataDir, NodeFile};
 use crate::error::{CommandError, Kind};
 use crate::near::did_you_mean;
+use crate::output::Output;
 
 /// Between two looks at a command that has not ended.
 const LOOK: Duration = Duration::from_millis(50);
@@ -29,6 +30,7 @@ pub(crate) struct Node {
     pub(crate) api: Api,
     pub(crate) file: NodeFile,
     remote: Remote,
+    out: Output,
 }
 
 /// The account's lists, by id.
@@ -53,7 +55,7 @@ pub(crate) fn not_running(dir: &DataDir) -> CommandError {
 
 impl Node {
     /// Finds the node that runs with a data directory. Nothing is asked of it yet.
-    pub(crate) fn find(dir: &DataDir) -> Result<Self, CommandError> {
+    pub(crate) fn find(dir: &DataDir, out: Output) -> Result<Self, CommandError> {
         let file = dir.node().ok_or_else(|| not_running(dir))?;
         let token = dir.token().map_err(|error| {
             CommandError::new(Kind::Denied, error)
@@ -63,7 +65,15 @@ impl Node {
         let remote = Remote::new(&file.url, Some(token), Dialer::tcp()).map_err(|error| {
             CommandError::new(Kind::Config, error).hint("Start Towline again: it writes the file anew.")
         })?;
-        Ok(Self { api: Api::new(remote.clone()), file, remote })
+        Ok(Self { api: Api::new(remote.clone()), file, remote, out })
+    }
+
+    /// Asks the node something; when it takes long, a person at a terminal sees that.
+    pub(crate) async fn ask<T, E>(&self, asked: impl Future<Output = Result<T, E>>) -> Result<T, CommandError>
+    where
+        CommandError: From<E>,
+    {
+        Ok(self.out.waiting("Asking Towline", asked).await?)
     }
 
     /// Opens a socket to it.
@@ -79,7 +89,7 @@ impl Node {
 
     /// Who we are there, and the host.
     pub(crate) async fn me(&self) -> Result<(Me, DeviceId), CommandError> {
-        let me = self.api.me().await?;
+        let me = self.ask(self.api.me()).await?;
         let host = me.host.ok_or_else(|| CommandError::say(Kind::No, "this node runs no agents"))?;
         Ok((me, host))
     }
@@ -87,7 +97,7 @@ impl Node {
     /// The account's lists.
     pub(crate) async fn known(&self) -> Result<Known, CommandError> {
         let mut known = Known::default();
-        for raw in self.api.lists().await?.facts {
+        for raw in self.ask(self.api.lists()).await?.facts {
             let fact = FeedFact::parse(raw.get().as_bytes()).map_err(|error| CommandError::new(Kind::Bug, error))?;
             match fact {
                 FeedFact::Host { id, value: Some(value), .. } => drop(known.hosts.insert(id, value)),
@@ -108,7 +118,7 @@ impl Node {
             CommandError::new(Kind::Usage, error).hint("Correct it; `towline send --help` says what can be sent.")
         })?;
         let id = CommandId::from_uuid(SystemClock.fresh());
-        Ok(self.api.send(&CommandRequest { id, host, ttl_ms: None, body }).await?)
+        self.ask(self.api.send(&CommandRequest { id, host, ttl_ms: None, body })).await
     }
 
     /// Waits until a command has ended, at most as long as it may wait.
@@ -126,7 +136,8 @@ impl Node {
     pub(crate) async fn done(&self, host: DeviceId, body: CommandBody) -> Result<CommandAck, CommandError> {
         let ack = self.send(host, body).await?;
         let limit = Duration::from_millis(protocol::limits::ACK_TIMEOUT_MS);
-        let ended = tokio::time::timeout(limit, self.ended(ack.command)).await;
+        let ended = tokio::time::timeout(limit, self.ended(ack.command));
+        let ended = self.out.waiting("Waiting for the host", ended).await;
         let ended = ended.unwrap_or_else(|_| {
             Err(CommandError::say(Kind::No, "the host has not taken the command yet")
                 .hint(format!("It waits as {}; see `towline sessions`.", ack.command)))

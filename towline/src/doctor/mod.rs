@@ -113,8 +113,8 @@ pub(crate) async fn doctor(
     env: &Env,
     out: Output,
 ) -> Result<(), CommandError> {
-    let running = match Node::find(dir) {
-        Ok(node) => match node.api.me().await {
+    let running = match Node::find(dir, out) {
+        Ok(node) => match node.ask(node.api.me()).await {
             Ok(me) => Some(Running { local_url: node.file.url, url: node.file.public_url, version: me.version }),
             Err(_) => None,
         },

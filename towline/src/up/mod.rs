@@ -270,11 +270,11 @@ impl Node {
                 pid: std::process::id(),
             })?;
         } else {
-            out.line(screen::head(&url, &local_url))?;
+            out.prose(screen::head(&url, &local_url))?;
             if let Some(offer) = &offer {
-                out.line(screen::code(&url, public, audience == Audience::Person, offer, hub.now()))?;
+                out.prose(screen::code(&url, public, audience == Audience::Person, offer, hub.now()))?;
             }
-            out.line(format!("{}\n  Ctrl-C stops it.\n", screen::advice(public)))?;
+            out.prose(format!("{}\n  Ctrl-C stops it.\n", screen::advice(public)))?;
         }
         if shows && settings.open_browser && env.stdout_is_terminal && env.has_screen {
             let page = if offer.is_some() { "/pair" } else { "/" };

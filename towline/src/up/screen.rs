@@ -4,8 +4,7 @@ use protocol::api::PairingOffer;
 use protocol::time::UnixMs;
 
 use crate::listen::policy::Public;
-use crate::qr;
-use crate::verbs::{offered_code, pair_url};
+use crate::verbs::{offered_code, offered_picture as picture};
 
 /// The sign: you, and the machine.
 pub(crate) const SIGN: &str = "●────●";
@@ -18,7 +17,7 @@ pub(super) fn head(url: &str, local_url: &str) -> String {
 
 /// A pairing code; the QR code only where a phone could use it.
 pub(super) fn code(url: &str, public: Option<Public>, interactive: bool, offer: &PairingOffer, now: UnixMs) -> String {
-    let picture = public.and_then(|_| qr::code(&pair_url(url, offer))).map(|code| format!("\n{code}\n\n"));
+    let picture = public.map(|_| format!("\n{}", picture(url, offer)));
     let again = if interactive { "; Enter makes a new one" } else { "" };
     format!("{}{}{again}", picture.unwrap_or_default(), offered_code(offer, now))
 }

@@ -93,7 +93,7 @@ struct Cancelled {
 pub(crate) async fn cancel(node: &Node, session: &str, out: Output) -> Result<(), CommandError> {
     let (_, host) = node.me().await?;
     let session = node.known().await?.session(session)?;
-    out.waiting("Waiting for the host", node.done(host, CommandBody::CancelTurn { session, turn: None })).await?;
+    node.done(host, CommandBody::CancelTurn { session, turn: None }).await?;
     out.either(&Cancelled { session: session.to_string() }, || format!("stopped: {session}"))
 }
 

@@ -14,8 +14,13 @@ const PAGE: usize = 200;
 
 /// Lists the newest entries of the audit trail.
 pub(crate) async fn audit(node: &Node, limit: u32, out: Output) -> Result<(), CommandError> {
-    let names: BTreeMap<DeviceId, String> =
-        node.api.devices().await?.devices.into_iter().map(|row| (row.device, row.about.content.name)).collect();
+    let names: BTreeMap<DeviceId, String> = node
+        .ask(node.api.devices())
+        .await?
+        .devices
+        .into_iter()
+        .map(|row| (row.device, row.about.content.name))
+        .collect();
     let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut before = None;
     while left > 0 {

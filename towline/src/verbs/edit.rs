@@ -4,9 +4,8 @@ use protocol::id::SessionId;
 use protocol::limits::MAX_NAME_CHARS;
 use protocol::session::SessionEdit;
 use serde::Serialize;
-use tokio::io::AsyncBufReadExt;
 
-use super::pair::is_yes;
+use super::pair::asked;
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
 use crate::node::{Known, Node};
@@ -27,7 +26,7 @@ pub(crate) async fn rename(node: &Node, session: &str, title: &str, out: Output)
         return Err(CommandError::say(Kind::Usage, words));
     }
     let session = node.known().await?.session(session)?;
-    node.api.edit_session(session, &SessionEdit { title: Some(title.to_owned()), archived: None }).await?;
+    node.ask(node.api.edit_session(session, &SessionEdit { title: Some(title.to_owned()), archived: None })).await?;
     out.either(&Renamed { session, title }, || printable(&format!("renamed: {title}")))
 }
 
@@ -42,7 +41,7 @@ struct Archived {
 pub(crate) async fn archive(node: &Node, session: &str, undo: bool, out: Output) -> Result<(), CommandError> {
     let known = node.known().await?;
     let session = known.session(session)?;
-    node.api.edit_session(session, &SessionEdit { title: None, archived: Some(!undo) }).await?;
+    node.ask(node.api.edit_session(session, &SessionEdit { title: None, archived: Some(!undo) })).await?;
     let title = title(&known, session);
     out.either(&Archived { session, archived: !undo }, || {
         printable(&if undo { format!("taken out again: {title}") } else { format!("put away: {title}") })
@@ -80,11 +79,7 @@ pub(crate) async fn delete(node: &Node, session: &str, yes: bool, env: &Env, out
             "\"{title}\" goes for good: its transcript, its files, its entry on all devices. A running turn is stopped.\n\
              What the agent itself keeps of it on the host stays there."
         )));
-        output::ask("Delete it? [y/N] ");
-        let mut typed = String::new();
-        let mut reader = tokio::io::BufReader::new(tokio::io::stdin());
-        reader.read_line(&mut typed).await.map_err(|error| CommandError::new(Kind::No, error))?;
-        if !is_yes(&typed) {
+        if !asked("Delete it? [y/N] ").await? {
             return out.either(&Deleted { session, deleted: false }, || "kept".to_owned());
         }
     }

@@ -136,7 +136,7 @@ pub(crate) async fn add_project(dir: &DataDir, path: &Path, env: &Env, out: Outp
     dir.add_project(real.clone())?;
     let shown = crate::up::shown(&real, env.home.as_deref());
     let mut project = None;
-    if let Ok(node) = Node::find(dir) {
+    if let Ok(node) = Node::find(dir, out) {
         let taken = async {
             loop {
                 let known = node.known().await?;
@@ -146,7 +146,8 @@ pub(crate) async fn add_project(dir: &DataDir, path: &Path, env: &Env, out: Outp
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        project = tokio::time::timeout(TAKEN, taken).await.ok().and_then(Result::ok);
+        let taken = tokio::time::timeout(TAKEN, taken);
+        project = out.waiting("Waiting for Towline to take it", taken).await.ok().and_then(Result::ok);
     }
     let words = || match &project {
         Some(id) => format!("added: {shown} ({id})"),
@@ -168,7 +169,7 @@ struct DeviceLine {
 
 /// Lists the devices.
 pub(crate) async fn devices(node: &Node, out: Output) -> Result<(), CommandError> {
-    for row in node.api.devices().await?.devices {
+    for row in node.ask(node.api.devices()).await?.devices {
         let line = DeviceLine {
             device: row.device.to_string(),
             kind: row.about.kind,
@@ -194,6 +195,6 @@ struct Revoked {
 
 /// Revokes a device.
 pub(crate) async fn revoke(node: &Node, device: DeviceId, out: Output) -> Result<(), CommandError> {
-    node.api.revoke(device).await?;
+    node.ask(node.api.revoke(device)).await?;
     out.either(&Revoked { device: device.to_string() }, || format!("revoked: {device}"))
 }

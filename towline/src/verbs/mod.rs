@@ -25,7 +25,7 @@ pub(crate) use export::export;
 pub(crate) use lists::{add_project, devices, projects, revoke, sessions, time as time_shown};
 pub(crate) use logs::logs;
 pub(crate) use open::open;
-pub(crate) use pair::{code as offered_code, is_yes, line as claim_line, pair, pair_url};
+pub(crate) use pair::{code as offered_code, is_yes, line as claim_line, pair, pair_url, picture as offered_picture};
 pub(crate) use policy::{reference as policy_reference, show as show_policy, test as test_policy};
 pub(crate) use rules::{revoke_rule, rules};
 pub(crate) use send::send;

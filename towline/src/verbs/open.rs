@@ -21,7 +21,7 @@ pub(crate) async fn open(node: &Node, session: Option<&str>, env: &Env, out: Out
         Some(session) => format!("s/{}", node.known().await?.session(session)?),
     };
     // Also without a session: an address that nobody answers at is not worth opening.
-    node.api.me().await?;
+    node.ask(node.api.me()).await?;
     let url = format!("{}/{page}", node.file.url.trim_end_matches('/'));
     let opened = env.has_screen && out.waiting("Opening a browser", crate::up::open_browser(url.clone())).await;
     out.either(&Opened { url: url.clone(), opened }, || url.clone())?;

@@ -6,11 +6,12 @@ use protocol::api::{NewPairing, PairingClaim, PairingOffer};
 use protocol::id::PairingId;
 use protocol::time::{Clock, UnixMs};
 use serde::Serialize;
+use tokio::io::AsyncBufReadExt;
 
 use crate::cli::{Pair, PairVerb};
 use crate::clock::SystemClock;
 use crate::env::Env;
-use crate::error::CommandError;
+use crate::error::{CommandError, Kind};
 use crate::node::Node;
 use crate::output::{self, Output, printable};
 use crate::qr;
@@ -33,7 +34,7 @@ pub(crate) async fn pair(node: &Node, wish: Pair, env: &Env, out: Output) -> Res
     match wish.verb {
         None => offer(node, wish.once, env, out).await,
         Some(PairVerb::List) => {
-            let claims = node.api.pairings().await?.claims;
+            let claims = node.ask(node.api.pairings()).await?.claims;
             if claims.is_empty() && !out.json {
                 return out.line("No device asks.");
             }
@@ -55,10 +56,18 @@ pub(crate) fn pair_url(url: &str, offer: &PairingOffer) -> String {
     format!("{}/pair#{}", url.trim_end_matches('/'), offer.secret)
 }
 
+/// The QR code with a line between, or why there is none.
+pub(crate) fn picture(url: &str, offer: &PairingOffer) -> String {
+    match qr::code(&pair_url(url, offer), output::columns()) {
+        Some(code) => format!("{code}\n\n"),
+        None => "  This terminal is too narrow for the QR code: make it wider and ask again, or type the code.\n\n"
+            .to_owned(),
+    }
+}
+
 /// What a person sees of an offer.
 fn shown(url: &str, offer: &PairingOffer, now: UnixMs) -> String {
-    let picture = qr::code(&pair_url(url, offer)).unwrap_or_default();
-    format!("{picture}\n\n  Open     {url}\n{}", code(offer, now))
+    format!("{}  Open     {url}\n{}", picture(url, offer), code(offer, now))
 }
 
 /// The code to type, and how long it is good for.
@@ -75,13 +84,13 @@ struct Answered {
 }
 
 async fn answer(node: &Node, pairing: PairingId, allow: bool, out: Output) -> Result<(), CommandError> {
-    node.api.answer_pairing(pairing, allow).await?;
+    node.ask(node.api.answer_pairing(pairing, allow)).await?;
     let word = if allow { "let in" } else { "refused" };
     out.either(&Answered { pairing: pairing.to_string(), allowed: allow }, || format!("{word}: {pairing}"))
 }
 
 async fn offer(node: &Node, once: bool, env: &Env, out: Output) -> Result<(), CommandError> {
-    let offer = node.api.offer_pairing(&NewPairing { once }).await?;
+    let offer = node.ask(node.api.offer_pairing(&NewPairing { once })).await?;
     let url = node.file.public_url.as_str();
     let offered = Offered {
         pairing: offer.pairing.to_string(),
@@ -90,7 +99,11 @@ async fn offer(node: &Node, once: bool, env: &Env, out: Output) -> Result<(), Co
         url,
         expires_at_ms: offer.expires_at_ms,
     };
-    out.either(&offered, || shown(url, &offer, SystemClock.now()))?;
+    if out.json {
+        out.json(&offered)?;
+    } else {
+        out.prose(shown(url, &offer, SystemClock.now()))?;
+    }
     if out.json || once || !env.stdin_is_terminal {
         return Ok(());
     }
@@ -98,17 +111,25 @@ async fn offer(node: &Node, once: bool, env: &Env, out: Output) -> Result<(), Co
         let claims = node.api.pairings().await?.claims;
         if let Some(claim) = claims.iter().find(|claim| claim.pairing == offer.pairing) {
             output::note(line(claim));
-            output::ask("Let it in? [y/N] ");
-            let mut typed = String::new();
-            let mut reader = tokio::io::BufReader::new(tokio::io::stdin());
-            tokio::io::AsyncBufReadExt::read_line(&mut reader, &mut typed)
-                .await
-                .map_err(|error| CommandError::new(crate::error::Kind::No, error))?;
-            return answer(node, offer.pairing, is_yes(&typed), out).await;
+            let allow = asked("Let it in? [y/N] ").await?;
+            return answer(node, offer.pairing, allow, out).await;
         }
         tokio::time::sleep(LOOK).await;
     }
     out.line("Nobody used the code.")
+}
+
+/// Asks a person something; no answer is no.
+pub(super) async fn asked(question: &str) -> Result<bool, CommandError> {
+    output::ask(question);
+    let mut typed = String::new();
+    let read = tokio::io::BufReader::new(tokio::io::stdin()).read_line(&mut typed).await;
+    read.map_err(|error| CommandError::new(Kind::No, error).during("cannot read what is typed"))?;
+    if !typed.ends_with('\n') {
+        // The line was ended by no Enter, so what comes next would stand behind the question.
+        output::note("");
+    }
+    Ok(is_yes(&typed))
 }
 
 /// Whether somebody typed yes.

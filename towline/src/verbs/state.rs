@@ -44,7 +44,7 @@ struct Needs {
 
 /// Shows it.
 pub(crate) async fn state(dir: &DataDir, out: Output) -> Result<(), CommandError> {
-    let asked = match Node::find(dir) {
+    let asked = match Node::find(dir, out) {
         Ok(node) => out.waiting("Asking Towline", ask(node)).await,
         Err(error) => Err(error),
     };

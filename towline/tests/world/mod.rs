@@ -51,9 +51,17 @@ impl World {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        // The soak brings a release build.
-        let program = std::env::var_os("TOWLINE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_towline").into());
-        let mut command = Command::new(program);
+        self.hermetic(Command::new(program()), args)
+    }
+
+    /// The program started by another one, which takes the program and its arguments as its last ones.
+    pub(crate) fn command_by(&self, starter: &[&str], args: &[&str]) -> Command {
+        let mut command = Command::new(starter[0]);
+        command.args(&starter[1..]).arg(program());
+        self.hermetic(command, args)
+    }
+
+    fn hermetic(&self, mut command: Command, args: &[&str]) -> Command {
         command.args(args).env_clear().env("HOME", self.home()).env("PATH", "/usr/bin:/bin").env("LANG", "C.UTF-8");
         command.current_dir(self.project()).stdin(Stdio::null());
         command
@@ -127,6 +135,11 @@ impl World {
     }
 }
 
+/// The program; the soak brings a release build.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("TOWLINE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_towline").into())
+}
+
 /// Processes whose environment or command line names a folder.
 fn naming(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().unwrap();
@@ -161,6 +174,11 @@ impl Running {
 
     pub(crate) fn port(&self) -> &str {
         self.url().rsplit_once(':').unwrap().1
+    }
+
+    /// Tells it something that no program can refuse, such as to stand still.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
     pub(crate) fn kill9(mut self) {
