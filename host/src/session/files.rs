@@ -99,7 +99,8 @@ impl Files {
         let path = parent.join(name);
         let write = {
             let path = path.clone();
-            move || write_private(&parent, &path, &bytes)
+            let dir = dir.to_owned();
+            move || write_private(&dir, &parent, &path, &bytes)
         };
         let written = if self.context.options.threads {
             tokio::task::spawn_blocking(write).await.map_err(|error| refused(error.to_string()))?
@@ -116,10 +117,10 @@ fn of_session(dir: &Path, session: SessionId) -> PathBuf {
     dir.join(session.to_string())
 }
 
-/// Writes a file that only this person can read; one that is there already is the same.
-fn write_private(parent: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file that only this person can read; one that is there already is the same. A folder on the way, `dir` among them, that is a
+/// link is refused: whoever put it there would choose what is written over.
+fn write_private(dir: &Path, parent: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut folder = fs::DirBuilder::new();
-    folder.recursive(true);
     let mut file = fs::OpenOptions::new();
     file.write(true).create_new(true);
     #[cfg(unix)]
@@ -128,7 +129,17 @@ fn write_private(parent: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()
         folder.mode(0o700);
         file.mode(0o600);
     }
-    folder.create(parent)?;
+    let mut at = dir.to_owned();
+    for name in std::iter::once(None).chain(parent.strip_prefix(dir).map_err(std::io::Error::other)?.iter().map(Some)) {
+        at.extend(name);
+        match folder.create(&at) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        if !fs::symlink_metadata(&at)?.is_dir() {
+            return Err(std::io::Error::other(format!("`{}` is no folder, but perhaps a link", at.display())));
+        }
+    }
     // Under another name first: a crash in the middle leaves nothing that looks whole.
     let half = path.with_extension("part");
     match fs::remove_file(&half) {

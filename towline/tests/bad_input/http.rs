@@ -9,11 +9,11 @@ use crate::canary::Canary;
 use crate::row::Outcome;
 use crate::world::{PATIENCE, World};
 
-const ID: &str = "019b76daa80073038303030303030303";
+pub(crate) const ID: &str = "019b76daa80073038303030303030303";
 
 /// A request, as bytes will say it.
 #[derive(Clone)]
-struct Ask {
+pub(crate) struct Ask {
     line: String,
     headers: Vec<Vec<u8>>,
     body: Vec<u8>,
@@ -23,7 +23,7 @@ struct Ask {
 
 /// What comes back.
 #[derive(Clone, Copy)]
-enum Want {
+pub(crate) enum Want {
     /// A problem with this status and code.
     Problem(u16, &'static str),
     /// A refusal below us, by the HTTP library: a status, or a cut.
@@ -31,19 +31,19 @@ enum Want {
 }
 use Want::{Below, Problem};
 
-fn ask(line: &str) -> Ask {
+pub(crate) fn ask(line: &str) -> Ask {
     Ask { line: line.to_owned(), headers: Vec::new(), body: Vec::new(), named: false, known: true }
 }
 
-fn stranger(line: &str) -> Ask {
+pub(crate) fn stranger(line: &str) -> Ask {
     Ask { known: false, ..ask(line) }
 }
 
-fn get(path: impl AsRef<str>) -> Ask {
+pub(crate) fn get(path: impl AsRef<str>) -> Ask {
     ask(&format!("GET {}", path.as_ref()))
 }
 
-fn command(body: impl Into<Vec<u8>>) -> Ask {
+pub(crate) fn command(body: impl Into<Vec<u8>>) -> Ask {
     ask("POST /v1/commands").body(body)
 }
 
@@ -52,7 +52,7 @@ fn claim(body: impl Into<Vec<u8>>) -> Ask {
 }
 
 impl Ask {
-    fn header(mut self, header: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn header(mut self, header: impl AsRef<[u8]>) -> Self {
         self.named |= header.as_ref().to_ascii_lowercase().starts_with(b"host:");
         self.headers.push(header.as_ref().to_vec());
         self
@@ -63,12 +63,12 @@ impl Ask {
         self
     }
 
-    fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    fn bytes(&self, canary: &Canary) -> Vec<u8> {
+    pub(crate) fn bytes(&self, canary: &Canary) -> Vec<u8> {
         let mut out = format!("{} HTTP/1.1\r\n", self.line).into_bytes();
         let mut header = |text: &[u8]| out.extend_from_slice(&[text, b"\r\n"].concat());
         if !self.named {
@@ -93,7 +93,7 @@ impl Ask {
 }
 
 /// Sends bytes and reads all that comes until the other side closes.
-fn exchange(address: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn exchange(address: &str, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // Whoever refuses early closes early; what it said is still there to be read.
@@ -103,7 +103,7 @@ fn exchange(address: &str, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
-fn judge(input: &str, want: Want, answer: &[u8], canary: &Canary) -> Outcome {
+pub(crate) fn judge(input: &str, want: Want, answer: &[u8], canary: &Canary) -> Outcome {
     let text = String::from_utf8_lossy(answer);
     let status = text.split(' ').nth(1).and_then(|word| word.parse::<u16>().ok());
     let problem = text.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str::<Value>(body).ok());
