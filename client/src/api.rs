@@ -2,8 +2,8 @@
 
 use http::Method;
 use protocol::api::{
-    AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck, DeviceList, Lists, Me,
-    NewPairing, PairingAnswer, PairingList, PairingOffer, TranscriptPage,
+    Access, AccessEdit, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck,
+    DeviceList, Lists, Me, NewPairing, PairingAnswer, PairingList, PairingOffer, TranscriptPage,
 };
 use protocol::command::CommandRequest;
 use protocol::health::HealthReport;
@@ -190,6 +190,22 @@ impl Api {
     /// `forbidden`.
     pub async fn health(&self) -> Result<HealthReport, ApiError> {
         self.get("/v1/health").await
+    }
+
+    /// Asks whether devices beyond the machine may come in, and how many are there.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub async fn access(&self) -> Result<Access, ApiError> {
+        self.get("/v1/access").await
+    }
+
+    /// Switches remote access on or off; only on the machine itself.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub async fn set_access(&self, edit: AccessEdit) -> Result<Access, ApiError> {
+        call(&self.remote, Method::PUT, "/v1/access", Some(&edit)).await
     }
 
     /// Revokes this device itself.

@@ -133,6 +133,8 @@ async function readBack(page: Page, pages: number): Promise<{ pages: number; ms:
           await frame();
         }
         const height = box.scrollHeight;
+        // What it arrives at is laid out within a frame or two; before that there is nothing to look at.
+        for (let frames = 0; frames < 2; frames += 1) await frame();
         const top = box.getBoundingClientRect().top;
         const mark = [...lines()].find((line) => line.getBoundingClientRect().bottom > top + 100)!;
         const place = mark.getBoundingClientRect().top;

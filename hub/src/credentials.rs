@@ -61,6 +61,7 @@ impl Hub {
             rights: row.about.rights,
             via,
             source: source.to_owned(),
+            far: false,
             leash,
         })
     }
@@ -74,6 +75,7 @@ impl Hub {
             rights: protocol::device::Right::ALL.to_vec(),
             via: Via::Process,
             source: "local".to_owned(),
+            far: false,
             leash: self.leash(self.node()),
         }
     }

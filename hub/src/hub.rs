@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::Gatehouse;
 use crate::failure::Failure;
 use crate::health::Checkup;
 use crate::options::Options;
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) due: Bell,
     // Each lock is held for the length of one look, never over an await.
     leashes: Mutex<HashMap<DeviceId, CancellationToken>>,
+    pub(crate) access: Gatehouse,
     pub(crate) submits: Mutex<HashMap<DeviceId, usize>>,
     pub(crate) tries: Mutex<Tries>,
     pub(crate) rates: Mutex<Rates>,
@@ -116,6 +118,7 @@ impl Hub {
             pairings: Bell::new(),
             due: Bell::new(),
             leashes: Mutex::default(),
+            access: Gatehouse::default(),
             submits: Mutex::default(),
             tries: Mutex::default(),
             rates: Mutex::default(),

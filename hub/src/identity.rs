@@ -21,7 +21,10 @@ pub struct Identity {
     pub via: Via,
     /// The address that it comes from, for the audit trail.
     pub source: String,
-    /// Cancelled when the device is revoked: whatever lives longer than one answer ends with it.
+    /// Whether it is beyond this machine.
+    pub far: bool,
+    /// Cancelled when the device is revoked, or is beyond this machine and remote access is switched off: whatever lives longer than
+    /// one answer ends with it.
     pub leash: CancellationToken,
 }
 

@@ -3,6 +3,7 @@
 //! [`Hub`] knows who may do what and keeps it on disk; [`http::router`] is its face; [`Hub::host_port`] is what a host in the
 //! same process talks to. The hub never runs an agent and never reads what people or agents wrote (rule 5).
 
+mod access;
 mod audit;
 mod commands;
 mod credentials;

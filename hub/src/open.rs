@@ -6,7 +6,7 @@ use bytes::Bytes;
 use protocol::device::{DeviceKind, Right};
 use protocol::error::Problem;
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
-use protocol::host::{Host, HostContent, Presence};
+use protocol::host::{Host, HostContent, Presence, RemoteAccess};
 use protocol::id::{AccountId, DeviceId};
 use protocol::limits::DEFAULT_TURNS_AT_ONCE;
 use protocol::path::StreamPath;
@@ -101,6 +101,7 @@ impl Hub {
         let arrival = newest_arrival(&streams, node).await?;
         let hub = Self::assemble(Parts { streams, clock, random, options, account, node, arrival });
         hub.host_is_away().await?;
+        hub.remember_access().await?;
         // The feed lives for ever, so it has to stay as small as what it says.
         let keeper = Keeper::new(hub.streams().clone(), hub.clock(), Keeping::default());
         keeper.compact(StreamPath::feed(hub.account()));
@@ -134,6 +135,7 @@ impl Hub {
                     generation: 0,
                     seen_at_ms: self.now(),
                     turns_at_once: u32::try_from(DEFAULT_TURNS_AT_ONCE).unwrap_or(u32::MAX),
+                    remote_access: RemoteAccess::default(),
                     content,
                 };
                 (Expected::Absent, Operation::Insert, host)

@@ -17,12 +17,19 @@ pub(crate) struct Sockets(Arc<Mutex<Counts>>);
 #[derive(Debug, Default)]
 struct Counts {
     devices: HashMap<DeviceId, usize>,
+    /// Those of them that are beyond this machine.
+    far: HashMap<DeviceId, usize>,
     sources: HashMap<String, usize>,
 }
 
 impl Sockets {
     pub(crate) fn has(&self, device: DeviceId) -> bool {
         lock(&self.0).devices.contains_key(&device)
+    }
+
+    /// How many devices beyond this machine have one.
+    pub(crate) fn far(&self) -> usize {
+        lock(&self.0).far.len()
     }
 }
 
@@ -31,6 +38,7 @@ impl Sockets {
 pub struct SocketPass {
     sockets: Sockets,
     device: DeviceId,
+    far: bool,
     source: String,
 }
 
@@ -38,6 +46,9 @@ impl Drop for SocketPass {
     fn drop(&mut self) {
         let mut counts = lock(&self.sockets.0);
         less(&mut counts.devices, &self.device);
+        if self.far {
+            less(&mut counts.far, &self.device);
+        }
         less(&mut counts.sources, &self.source);
     }
 }
@@ -66,7 +77,10 @@ impl Hub {
         }
         *here += 1;
         *counts.devices.entry(who.device).or_default() += 1;
+        if who.far {
+            *counts.far.entry(who.device).or_default() += 1;
+        }
         drop(counts);
-        Ok(SocketPass { sockets, device: who.device, source: who.source.clone() })
+        Ok(SocketPass { sockets, device: who.device, far: who.far, source: who.source.clone() })
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn options() -> Options {
         node_public_key: None,
         host: true,
         version: "0.1.0".to_owned(),
-        allowed_hosts: vec!["localhost".to_owned(), "[::1]".to_owned()],
+        allowed_hosts: vec!["localhost".to_owned(), "[::1]".to_owned(), "desk.test".to_owned()],
         allowed_origins: vec!["http://127.0.0.1:5173".to_owned()],
         secure: false,
     }

@@ -25,6 +25,8 @@
 //! | `DELETE /v1/devices/{device}` | manage, or the device itself | → 204 |
 //! | `GET /v1/audit?before=&limit=` | manage | → [`AuditPage`] |
 //! | `GET /v1/health` | manage | → [`HealthReport`](crate::health::HealthReport), at most 10 s old |
+//! | `GET /v1/access` | read | → [`Access`] |
+//! | `PUT /v1/access` | manage, on the machine itself | [`AccessEdit`] → [`Access`] |
 //! | `POST /v1/logout` | any | → 204, revokes the device and clears the cookie |
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,7 @@ use serde_json::value::RawValue;
 use crate::command::CommandState;
 use crate::device::{Device, DeviceKind};
 use crate::error::ErrorCode;
+use crate::host::RemoteAccess;
 use crate::id::{AccountId, AuditId, CommandId, DeviceId, PairingId, TurnId};
 use crate::offset::Offset;
 use crate::time::UnixMs;
@@ -176,6 +179,26 @@ pub struct Me {
     pub host: Option<DeviceId>,
     /// The version of Towline.
     pub version: String,
+}
+
+/// Remote access as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// The switch.
+    pub state: RemoteAccess,
+    /// Devices beyond the machine that have a live socket.
+    pub clients: u32,
+    /// Whether whoever asks is on the machine itself, where alone the switch is turned.
+    pub here: bool,
+}
+
+/// Turns the switch of remote access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AccessEdit {
+    /// What it is to be.
+    pub state: RemoteAccess,
 }
 
 /// The newest fact of each row of the account's feed, and the offset at which they stand: subscribe to the feed from there.

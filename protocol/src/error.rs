@@ -100,6 +100,8 @@ codes! {
     QuotaExceeded = 507, false, "There is no room for more files", "Delete sessions whose files are no longer needed, or wait until unfinished uploads have run out.";
     /// Too many requests.
     RateLimited = 429, true, "Too many tries", "Wait as long as Retry-After says.";
+    /// Remote access is switched off.
+    RemoteAccessDisabled = 403, true, "Remote access is switched off on this machine", "Switch it on at the machine itself: `towline access on`, or under Devices in a browser there.";
     /// The reader was too slow.
     ResyncRequired = 409, true, "The connection could not keep up", "Connect again from the last offset; nothing is lost.";
     /// The session exists already with another body.

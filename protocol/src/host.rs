@@ -20,6 +20,9 @@ pub struct Host {
     pub seen_at_ms: UnixMs,
     /// Turns that it runs at once.
     pub turns_at_once: u32,
+    /// Whether devices beyond its own machine may come in; a fact of before there was the switch has none.
+    #[serde(default)]
+    pub remote_access: RemoteAccess,
     /// What it says of itself.
     pub content: HostContent,
 }
@@ -38,6 +41,17 @@ pub enum Presence {
     Disabled,
     /// It may not come back.
     Revoked,
+}
+
+/// The owner's switch for devices that are not on the host's own machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum RemoteAccess {
+    /// They may come in, as far as the host listens to them at all.
+    #[default]
+    Active,
+    /// They are refused with `remote_access_disabled`; whatever runs goes on, and the machine itself is served as ever.
+    Disabled,
 }
 
 /// What a host says of itself.

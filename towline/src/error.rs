@@ -133,8 +133,15 @@ impl From<Closed> for CommandError {
     fn from(closed: Closed) -> Self {
         match closed {
             Closed::Refused(problem) => Self::from(*problem),
-            Closed::AuthExpired | Closed::Forbidden => Self::new(Kind::Denied, closed),
-            Closed::Here | Closed::UpgradeRequired => Self::new(Kind::No, closed),
+            Closed::AuthExpired | Closed::Forbidden => {
+                Self::new(Kind::Denied, closed).hint("Run this as the user who started Towline.")
+            }
+            // W-065: version_incompatible.
+            Closed::UpgradeRequired => Self::new(Kind::No, closed).hint(format!(
+                "This is Towline {}; `towline` says which one runs. Stop that one and start it again, or update this one.",
+                env!("CARGO_PKG_VERSION")
+            )),
+            Closed::Here => Self::new(Kind::No, closed),
             Closed::BadFrame | Closed::TooLarge => Self::new(Kind::Bug, closed),
         }
     }

@@ -31,6 +31,7 @@ Commands:
   export       Write a session as Markdown or JSON
   projects     List the projects, or add one
   devices      List the devices, or revoke one
+  access       Show or switch whether devices beyond this machine may come in
   audit        List who did what from where
   logs         Show what `towline up` logged
   doctor       Look at this machine, and say the next step for what is not as it should be
@@ -76,7 +77,7 @@ fn alone_it_says_whether_it_runs_and_what_can_be_typed() {
     assert_eq!(
         said,
         serde_json::json!({"running": false, "url": null, "localUrl": null, "pid": null, "version": env!("CARGO_PKG_VERSION"),
-            "needsYou": [], "working": 0, "asking": []})
+            "needsYou": [], "working": 0, "remoteAccessDisabled": false, "asking": []})
     );
     assert!(!world.data().exists(), "looking makes nothing");
 }

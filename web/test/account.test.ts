@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Hub } from "../src/hub/hub";
 import { NO_ROWS } from "../src/hub/feed";
 import type { Me } from "../src/protocol/generated";
@@ -24,10 +24,13 @@ const local = new Kept();
 const session = new Kept();
 const dropped: string[] = [];
 let enrolled = true;
+/** What the hub answers for now instead of anything else. */
+let refusal: { code: string; status: number } | null = null;
 let wires: FakeWire[] = [];
 
 beforeEach(() => {
   enrolled = true;
+  refusal = null;
   wires = [];
   local.clear();
   session.clear();
@@ -49,6 +52,7 @@ beforeEach(() => {
     },
   );
   vi.stubGlobal("fetch", (path: string) => {
+    if (refusal) return Promise.resolve(Response.json({ ...wire["http-bodies"].problem, ...refusal }, { status: refusal.status }));
     if (!enrolled) return Promise.resolve(Response.json({ ...wire["http-bodies"].problem, code: "unauthenticated", status: 401 }, { status: 401 }));
     const body = path.endsWith("/me") ? me : { facts, offset: wire["http-bodies"].lists.offset };
     return Promise.resolve(Response.json(body));
@@ -113,4 +117,42 @@ it("the next account begins with nothing of the last", async () => {
   expect(wires.at(-1)?.all("command")).toEqual([]);
   expect(next.sent.get().size).toBe(0);
   next.stop();
+});
+
+describe("a refusal that passes takes no word away", () => {
+  it.each([
+    ["remote_access_disabled", 403, "shut"],
+    ["rate_limited", 429, "unreachable"],
+    ["host_not_allowed", 421, "unreachable"],
+    ["shutting_down", 503, "unreachable"],
+  ] as const)("%s at the start", async (code, status, phase) => {
+    (await begun()).stop();
+    const before = new Map(local.all);
+    refusal = { code, status };
+    const hub = new Hub();
+    await hub.start();
+    expect(hub.phase.get()).toBe(phase);
+    expect(local.all).toEqual(before);
+    expect(dropped).toEqual([]);
+    hub.stop();
+  });
+
+  it("remote access that is switched off while the page is open, until it is on again", async () => {
+    const reload = vi.fn();
+    vi.stubGlobal("location", { protocol: "http:", host: "10.0.0.1:4437", reload });
+    const hub = await begun();
+    const before = new Map(local.all);
+    refusal = { code: "remote_access_disabled", status: 403 };
+    vi.useFakeTimers();
+    wires.at(-1)?.onclose?.({ code: 4403 });
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(hub.phase.get()).toBe("shut");
+    expect(reload).not.toHaveBeenCalled();
+    refusal = null;
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(reload).toHaveBeenCalledOnce();
+    expect(local.all).toEqual(before);
+    vi.useRealTimers();
+    hub.stop();
+  });
 });

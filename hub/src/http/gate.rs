@@ -15,6 +15,9 @@ use crate::hub::{Hub, lock};
 use crate::identity::{Identity, Via};
 use crate::options::Options;
 
+/// What a proxy adds to what it hands on.
+const PROXIES: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+
 /// Where a connection comes from; put into each request's extensions by whoever accepted the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source(pub IpAddr);
@@ -71,11 +74,20 @@ async fn judge(hub: &Hub, path: &str, parts: &mut Parts) -> Result<(), Refused> 
     if unsafe_request && origin == Some(false) {
         return Err(ErrorCode::OriginNotAllowed.into());
     }
+    let far = !is_here(parts);
     if need == Need::Nobody {
-        return Ok(());
+        // Nobody comes in by a code, either; whether the server lives is told to all.
+        return if far && hub.is_shut() && path.starts_with("/v1/") { Err(hub.shut().into()) } else { Ok(()) };
     }
     let source = source(&parts.extensions);
-    let identity = identify(hub, &parts.headers, &source).await?;
+    let mut identity = identify(hub, &parts.headers, &source).await?;
+    if far {
+        // In this order: a switch that is turned between the two is seen, or cuts the leash.
+        (identity.far, identity.leash) = (true, hub.far_leash(&identity));
+        if hub.is_shut() {
+            return Err(hub.shut().into());
+        }
+    }
     lock(&hub.inner.rates).ask(identity.device, hub.now()).map_err(Refused::limited)?;
     // A browser sends its cookie with whatever a page makes it send; only a page of ours may make it change something.
     if unsafe_request && identity.via == Via::Cookie && origin.is_none() {
@@ -118,6 +130,14 @@ fn origin(options: &Options, parts: &Parts) -> Option<bool> {
     };
     // The name of this authority has been checked already, so an equal one is this server.
     Some(matches!((here, there), (Some(here), Some(there)) if here.eq_ignore_ascii_case(there)))
+}
+
+/// Whether a request was made on this machine: from its own address, by a name that is only its own, and by no proxy, which would
+/// stand here for somebody elsewhere.
+fn is_here(parts: &Parts) -> bool {
+    let near = parts.extensions.get::<Source>().is_some_and(|source| source.0.to_canonical().is_loopback());
+    let handed_on = PROXIES.iter().any(|name| parts.headers.contains_key(*name));
+    near && !handed_on && is_for_this_machine(&parts.headers, &parts.uri)
 }
 
 /// Whether a request is for this machine by a name that is only its own, which browsers trust without TLS.

@@ -4,6 +4,7 @@
 //! and for every path that exists [`gate::access`] (the table of [`paths`], who asks, the `Origin`, the right). A route that the
 //! table does not have is refused, whoever asks.
 
+mod access;
 mod body;
 mod commands;
 mod cookie;
@@ -55,6 +56,7 @@ fn routes() -> Router<Hub> {
         .route("/v1/blobs/{sha256}", get(uploads::blob))
         .route("/v1/audit", get(reads::audit))
         .route("/v1/health", get(reads::health))
+        .route("/v1/access", get(access::show).put(access::edit))
         .route("/v1/commands", post(commands::submit))
         .route("/v1/commands/{command}", get(commands::show).delete(commands::cancel))
         .route("/v1/rules/{rule}", delete(sessions::revoke_rule))

@@ -53,6 +53,9 @@ pub static ROUTES: &[Route] = &[
     route(Method::GET, "/v1/blobs/{sha256}", Need::Right(Right::Read)),
     route(Method::GET, "/v1/audit", Need::Right(Right::Manage)),
     route(Method::GET, "/v1/health", Need::Right(Right::Manage)),
+    route(Method::GET, "/v1/access", Need::Right(Right::Read)),
+    // And only on the machine itself.
+    route(Method::PUT, "/v1/access", Need::Right(Right::Manage)),
     // Each kind of command has a right of its own.
     route(Method::POST, "/v1/commands", Need::Device),
     route(Method::GET, "/v1/commands/{command}", Need::Right(Right::Read)),

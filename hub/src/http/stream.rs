@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use http::header;
 use http::request::Parts;
-use protocol::error::ErrorCode;
+use protocol::error::{ErrorCode, Problem};
 use protocol::path::StreamPath;
 use streams::http::{Action, HttpOptions};
 
@@ -55,7 +55,10 @@ async fn authorise(
     tokio::select! {
         biased;
         response = next.run(request) => end_with(response, &who),
-        () = who.leash.cancelled() => Refused::from(ErrorCode::Unauthenticated).into_response(),
+        () = who.leash.cancelled() => {
+            let problem = if who.far && hub.is_shut() { hub.shut() } else { Problem::new(ErrorCode::Unauthenticated) };
+            Refused::from(problem).into_response()
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use protocol::command::CommandState;
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
-use protocol::host::{Host, HostContent, Presence};
+use protocol::host::{Host, HostContent, Presence, RemoteAccess};
 use protocol::id::CommandId;
 use protocol::port::{PortError, Started};
 use store::{Batch, Expected, Put};
@@ -40,6 +40,8 @@ impl Port {
                 generation: before + 1,
                 seen_at_ms: self.hub.now(),
                 turns_at_once,
+                // The owner's, whoever runs the host.
+                remote_access: stored.as_ref().map_or_else(RemoteAccess::default, |row| row.value.host.remote_access),
                 content: about.clone(),
             };
             let mut batch = Batch::of(Put::set(keys::fence(self.host, before), ""));

@@ -25,11 +25,16 @@ const SEND_TIMEOUT: Duration = Duration::from_millis(SEND_TIMEOUT_MS);
 
 /// Serves a socket until either side ends it, the device is revoked, or the hub stops.
 pub(super) async fn serve(hub: Hub, who: Identity, mut socket: WebSocket) {
-    let (leash, stop) = (who.leash.clone(), hub.stopping());
+    let (leash, stop, far) = (who.leash.clone(), hub.stopping(), who.far);
+    let gate = hub.clone();
     let ending = tokio::select! {
         biased;
         () = leash.cancelled() => {
-            Ending::because(CloseCode::AuthExpired, ErrorCode::Unauthenticated, "the device was revoked")
+            if far && gate.is_shut() {
+                Ending::Close(CloseCode::Forbidden, Some(gate.shut()))
+            } else {
+                Ending::because(CloseCode::AuthExpired, ErrorCode::Unauthenticated, "the device was revoked")
+            }
         }
         () = stop.cancelled() => Ending::Close(CloseCode::Draining, None),
         Err(ending) = talk(hub, who, &mut socket) => ending,

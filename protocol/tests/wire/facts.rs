@@ -10,7 +10,8 @@ use protocol::device::{Device, DeviceContent, DeviceKind, Right};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation, SessionFact};
 use protocol::host::{
-    Ability, AgentEntry, AgentState, Choice, Effort, Host, HostContent, Presence, Project, ProjectContent, SlashCommand,
+    Ability, AgentEntry, AgentState, Choice, Effort, Host, HostContent, Presence, Project, ProjectContent, RemoteAccess,
+    SlashCommand,
 };
 use protocol::id::{AccountId, ApprovalId, CommandId, DeviceId, ItemId, ProjectId, RuleId, SessionId, TurnId};
 use protocol::item::{
@@ -325,6 +326,7 @@ fn host() -> Host {
         generation: 7,
         seen_at_ms: at(0),
         turns_at_once: 5,
+        remote_access: RemoteAccess::Active,
         content: HostContent {
             name: "tower".to_owned(),
             platform: "linux x86_64".to_owned(),

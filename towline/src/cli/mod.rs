@@ -109,6 +109,11 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: Policy,
     },
+    /// Show or switch whether devices beyond this machine may come in
+    Access {
+        #[command(subcommand)]
+        verb: Option<AccessVerb>,
+    },
     /// List who did what from where
     Audit {
         /// How many entries, the newest first
@@ -208,6 +213,16 @@ pub(crate) enum Devices {
         /// Which
         device: DeviceId,
     },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum AccessVerb {
+    /// Let them in, as far as Towline listens to them at all
+    On,
+    /// Cut them off at once and refuse them; what runs goes on, and this machine is served as ever
+    Off,
+    /// Say which it is, and how many of them are connected
+    Status,
 }
 
 #[cfg(test)]

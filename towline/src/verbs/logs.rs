@@ -39,11 +39,11 @@ impl Place {
         Self { path, older, hint: "`towline up` writes it; `log.file_filter` in the configuration says how much." }
     }
 
-    async fn of_agent(session: &str, dir: &DataDir) -> Result<Self, CommandError> {
+    async fn of_agent(session: &str, dir: &DataDir, out: Output) -> Result<Self, CommandError> {
         // By its id also where no node runs.
         let session = match session.parse() {
             Ok(session) => session,
-            Err(_) => Node::find(dir)?.known().await?.session(session)?,
+            Err(_) => Node::find(dir, out)?.known().await?.session(session)?,
         };
         let path = raw_lines::file_of(&dir.agent_lines(), session);
         let older = raw_lines::older(&path);
@@ -55,7 +55,7 @@ impl Place {
 /// Prints the end of the log, and what comes.
 pub(crate) async fn logs(wish: Logs, dir: &DataDir, out: Output) -> Result<(), CommandError> {
     let place = match &wish.agent {
-        Some(session) => Place::of_agent(session, dir).await?,
+        Some(session) => Place::of_agent(session, dir, out).await?,
         None => Place::of_node(dir),
     };
     let path = place.path;

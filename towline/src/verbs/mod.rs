@@ -1,5 +1,6 @@
 //! One file for each thing that a person asks of the running node, or of this machine.
 
+mod access;
 mod answer;
 mod audit;
 mod config;
@@ -17,6 +18,7 @@ mod shell;
 mod state;
 mod tail;
 
+pub(crate) use access::access;
 pub(crate) use answer::{answer, cancel};
 pub(crate) use audit::audit;
 pub(crate) use config::{edit as edit_config, path as config_path, reference as config_reference, show as show_config};

@@ -2,6 +2,7 @@
 
 use protocol::api::PairingClaim;
 use protocol::approval::ApprovalState;
+use protocol::host::RemoteAccess;
 use protocol::session::Activity;
 use serde::Serialize;
 
@@ -28,6 +29,8 @@ struct State {
     needs_you: Vec<Needs>,
     /// How many sessions work.
     working: usize,
+    /// Whether devices beyond this machine are refused.
+    remote_access_disabled: bool,
     /// Devices that ask to be let in.
     asking: Vec<PairingClaim>,
 }
@@ -93,6 +96,7 @@ async fn ask(node: Node) -> Result<State, CommandError> {
         version,
         needs_you,
         working,
+        remote_access_disabled: known.hosts.values().any(|host| host.remote_access == RemoteAccess::Disabled),
         asking,
     })
 }
@@ -144,6 +148,12 @@ fn printable_state(state: &State, out: Output) -> String {
         0 => {}
         1 => parts.push("One session works.".to_owned()),
         count => parts.push(format!("{count} sessions work.")),
+    }
+    if state.remote_access_disabled {
+        parts.push(
+            "Remote access is off: devices beyond this machine are refused. `towline access on` lets them in."
+                .to_owned(),
+        );
     }
     parts.push(next(&[
         ("towline open", "open it here"),

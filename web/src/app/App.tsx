@@ -47,7 +47,8 @@ function Door() {
     // The hub speaks another protocol than this page: the page that it serves now speaks it.
     if (old) void hub.fresh.look().then(() => (hub.fresh.newer.get() !== null && hub.fresh.mayLoad() ? hub.fresh.load() : undefined));
   }, [old, hub]);
-  if (phase === "unreachable") return <NoHub />;
+  if (phase === "unreachable") return <NoHub title={words.boot.unreachableTitle} text={words.boot.unreachable} />;
+  if (phase === "shut") return <NoHub title={words.boot.shutTitle} text={words.boot.shut} />;
   if (phase !== "ready") return <Alone title={words.boot.starting} />;
   if (connection.state === "stopped" && connection.why === "forbidden") return <Alone title={words.boot.forbiddenTitle} text={words.boot.forbidden} />;
   if (old) {
@@ -63,12 +64,12 @@ function Door() {
 }
 
 /** Without a hub there are no chats to show; what was written on this device is, because that is all that could be lost. */
-function NoHub() {
+function NoHub({ title, text }: { title: string; text: string }) {
   const hub = useHub();
   const waits = waitingWords(hub.kept);
   const drafts = hub.drafts.all().map(([, text]) => text);
   return (
-    <Alone title={words.boot.unreachableTitle} text={words.boot.unreachable}>
+    <Alone title={title} text={text}>
       <Words title={words.boot.willBeSent} texts={waits} />
       <Words title={words.boot.drafts} texts={drafts} />
     </Alone>

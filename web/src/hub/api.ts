@@ -1,4 +1,6 @@
 import type {
+  Access,
+  AccessEdit,
   AuditPage,
   ClaimRequest,
   ClaimResponse,
@@ -94,6 +96,13 @@ export class Api {
   }
 
   health = (): Promise<HealthReport> => this.#json("GET", "/v1/health");
+
+  access = (): Promise<Access> => this.#json("GET", "/v1/access");
+
+  /** Turns the switch of remote access; only on the machine itself. */
+  setAccess(state: AccessEdit["state"]): Promise<Access> {
+    return this.#json("PUT", "/v1/access", { state } satisfies AccessEdit);
+  }
 
   beginUpload(request: UploadRequest): Promise<UploadState> {
     return this.#json("POST", "/v1/uploads", request);

@@ -14,7 +14,10 @@ import { Store } from "./store";
 import { browserTiming, pauseMs } from "./timing";
 
 /** Whether this page may talk to the hub at all. */
-export type Phase = "starting" | "unreachable" | "ready" | "unpaired";
+export type Phase = "starting" | "unreachable" | "shut" | "ready" | "unpaired";
+
+/** How often a page that is refused looks whether it may come in again, in milliseconds. */
+const KNOCK_MS = 5_000;
 
 /** A day, in milliseconds: how long a prompt for a host that is away waits for it. */
 const KEEP_MS = 24 * 60 * 60 * 1000;
@@ -66,11 +69,13 @@ export class Hub {
       this.phase.set("ready");
     } catch (error) {
       if (this.#stopped || this.phase.get() === "unpaired") return;
-      if (error instanceof ApiError && error.problem.status < 500) {
+      // Who is not known here has gone through `onUnauthenticated`; of whoever may not even ask who it is nothing is kept either. All
+      // else passes: a device that asked too often, or a machine that lets nobody in for now, has lost no word.
+      if (error instanceof ApiError && error.problem.code === "forbidden") {
         this.unpair();
         return;
       }
-      this.phase.set("unreachable");
+      this.phase.set(isShut(error) ? "shut" : "unreachable");
       this.#attempt += 1;
       const pause = Math.max(500, pauseMs(Math.min(this.#attempt, 4), Math.random()));
       this.#down.push(browserTiming.after(pause, () => void this.start()));
@@ -184,6 +189,8 @@ export class Hub {
       this.socket.connection.watch(() => {
         const connection = this.socket.connection.get();
         if (connection.state === "stopped" && connection.why === "auth") this.unpair();
+        // Because of the device's rights, or because the machine lets nobody in.
+        if (connection.state === "stopped" && connection.why === "forbidden") void this.#enrolled().catch(() => {});
         if (connection.state === "live") this.reading.retry();
       }),
       // A part of this page is gone from the hub: so is its build.
@@ -204,6 +211,20 @@ export class Hub {
     void feed.start();
   }
 
+  /** The machine lets no device in that is not on it: nothing is shown of what may have changed, and it is asked now and then. */
+  #shut(): void {
+    if (this.phase.get() !== "ready") return;
+    this.socket.stop("forbidden");
+    this.phase.set("shut");
+    const knock = (): void => {
+      this.api.me().then(
+        () => location.reload(),
+        () => this.#down.push(browserTiming.after(KNOCK_MS, knock)),
+      );
+    };
+    this.#down.push(browserTiming.after(KNOCK_MS, knock));
+  }
+
   async #enrolled(): Promise<boolean> {
     try {
       await this.api.me();
@@ -211,9 +232,15 @@ export class Hub {
     } catch (error) {
       // Whether the device is still enrolled is not known where the hub does not answer.
       if (!(error instanceof ApiError)) throw error;
+      if (isShut(error)) this.#shut();
       return error.problem.code !== "unauthenticated";
     }
   }
+}
+
+/** Whether remote access is switched off. */
+function isShut(error: unknown): boolean {
+  return error instanceof ApiError && error.problem.code === "remote_access_disabled";
 }
 
 function listen(target: EventTarget, event: string, call: () => void): () => void {

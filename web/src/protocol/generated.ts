@@ -1033,6 +1033,10 @@ seenAtMs: UnixMs,
  */
 turnsAtOnce: number, 
 /**
+ * Whether devices beyond its own machine may come in; a fact of before there was the switch has none.
+ */
+remoteAccess: RemoteAccess, 
+/**
  * What it says of itself.
  */
 content: HostContent, };
@@ -1041,6 +1045,11 @@ content: HostContent, };
  * Whether a host can be reached.
  */
 export type Presence = "online" | "stale" | "offline" | "disabled" | "revoked";
+
+/**
+ * The owner's switch for devices that are not on the host's own machine.
+ */
+export type RemoteAccess = "active" | "disabled";
 
 /**
  * What a host says of itself.
@@ -1644,7 +1653,7 @@ attachments: Array<Attachment>, };
 /**
  * What went wrong, stable for ever.
  */
-export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "internal" | "invalid" | "lease_lost" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
+export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "internal" | "invalid" | "lease_lost" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "remote_access_disabled" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
 
 /**
  * The body of an error over HTTP, and in an `error` frame of the socket: `application/problem+json`.
@@ -2015,6 +2024,32 @@ export type PairingAnswer = {
  * Whether it may come in.
  */
 allow: boolean, };
+
+/**
+ * Remote access as it is now.
+ */
+export type Access = { 
+/**
+ * The switch.
+ */
+state: RemoteAccess, 
+/**
+ * Devices beyond the machine that have a live socket.
+ */
+clients: number, 
+/**
+ * Whether whoever asks is on the machine itself, where alone the switch is turned.
+ */
+here: boolean, };
+
+/**
+ * Turns the switch of remote access.
+ */
+export type AccessEdit = { 
+/**
+ * What it is to be.
+ */
+state: RemoteAccess, };
 
 /**
  * Who the caller is.

@@ -101,6 +101,7 @@ const errors: Partial<Record<ErrorCode, string>> = {
   quota_exceeded: "There is no room for more files at the hub. Delete chats whose files are no longer needed.",
   queue_full: "Too many messages wait for this host. Wait until some have started.",
   rate_limited: "Too many tries. Wait a little.",
+  remote_access_disabled: "Remote access is switched off. Switch it on at the machine: `towline access on`.",
   session_exists: "This chat exists already.",
   store_broken: "The hub could not say whether it has this. It is asked again by itself, and nothing is done twice.",
   internal: "Something went wrong at the hub, so it could not say whether it has this. It is asked again by itself, and nothing is done twice.",
@@ -138,6 +139,8 @@ export const en = {
     unreachableTitle: "The hub does not answer",
     unreachable:
       "See whether Towline runs on that machine and whether this device is on the same network. Trying again by itself; nothing was lost.",
+    shutTitle: "Remote access is switched off",
+    shut: "The machine lets no other device in for now. Switch it on there: `towline access on`, or under Devices in a browser there. Chats and agents go on; trying again by itself; nothing was lost.",
     willBeSent: "Goes out when the hub answers",
     drafts: "Written here and not sent",
     forbiddenTitle: "This device may not look here",

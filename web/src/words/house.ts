@@ -1,4 +1,6 @@
 const actions: Partial<Record<string, string>> = {
+  "access.on": "Switched remote access on",
+  "access.off": "Switched remote access off",
   "command.start_session": "Started a chat",
   "command.fork_session": "Went on from a chat in another one",
   "command.send_prompt": "Sent a message",
@@ -102,6 +104,17 @@ export const house = {
       return plan === null ? word : `${word} (${plan})`;
     },
     next: (step: string): string => `Next: ${step}`,
+  },
+
+  access: {
+    on: (clients: number): string => (clients === 0 ? "Remote access is on." : clients === 1 ? "Remote access is on: one device elsewhere is connected." : `Remote access is on: ${clients.toLocaleString("en")} devices elsewhere are connected.`),
+    off: "Remote access is off: only this machine itself is let in.",
+    switchOn: "Switch on",
+    switchOff: "Switch off",
+    switchOnLabel: "Switch remote access on",
+    switchOffLabel: "Switch remote access off",
+    title: "Switch remote access off?",
+    text: "Phones, browsers and terminals that are not on this machine are cut off at once and refused. What runs goes on, and nothing is lost. It is switched on again here, or with `towline access on`.",
   },
 
   audit: {

@@ -1,5 +1,6 @@
 //! The face: who gets in where, what refusals look like, and what never leaks.
 
+mod access;
 mod files;
 
 use std::io::Write;

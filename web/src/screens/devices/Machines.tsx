@@ -4,6 +4,7 @@ import type { Host } from "../../protocol/generated";
 import { words } from "../../words";
 import { ago } from "../../words/time";
 import { Agents } from "./Agents";
+import { RemoteAccess } from "./RemoteAccess";
 
 /** Why a machine is not online, as far as anybody can say (W-065). */
 export function reason(host: Pick<Host, "presence" | "generation" | "seenAtMs">, live: boolean, now: number): string {
@@ -19,7 +20,9 @@ export function reason(host: Pick<Host, "presence" | "generation" | "seenAtMs">,
 /** The machines that run agents, and why one of them is not there. */
 export function Machines({ now }: { now: number }) {
   const { host: hosts } = useRows();
-  const live = useStore(useHub().socket.connection).state === "live";
+  const hub = useHub();
+  const me = useStore(hub.me);
+  const live = useStore(hub.socket.connection).state === "live";
   if (hosts.size === 0) return null;
   return (
     <section className="house-part" aria-labelledby="machines">
@@ -34,6 +37,7 @@ export function Machines({ now }: { now: number }) {
               </span>
               <span className="small soft">{[host.content.platform, words.machines.version(host.content.version)].join(" · ")}</span>
               <span className="small">{reason(host, live, now)}</span>
+              {id === me?.host ? <RemoteAccess state={host.remoteAccess} /> : null}
               <Agents host={host.content.name} agents={host.content.agents} />
             </span>
           </li>

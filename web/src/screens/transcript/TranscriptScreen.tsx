@@ -114,7 +114,10 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
 
   const around = pieces.findIndex((reach) => reach.key === scroll.around);
   const reachKeys = useMemo(() => pieces.map((reach) => reach.key), [pieces]);
-  const kept = useKept(reachKeys, around < 0 ? pieces.length - 1 : around);
+  const middle = around < 0 ? pieces.length - 1 : around;
+  const drawn = useKept(reachKeys, middle);
+  // The neighbours of what is read are there with it: an older page comes in above a reader who is near its lines.
+  const isKept = (at: number, key: string): boolean => drawn.has(key) || Math.abs(at - middle) <= 1;
   const keys = useLineKeys();
   // The screen before took the focus with it, and this one was not there yet when its address came.
   const head = useRef<HTMLHeadingElement>(null);
@@ -143,7 +146,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
             {phase === "open" && !(row?.from && older === "none") ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
             {row?.from && (older === "none" || lines.length === 0) ? <From from={row.from} /> : null}
             {pieces.map((reach, at) => (
-              <Stretch key={reach.key} reach={reach} setting={setting} where={at === pieces.length - 1 ? "end" : at === pieces.length - 2 || kept.has(reach.key) ? "kept" : "away"} />
+              <Stretch key={reach.key} reach={reach} setting={setting} where={at === pieces.length - 1 ? "end" : at === pieces.length - 2 || isKept(at, reach.key) ? "kept" : "away"} />
             ))}
             {waits.map((each) => (
               <PendingMessage key={each.command} message={each} session={session} now={now} dismiss={() => setDismissed((before) => new Set(before).add(each.command))} />

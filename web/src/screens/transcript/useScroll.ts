@@ -13,7 +13,8 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
   const box = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const following = useRef(true);
-  const anchor = useRef<{ element: Element; top: number } | null>(null);
+  /** What is held on to: where it stood on the screen, and how far the box was scrolled then. */
+  const anchor = useRef<{ element: Element; top: number; scrolled: number } | null>(null);
   const [atEnd, setAtEnd] = useState(true);
   const middle = useRef<string | null>(null);
   const last = useRef<string | null>(null);
@@ -33,7 +34,7 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
       element = element.firstElementChild === null ? (element.nextElementSibling ?? element) : (firstBelow(element.children, top) ?? element);
       if (element.matches(".chunk")) element = firstBelow(element.children, top) ?? element;
     }
-    anchor.current = element ? { element, top: element.getBoundingClientRect().top } : null;
+    anchor.current = element ? { element, top: element.getBoundingClientRect().top, scrolled: frame.scrollTop } : null;
   }, []);
 
   const settle = useCallback((): void => {
@@ -41,7 +42,9 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     if (!frame) return;
     if (following.current) frame.scrollTop = frame.scrollHeight;
     else if (anchor.current?.element.isConnected) {
-      const moved = anchor.current.element.getBoundingClientRect().top - anchor.current.top;
+      // Who has scrolled since, and whose event is still to come, goes where they wanted to.
+      const { element, top, scrolled } = anchor.current;
+      const moved = element.getBoundingClientRect().top - (top - (frame.scrollTop - scrolled));
       if (Math.abs(moved) >= 1) frame.scrollTop += moved;
     }
     remember();
