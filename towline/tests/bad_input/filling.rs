@@ -135,7 +135,7 @@ pub(crate) fn rows() -> Vec<Outcome> {
     assert_eq!(talk.end(&running), "succeeded", "the turn has begun");
     fill(&node);
     // What room the store still has within its files is used up by prompts that are taken, and those count.
-    let mut taken = Vec::new();
+    let mut accepted = Vec::new();
     let words = "high tide ".repeat(12_000);
     let until = Instant::now() + PATIENCE;
     let (status, answer) = loop {
@@ -143,7 +143,7 @@ pub(crate) fn rows() -> Vec<Outcome> {
         if status != 200 || Instant::now() > until {
             break (status, answer);
         }
-        taken.push(id);
+        accepted.push(id);
         fill(&node);
     };
     let (got, next_step) = told(status, &answer);
@@ -171,12 +171,12 @@ pub(crate) fn rows() -> Vec<Outcome> {
     };
     let (got, _) = told(status, &answer);
     rows.push(talk.outcome("a prompt when there is room again", "200 taken", got, true));
-    taken.push(last);
-    let ends: Vec<String> = taken.iter().map(|id| talk.end(id)).filter(|state| state != "succeeded").collect();
+    accepted.push(last);
+    let ends: Vec<String> = accepted.iter().map(|id| talk.end(id)).filter(|state| state != "succeeded").collect();
     let got = if ends.is_empty() {
         "all succeeded".to_owned()
     } else {
-        format!("{} of {}: {ends:?}", ends.len(), taken.len())
+        format!("{} of {}: {ends:?}", ends.len(), accepted.len())
     };
     rows.push(talk.outcome("prompts that were taken before and while it was full", "all succeeded", got, true));
     let until = Instant::now() + PATIENCE * 2;

@@ -167,8 +167,8 @@ pub(crate) fn rows() -> Vec<Outcome> {
     std::fs::remove_file(&swapped).unwrap();
     symlink(world.home(), &swapped).unwrap();
     let told = talk.prompt(&session, "[[rate 1]] [[write b.txt x]]", &json!([]));
-    let none = if world.home().join("b.txt").exists() { Err("it was written".to_owned()) } else { Ok(()) };
-    rows.push(talk.row("a project that became a link to the home directory", unavailable, told, none));
+    let at_home = if world.home().join("b.txt").exists() { Err("it was written".to_owned()) } else { Ok(()) };
+    rows.push(talk.row("a project that became a link to the home directory", unavailable, told, at_home));
     assert_eq!(node.stop().0, Some(0));
     rows
 }

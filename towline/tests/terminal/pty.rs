@@ -144,7 +144,7 @@ pub(crate) fn screen(raw: &str) -> Vec<String> {
             }
             '\x1b' => {
                 assert_eq!(rest.next(), Some('['), "only these are written: {raw:?}");
-                let parameters: String = std::iter::from_fn(|| rest.next_if(|c| c.is_ascii_digit())).collect();
+                let parameters: String = std::iter::from_fn(|| rest.next_if(char::is_ascii_digit)).collect();
                 match (rest.next(), parameters.as_str()) {
                     (Some('m'), _) => {}
                     (Some('K'), "2") => lines[row].clear(),
