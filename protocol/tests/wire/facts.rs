@@ -10,8 +10,8 @@ use protocol::device::{Device, DeviceContent, DeviceKind, Right};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation, SessionFact};
 use protocol::host::{
-    Ability, AgentEntry, AgentState, Choice, Effort, Host, HostContent, Presence, Project, ProjectContent, RemoteAccess,
-    SlashCommand,
+    Ability, AgentEntry, AgentState, Choice, Effort, Host, HostContent, Presence, Project, ProjectContent,
+    RemoteAccess, SlashCommand,
 };
 use protocol::id::{AccountId, ApprovalId, CommandId, DeviceId, ItemId, ProjectId, RuleId, SessionId, TurnId};
 use protocol::item::{
