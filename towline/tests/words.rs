@@ -31,6 +31,8 @@ Commands:
   export       Write a session as Markdown or JSON
   projects     List the projects, or add one
   devices      List the devices, or revoke one
+  rules        List the standing rules, or revoke one
+  policy       Show the policy of this machine, or try it out
   access       Show or switch whether devices beyond this machine may come in
   audit        List who did what from where
   logs         Show what `towline up` logged
