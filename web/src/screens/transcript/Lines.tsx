@@ -54,7 +54,7 @@ interface ReachProps {
 /**
  * Chunks that stand together. The browser looks for every box that it may pass over (`content-visibility`) in every frame whether it is
  * about to be seen: of a long chat that look alone took longer than a frame has. So only the chunks around the reader are such boxes, and
- * elsewhere the reaches are (docs/adr/0003).
+ * elsewhere the reaches are (docs/adr/0004).
  */
 export const Stretch = memo(function Stretch({ reach, setting, where }: ReachProps) {
   const lines = reach.chunks.reduce((sum, chunk) => sum + chunk.rows.length, 0);
