@@ -44,12 +44,21 @@ function Sheet({ id, session }: { id: string; session: Session }) {
     if (step !== "menu" && step !== "rename") head.current?.focus();
   }, [step]);
 
+  // At once, and not with the event of closing, which comes later: by then the same menu may have been opened again.
+  const shut = useRef(false);
+  const close = (): void => {
+    if (shut.current) return;
+    shut.current = true;
+    dialog.current?.close();
+    asked.set(null);
+  };
+
   const act = async (call: () => Promise<void>, then: () => void): Promise<void> => {
     setBusy(true);
     setFailed("");
     try {
       await call();
-      asked.set(null);
+      close();
       then();
     } catch (error) {
       setBusy(false);
@@ -81,7 +90,7 @@ function Sheet({ id, session }: { id: string; session: Session }) {
   const agent = host?.agents.find((each) => each.id === session.agent)?.name ?? session.agent;
 
   return (
-    <dialog ref={dialog} className="sheet" aria-labelledby={heading} onClose={() => asked.set(null)} onClick={(event) => (event.target === dialog.current ? dialog.current.close() : undefined)}>
+    <dialog ref={dialog} className="sheet" aria-labelledby={heading} onClose={close} onClick={(event) => (event.target === dialog.current ? close() : undefined)}>
       <div className="sheet-body">
         <h2 ref={head} tabIndex={-1} id={heading} className="sheet-title">
           {step === "remove" ? words.actions.removeTitle : words.actions.title(title)}
@@ -115,7 +124,7 @@ function Sheet({ id, session }: { id: string; session: Session }) {
             {failed}
           </p>
         )}
-        <button type="button" className="button button-wide" onClick={() => dialog.current?.close()}>
+        <button type="button" className="button button-wide" onClick={close}>
           {step === "markdown" || step === "json" ? words.close : words.cancel}
         </button>
       </div>
