@@ -42,8 +42,8 @@ test(`a chat of ${ITEMS} items opens from its end and pages backwards`, async ({
       const lines = () => frame.querySelectorAll("[data-place]");
       const count = lines().length;
       frame.scrollTop = to;
-      // A jump lays out what it arrives at within a few frames (a reach, then its chunks); a finger has it laid out before.
-      for (let frames = 0; frames < 8; frames += 1) await new Promise((done) => requestAnimationFrame(done));
+      // A jump lays out what it arrives at within a frame or two; a finger has it laid out before.
+      for (let frames = 0; frames < 3; frames += 1) await new Promise((done) => requestAnimationFrame(done));
       const top = frame.getBoundingClientRect().top;
       const mark = [...lines()].find((line) => line.getBoundingClientRect().bottom > top + 200)!;
       const place = mark.getBoundingClientRect().top;

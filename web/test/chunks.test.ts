@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../src/session/entries";
-import { chunks, reaches } from "../src/session/chunks";
+import { chunks } from "../src/session/chunks";
 
 const row = (ord: number): { line: Entry } => ({ line: { kind: "approval", id: `apr_${ord}`, ord, approval: {} as never } });
 const rows = (from: number, to: number): { line: Entry }[] => Array.from({ length: to - from }, (_, at) => row(from + at));
@@ -22,16 +22,5 @@ describe("chunks of lines", () => {
     expect(new Set(keys).size).toBe(keys.length);
     const longer = chunks([...mixed.slice(40)]).map((chunk) => chunk.key);
     expect(keys.slice(-longer.length)).toEqual(longer);
-  });
-});
-
-describe("reaches of chunks", () => {
-  it("lose no chunk, and stay what they were when older lines come in above", () => {
-    const all = chunks(rows(3, 2_000));
-    expect(reaches(all).flatMap((reach) => reach.chunks)).toEqual(all);
-    const before = reaches(chunks(rows(700, 2_000)));
-    const after = new Map(reaches(all).map((reach) => [reach.key, reach.chunks.map(({ key }) => key)]));
-    for (const reach of before.slice(1)) expect(after.get(reach.key)).toEqual(reach.chunks.map(({ key }) => key));
-    expect(new Set(before.map(({ key }) => key)).size).toBe(before.length);
   });
 });

@@ -8,15 +8,14 @@ import { Written } from "../../parts/Written";
 import { type Entry, entries, turnOf } from "../../session/entries";
 import type { Opener } from "../../session/opener";
 import type { Forked } from "../../protocol/generated";
-import { chunks, reaches } from "../../session/chunks";
+import { chunks } from "../../session/chunks";
 import { pending } from "../../session/pending";
 import { words } from "../../words";
 import { Composer } from "./Composer";
 import { Details } from "./Details";
-import { type Row, type Setting, Stretch } from "./Lines";
+import { Lines, type Row, type Setting } from "./Lines";
 import { PendingMessage } from "./PendingMessage";
 import type { Asked } from "./TurnWays";
-import { useKept } from "./useKept";
 import { useLineKeys } from "./useLineKeys";
 import { useScroll } from "./useScroll";
 import "./transcript.css";
@@ -24,6 +23,10 @@ import "./cards.css";
 
 /** How often to look for a session that the lists know and its journal does not yet, in milliseconds. */
 const LOOK_AGAIN_MS = 1_500;
+/** Chunks at the end that are always laid out: what grows and what waits for an answer is among them. */
+const NEAR_CHUNKS = 2;
+/** Chunks to each side of the reader that are in the page: about 1,500 lines each way that can be found and read aloud. */
+const KEPT_CHUNKS = 96;
 
 /** One chat: what was said and done, by place, and what waits for you. */
 export function TranscriptScreen({ session }: { session: string }) {
@@ -92,7 +95,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
       const prompt = line.kind === "item" && line.item.role === "user" ? prompts.get(line.ord) : undefined;
       return { line, turn: transcript.turn(turn), prompt, asked: line.kind === "end" ? (askedOf.get(line.id) ?? null) : null, call, place: waiting < 0 ? null : waiting + 1, ahead: queued[waiting - 1] ?? null };
     };
-    return reaches(chunks(lines.map(row)));
+    return chunks(lines.map(row));
   }, [lines, transcript, places]);
   const today = new Date(now).setHours(0, 0, 0, 0);
   // Of the lists a line needs the names of devices only: a heartbeat draws no line anew.
@@ -112,12 +115,8 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
     };
   }, [title]);
 
-  const around = pieces.findIndex((reach) => reach.key === scroll.around);
-  const reachKeys = useMemo(() => pieces.map((reach) => reach.key), [pieces]);
+  const around = pieces.findIndex((chunk) => chunk.key === scroll.around);
   const middle = around < 0 ? pieces.length - 1 : around;
-  const drawn = useKept(reachKeys, middle);
-  // The neighbours of what is read are there with it: an older page comes in above a reader who is near its lines.
-  const isKept = (at: number, key: string): boolean => drawn.has(key) || Math.abs(at - middle) <= 1;
   const keys = useLineKeys();
   // The screen before took the focus with it, and this one was not there yet when its address came.
   const head = useRef<HTMLHeadingElement>(null);
@@ -145,8 +144,8 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
           <div className="chat-lines" ref={scroll.list} role="log" aria-label={words.transcript.log} aria-live="off">
             {phase === "open" && !(row?.from && older === "none") ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
             {row?.from && (older === "none" || lines.length === 0) ? <From from={row.from} /> : null}
-            {pieces.map((reach, at) => (
-              <Stretch key={reach.key} reach={reach} setting={setting} where={at === pieces.length - 1 ? "end" : at === pieces.length - 2 || isKept(at, reach.key) ? "kept" : "away"} />
+            {pieces.map((chunk, at) => (
+              <Lines key={chunk.key} chunk={chunk} setting={setting} where={at >= pieces.length - NEAR_CHUNKS ? "near" : Math.abs(at - middle) <= KEPT_CHUNKS ? "far" : "away"} />
             ))}
             {waits.map((each) => (
               <PendingMessage key={each.command} message={each} session={session} now={now} dismiss={() => setDismissed((before) => new Set(before).add(each.command))} />

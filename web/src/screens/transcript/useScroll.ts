@@ -1,9 +1,11 @@
-import { type RefObject, startTransition, useCallback, useLayoutEffect, useRef, useState } from "react";
+import { type RefObject, useCallback, useLayoutEffect, useRef, useState } from "react";
 
 /** Within how many pixels of the end the reader counts as being there. */
 const NEAR = 48;
 /** How many pixels before the top older pages are fetched. */
 const EARLY = 900;
+/** How many chunks one scrolls until what is kept in the page moves along. */
+const AROUND = 12;
 
 /**
  * Keeps the reader's position: at the end it follows what is said; anywhere else what the reader looks at stays where it is,
@@ -13,11 +15,10 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
   const box = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const following = useRef(true);
-  /** What is held on to: where it stood on the screen, and how far the box was scrolled then. */
-  const anchor = useRef<{ element: Element; top: number; scrolled: number } | null>(null);
+  const anchor = useRef<{ element: Element; top: number } | null>(null);
   const [atEnd, setAtEnd] = useState(true);
   const middle = useRef<string | null>(null);
-  const last = useRef<string | null>(null);
+  const last = useRef(-Infinity);
   const [around, setAround] = useState<string | null>(null);
 
   const remember = useCallback((): void => {
@@ -27,14 +28,12 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     let element = firstBelow(lines.children, top);
     // What stands above the first line stays there when older lines come in below it: it is nothing to hold on to.
     if (element?.matches(".chat-note")) element = element.nextElementSibling;
-    if (element instanceof HTMLElement && element.matches(".reach")) {
+    if (element instanceof HTMLElement && element.matches(".chunk")) {
       const { key = null } = element.dataset;
       middle.current = key;
-      // One that is not drawn yet grows at its top when older lines come: what stands below it is what to hold on to.
-      element = element.firstElementChild === null ? (element.nextElementSibling ?? element) : (firstBelow(element.children, top) ?? element);
-      if (element.matches(".chunk")) element = firstBelow(element.children, top) ?? element;
+      element = firstBelow(element.children, top) ?? element;
     }
-    anchor.current = element ? { element, top: element.getBoundingClientRect().top, scrolled: frame.scrollTop } : null;
+    anchor.current = element ? { element, top: element.getBoundingClientRect().top } : null;
   }, []);
 
   const settle = useCallback((): void => {
@@ -42,9 +41,7 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     if (!frame) return;
     if (following.current) frame.scrollTop = frame.scrollHeight;
     else if (anchor.current?.element.isConnected) {
-      // Who has scrolled since, and whose event is still to come, goes where they wanted to.
-      const { element, top, scrolled } = anchor.current;
-      const moved = element.getBoundingClientRect().top - (top - (frame.scrollTop - scrolled));
+      const moved = anchor.current.element.getBoundingClientRect().top - anchor.current.top;
       if (Math.abs(moved) >= 1) frame.scrollTop += moved;
     }
     remember();
@@ -54,15 +51,14 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     const frame = box.current;
     if (!frame) return;
     const end = frame.scrollHeight - frame.scrollTop - frame.clientHeight < NEAR;
-    // Said only when it changes: each word in between would make what is drawn between the frames begin anew.
-    if (following.current !== end) setAtEnd(end);
     following.current = end;
+    setAtEnd(end);
     remember();
-    if (middle.current !== last.current) {
-      last.current = middle.current;
-      // What comes into the page now is hundreds of lines from the screen: it is drawn between the frames, and left out when the reader
-      // is somewhere else by then.
-      startTransition(() => setAround(middle.current));
+    // Not with every chunk: what is kept in the page around the reader reaches much further.
+    const bucket = Number.parseInt(middle.current ?? "", 10);
+    if (Math.abs(bucket - last.current) > AROUND) {
+      last.current = bucket;
+      setAround(middle.current);
     }
     if (frame.scrollTop < EARLY && frame.scrollHeight > frame.clientHeight) wantOlder();
   }, [remember, wantOlder]);
@@ -85,7 +81,7 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     observer.observe(lines);
     return () => observer.disconnect();
   }, [settle, shown]);
-  return { box, list, atEnd, toEnd, onScroll, around };
+  return { box, list, atEnd, toEnd, onScroll, around: atEnd ? null : around };
 }
 
 /** The first of some elements, which stand one below the other, that ends below a place. */
