@@ -36,6 +36,7 @@ const TARGETS: &[Target] = &[
     target("session-facts", "protocol", "fuzz_session_facts_and_their_fold"),
     target("json-batches", "streams", "fuzz_json_batches"),
     target("stream-headers", "streams", "fuzz_headers"),
+    target("request-heads", "streams", "fuzz_heads"),
     target("forks", "streams", "fuzz_forks"),
     target("patterns", "streams", "fuzz_patterns"),
     target("webhook-addresses", "streams", "fuzz_webhook_addresses"),
