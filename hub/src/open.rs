@@ -6,7 +6,7 @@ use bytes::Bytes;
 use protocol::device::{DeviceKind, Right};
 use protocol::error::Problem;
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
-use protocol::host::{Host, HostContent, Presence, RemoteAccess};
+use protocol::host::{AwayReason, Host, HostContent, Presence, RemoteAccess};
 use protocol::id::{AccountId, DeviceId};
 use protocol::limits::DEFAULT_TURNS_AT_ONCE;
 use protocol::path::StreamPath;
@@ -117,7 +117,8 @@ impl Hub {
         let (expected, operation, host) = match stored {
             Some(row) if row.value.host.presence == Presence::Offline => return Ok(()),
             Some(row) => {
-                let host = Host { presence: Presence::Offline, ..row.value.host };
+                let host =
+                    Host { presence: Presence::Offline, reason: Some(AwayReason::LeaseExpired), ..row.value.host };
                 (Expected::Version(row.version), Operation::Update, host)
             }
             None if !self.inner.options.host => return Ok(()),
@@ -132,6 +133,7 @@ impl Hub {
                 let host = Host {
                     v: FACT_VERSION,
                     presence: Presence::Offline,
+                    reason: Some(AwayReason::NeverConnected),
                     generation: 0,
                     seen_at_ms: self.now(),
                     turns_at_once: u32::try_from(DEFAULT_TURNS_AT_ONCE).unwrap_or(u32::MAX),

@@ -443,16 +443,31 @@ impl CommandState {
         matches!(self, Self::Succeeded | Self::Failed | Self::Expired | Self::Cancelled)
     }
 
+    /// Whether a hub that mirrors a node's word may go from this state to that one: the node may have taken several steps since it was
+    /// last heard of.
+    pub const fn may_be_told(self, next: Self) -> bool {
+        match self {
+            Self::Leased | Self::Running | Self::Indeterminate => match next {
+                Self::Queued | Self::Leased | Self::Indeterminate => false,
+                Self::Running => !matches!(self, Self::Running),
+                Self::Succeeded | Self::Failed | Self::Expired | Self::Cancelled => true,
+            },
+            Self::Queued | Self::Succeeded | Self::Failed | Self::Expired | Self::Cancelled => false,
+        }
+    }
+
     /// Whether a command may go from this state to that one: exactly the edges of the vocabulary.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Queued => matches!(next, Self::Leased | Self::Failed | Self::Expired | Self::Cancelled),
-            // A lease that ran out goes back to the queue; a host that stopped gives it back (W-003, W-020e).
-            Self::Leased => {
-                matches!(next, Self::Queued | Self::Running | Self::Failed | Self::Expired | Self::Cancelled)
-            }
+            // A lease that ran out goes back to the queue; a host that stopped gives it back (W-003, W-020e). Nobody knows what became
+            // of one that was handed to a node which then vanished for longer than the command lives.
+            Self::Leased => matches!(
+                next,
+                Self::Queued | Self::Running | Self::Failed | Self::Expired | Self::Cancelled | Self::Indeterminate
+            ),
             Self::Running => matches!(next, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Indeterminate),
-            Self::Indeterminate => matches!(next, Self::Succeeded | Self::Failed | Self::Cancelled),
+            Self::Indeterminate => matches!(next, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Expired),
             Self::Succeeded | Self::Failed | Self::Expired | Self::Cancelled => false,
         }
     }

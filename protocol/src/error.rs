@@ -74,6 +74,12 @@ codes! {
     Invalid = 422, false, "The command has a part that cannot be used", "Correct the part that the detail names.";
     /// The lease was lost to another, or ran out.
     LeaseLost = 409, false, "This lease is no longer held", "Nothing: the command is in other hands.";
+    /// Two nodes with the same key and generation.
+    LinkCloned = 409, false, "Another copy of this node's disk is linked to the hub", "Use only one of the two; give the other a data directory of its own and link it anew.";
+    /// A newer start of the node is linked.
+    LinkReplaced = 409, true, "A newer start of this node is linked to the hub", "Nothing, if that is so; otherwise stop the other one.";
+    /// What the node has does not fit what the hub has.
+    LinkRestored = 409, false, "This node's disk is older than what the hub has of it", "See `towline link ls`: restore the newer disk, or link this one anew as another machine.";
     /// The file is of a kind that is not taken.
     MediaUnsupported = 415, false, "Files of this kind are not taken", "Attach a PNG, JPEG, GIF or WebP image, or text in UTF-8.";
     /// The permission mode is not allowed from afar.

@@ -14,6 +14,9 @@ pub struct Host {
     pub v: u32,
     /// Whether it can be reached.
     pub presence: Presence,
+    /// Why it cannot, when it cannot and that is known (W-065); a fact of before there were reasons has none.
+    #[serde(default)]
+    pub reason: Option<AwayReason>,
     /// Its generation: each start takes the next one, and an older one can change nothing (W-053).
     pub generation: u64,
     /// When it was last heard of.
@@ -41,6 +44,26 @@ pub enum Presence {
     Disabled,
     /// It may not come back.
     Revoked,
+}
+
+/// Why a host cannot be reached (W-065). That the hub itself cannot be reached is the client's to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum AwayReason {
+    /// It was enrolled and has never come.
+    NeverConnected,
+    /// It said that it stops.
+    Stopped,
+    /// It was not heard of for longer than its lease.
+    LeaseExpired,
+    /// Remote access is switched off at the host.
+    RemoteAccessDisabled,
+    /// It was revoked.
+    Revoked,
+    /// Its version of Towline and the hub's do not fit.
+    VersionIncompatible,
+    /// Its disk was restored from an older state, or copied: what it would say does not fit what the hub has.
+    Fenced,
 }
 
 /// The owner's switch for devices that are not on the host's own machine.

@@ -16,6 +16,7 @@ pub mod host;
 pub mod id;
 pub mod item;
 pub mod limits;
+pub mod link;
 pub mod offset;
 pub mod path;
 pub mod port;

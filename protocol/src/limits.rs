@@ -30,6 +30,22 @@ pub const MAX_RECONNECT_MS: u64 = 30_000;
 /// Longest a client waits for the ack of a command, in milliseconds (N-08); the ack does not wait for the turn.
 pub const ACK_TIMEOUT_MS: u64 = 30_000;
 
+/// How often a linked node renews the lease of its host, in milliseconds (issue "Many machines": renew 15 s).
+pub const LINK_RENEW_MS: u64 = 15_000;
+/// How long a host is online after a renewal, in milliseconds (issue "Many machines": TTL 45 s, so that one lost renewal is none).
+pub const LINK_TTL_MS: u64 = 45_000;
+/// Longest either side of a link waits for an answer before it takes the path for dead, in milliseconds (issue "Many machines": a dead
+/// link is found in 10 s in use).
+pub const LINK_ANSWER_MS: u64 = 10_000;
+/// Largest frame on a link, in bytes: a page of the largest messages, escaped, fits.
+pub const MAX_LINK_FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// Most bytes of messages in one push, in bytes, unless a single message is larger: all that waits in memory for one node.
+pub const MAX_PUSH_BYTES: usize = 1024 * 1024;
+/// Most pieces in one push: a thousand turns that say something in the same moment go in one.
+pub const MAX_PUSH_PIECES: usize = 1_024;
+/// Most streams in one `replicas` frame.
+pub const MAX_REPLICAS_PAGE: usize = 1_000;
+
 /// Longest prompt, in bytes of UTF-8.
 pub const MAX_PROMPT_BYTES: usize = 256 * 1024;
 /// Longest name of a device or title of a session, in characters.

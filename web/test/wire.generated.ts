@@ -810,6 +810,7 @@ export const wire = {
         },
         "generation": 7,
         "presence": "online",
+        "reason": null,
         "remoteAccess": "active",
         "seenAtMs": 1767225600000,
         "turnsAtOnce": 5,

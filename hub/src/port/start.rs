@@ -2,7 +2,7 @@
 
 use protocol::command::CommandState;
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
-use protocol::host::{Host, HostContent, Presence, RemoteAccess};
+use protocol::host::{AwayReason, Host, HostContent, Presence, RemoteAccess};
 use protocol::id::CommandId;
 use protocol::port::{PortError, Started};
 use store::{Batch, Expected, Put};
@@ -37,6 +37,7 @@ impl Port {
             let host = Host {
                 v: FACT_VERSION,
                 presence: Presence::Online,
+                reason: None,
                 generation: before + 1,
                 seen_at_ms: self.hub.now(),
                 turns_at_once,
@@ -65,7 +66,12 @@ impl Port {
     }
 
     pub(super) async fn go_away(&self, generation: u64) -> Result<(), PortError> {
-        self.change(generation, |host| Host { presence: Presence::Offline, ..host }, true).await?;
+        self.change(
+            generation,
+            |host| Host { presence: Presence::Offline, reason: Some(AwayReason::Stopped), ..host },
+            true,
+        )
+        .await?;
         self.hub.inner.queue.ring();
         Ok(())
     }

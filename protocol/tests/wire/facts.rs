@@ -323,6 +323,7 @@ fn host() -> Host {
     Host {
         v: 1,
         presence: Presence::Online,
+        reason: None,
         generation: 7,
         seen_at_ms: at(0),
         turns_at_once: 5,

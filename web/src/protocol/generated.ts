@@ -1021,6 +1021,10 @@ v: number,
  */
 presence: Presence, 
 /**
+ * Why it cannot, when it cannot and that is known (W-065); a fact of before there were reasons has none.
+ */
+reason: AwayReason | null, 
+/**
  * Its generation: each start takes the next one, and an older one can change nothing (W-053).
  */
 generation: number, 
@@ -1653,7 +1657,7 @@ attachments: Array<Attachment>, };
 /**
  * What went wrong, stable for ever.
  */
-export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "internal" | "invalid" | "lease_lost" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "remote_access_disabled" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
+export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "internal" | "invalid" | "lease_lost" | "link_cloned" | "link_replaced" | "link_restored" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "remote_access_disabled" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
 
 /**
  * The body of an error over HTTP, and in an `error` frame of the socket: `application/problem+json`.
