@@ -121,7 +121,7 @@ fn typescript_is_fresh() {
         host::Host,
         host::Presence,
         host::AwayReason,
-        RemoteAccess,
+        host::RemoteAccess,
         host::HostContent,
         agent_health::AgentHealth,
         agent_health::Login,

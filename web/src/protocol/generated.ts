@@ -1051,6 +1051,11 @@ content: HostContent, };
 export type Presence = "online" | "stale" | "offline" | "disabled" | "revoked";
 
 /**
+ * Why a host cannot be reached (W-065). That the hub itself cannot be reached is the client's to say.
+ */
+export type AwayReason = "never_connected" | "stopped" | "lease_expired" | "remote_access_disabled" | "revoked" | "version_incompatible" | "fenced";
+
+/**
  * The owner's switch for devices that are not on the host's own machine.
  */
 export type RemoteAccess = "active" | "disabled";
