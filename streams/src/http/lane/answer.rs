@@ -1,12 +1,14 @@
 //! How an answer is written.
 
-use std::io::{self, IoSlice, Write};
+use std::io::{IoSlice, Write};
 
 use bytes::{Buf, Bytes};
 use http::response::Parts;
 use http::{StatusCode, header};
 use protocol::time::UnixMs;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::{Over, moving};
 
 /// How a body goes over the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +90,7 @@ pub(super) fn chunk(piece: &[u8]) -> Vec<u8> {
 }
 
 /// Writes all pieces, as many at once as the system takes.
-pub(super) async fn write_all(io: &mut (impl AsyncWrite + Unpin), pieces: &mut [Bytes]) -> io::Result<()> {
+pub(super) async fn write_all(io: &mut (impl AsyncWrite + Unpin), pieces: &mut [Bytes]) -> Result<(), Over> {
     let mut rest = pieces;
     while let Some(first) = rest.first() {
         if first.is_empty() {
@@ -100,9 +102,9 @@ pub(super) async fn write_all(io: &mut (impl AsyncWrite + Unpin), pieces: &mut [
         for (slice, piece) in slices.iter_mut().zip(rest.iter()) {
             *slice = IoSlice::new(piece);
         }
-        let mut written = io.write_vectored(&slices[..count]).await?;
+        let mut written = moving(io.write_vectored(&slices[..count])).await?;
         if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+            return Err(Over);
         }
         for piece in rest.iter_mut() {
             let taken = written.min(piece.len());

@@ -36,6 +36,9 @@ use crate::Streams;
 
 /// How often it is looked whether the connection has asked for something; at the second look without, it is closed.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest that the other side may neither send a byte of a body that it has announced, nor take a byte of an answer: a phone that
+/// has lost its network for a moment is back by then, and who keeps a connection for nothing holds a place of another.
+const STALL: Duration = Duration::from_secs(30);
 /// Bytes of requests that are read ahead while one is served.
 const AHEAD: usize = 64 * 1024;
 /// Bodies below this are written with their head in one piece.
@@ -139,7 +142,7 @@ impl Lane {
     async fn one(&self, wire: &mut Wire, mut parts: Parts, length: usize) -> Result<(), Over> {
         while wire.input.len() < length {
             wire.input.reserve((length - wire.input.len()).min(AHEAD));
-            if wire.read.read_buf(&mut wire.input).await? == 0 {
+            if moving(wire.read.read_buf(&mut wire.input)).await? == 0 {
                 return Err(Over);
             }
         }
@@ -186,7 +189,7 @@ impl Lane {
             };
             let mut write = wire.write.take().ok_or(Over)?;
             wire.out.extend_from_slice(piece.as_deref().map(answer::chunk).as_deref().unwrap_or(answer::LAST_CHUNK));
-            write.write_all(&wire.out).await?;
+            put(&mut write, &wire.out).await?;
             wire.out = Vec::new();
             let joined = match (&piece, feed.in_step()) {
                 (Some(_), Some(at)) => self.choirs.join(&feed, at, write),
@@ -207,9 +210,9 @@ impl Lane {
                 left = joined => left.map_err(|_| Over)?,
                 Over = left(&mut wire.read, &mut wire.input) => return Err(Over),
             };
-            write.write_all(&rest).await?;
+            put(&mut write, &rest).await?;
             if last {
-                write.write_all(answer::LAST_CHUNK).await?;
+                put(&mut write, answer::LAST_CHUNK).await?;
             }
             wire.write = Some(write);
             if last {
@@ -228,7 +231,7 @@ impl Lane {
         out.clear();
         answer::head(out, &parts, framing, date, self.face.options.clock.now());
         if framing == Framing::Empty {
-            return Ok(write.write_all(out).await?);
+            return put(write, out).await;
         }
         let mut pieces: Vec<Bytes> = Vec::new();
         loop {
@@ -243,7 +246,7 @@ impl Lane {
             match framing {
                 Framing::Chunks if !piece.is_empty() => {
                     out.extend_from_slice(&answer::chunk(&piece));
-                    write.write_all(out).await?;
+                    put(write, out).await?;
                     out.clear();
                 }
                 Framing::Length(_) if piece.len() < SMALL && pieces.is_empty() => out.extend_from_slice(&piece),
@@ -254,11 +257,27 @@ impl Lane {
             out.extend_from_slice(answer::LAST_CHUNK);
         }
         if pieces.is_empty() {
-            return Ok(write.write_all(out).await?);
+            return put(write, out).await;
         }
         pieces.insert(0, Bytes::from(std::mem::take(out)));
-        Ok(answer::write_all(write, &mut pieces).await?)
+        answer::write_all(write, &mut pieces).await
     }
+}
+
+/// Waits for one piece of input or output, as long as there is any hope of it.
+async fn moving(piece: impl Future<Output = io::Result<usize>>) -> Result<usize, Over> {
+    Ok(tokio::time::timeout(STALL, piece).await.map_err(|_| Over)??)
+}
+
+/// Writes all of something.
+async fn put(write: &mut OwnedWriteHalf, mut bytes: &[u8]) -> Result<(), Over> {
+    while !bytes.is_empty() {
+        match moving(write.write(bytes)).await? {
+            0 => return Err(Over),
+            written => bytes = &bytes[written..],
+        }
+    }
+    Ok(())
 }
 
 /// Reads ahead until the other side leaves.

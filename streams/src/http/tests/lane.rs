@@ -296,3 +296,38 @@ async fn a_crowd_ends_with_the_stream_its_time_and_the_server() {
     }
     panic!("{} streams are still followed", served.streams.followed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_announces_a_body_and_does_not_send_it_is_let_go() {
+    let served = Served::new(|_| {}).await;
+    let mut io = served.connect().await;
+    let head = "PUT /v1/stream/a HTTP/1.1\r\nhost: h\r\ncontent-type: text/plain\r\ncontent-length: 9\r\n\r\n1234";
+    io.write_all(head.as_bytes()).await.expect("written");
+    let begun = tokio::time::Instant::now();
+    let mut rest = Vec::new();
+    // Hung up on without an answer: there is nothing to answer to.
+    io.read_to_end(&mut rest).await.expect("an end");
+    assert_eq!(rest, b"");
+    assert!((30..60).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert_eq!(served.by_router("GET", "a?offset=-1", &[], "").await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_much_and_takes_nothing_is_let_go() {
+    let served = Served::new(|_| {}).await;
+    served.by_router("PUT", "a", &["content-type: text/plain"], "").await;
+    for _ in 0..30 {
+        served.append("a", &"x".repeat(1024 * 1024)).await;
+    }
+    let mut io = served.connect().await;
+    let ask = request("GET", "a?offset=-1", &[], "").repeat(30);
+    io.write_all(ask.as_bytes()).await.expect("written");
+    // Far longer than it takes to notice.
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let mut taken = 0;
+    let mut piece = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = io.read(&mut piece).await {
+        taken += count;
+    }
+    assert!(taken < 20 * 1024 * 1024, "{taken} bytes of 30 pages were kept for somebody who takes nothing");
+}
