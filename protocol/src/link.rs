@@ -176,6 +176,8 @@ pub struct NodeHello {
     pub capabilities: Vec<String>,
     /// The version of Towline there.
     pub version: String,
+    /// The id of its host in its own hub, which its facts name; the hub puts the id of the device there instead.
+    pub host: DeviceId,
     /// The generation of its host.
     pub generation: u64,
     /// A random number of this start of the node, in hex: two starts with the same generation are a disk and its copy.
