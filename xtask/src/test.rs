@@ -176,13 +176,12 @@ fn real_agents() -> Result<Found> {
     let found = e2e::agents(false)?;
     let runner = repo::program("cargo-nextest").map_or(Runner::CargoTest, |_| Runner::Nextest);
     let verb: &[&str] = if matches!(runner, Runner::Nextest) { &["nextest", "run"] } else { &["test"] };
-    let mut step = Step::cargo(CARGO).args(verb).args(["-p", "host", "--locked", "--no-fail-fast"]);
+    let mut step = Step::cargo(CARGO).args(verb).args(["-p", "host", "--test", "real", "--locked", "--no-fail-fast"]);
     for agent in ["claude", "codex"] {
         let Some((_, program)) = found.iter().find(|(name, _)| name == agent) else {
             bail!("fetch-agents.mjs does not say where `{agent}` is");
         };
-        let (test, variable) = (format!("real_{agent}"), format!("TOWLINE_TEST_{}", agent.to_uppercase()));
-        step = step.args(["--test", &test]).env(variable, program);
+        step = step.env(format!("TOWLINE_TEST_{}", agent.to_uppercase()), program);
     }
     counted(&step, runner)
 }

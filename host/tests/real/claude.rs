@@ -1,68 +1,35 @@
-//! The real `claude` of its vendor against the fake model server. Runs when `TOWLINE_TEST_CLAUDE` names the program (`cargo xtask test`
-//! does); else it says so and passes.
-
-#![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests; a skipped test says so")]
+//! Claude Code by its own stdio protocol.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use host::agent::claude::{ClaudeAgent, ClaudeOptions};
-use host::agent::{Agent, AgentEvent, Answer, DriveError, Driver, OpenError, OpenSpec, Opened, Steered, TurnOutcome};
-use host::process::{Child, Environment, Line, Lines, OrphanReaper, SpawnSpec, adopt_orphans, fresh_tag, reap_marked};
+use host::agent::{Agent, AgentEvent, Answer, DriveError, OpenError, OpenSpec, Steered, TurnOutcome};
+use host::process::{fresh_tag, reap_marked};
 use protocol::host::AgentState;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus};
 use protocol::turn::TurnErrorCode;
-use tokio::io::BufReader;
-use tokio::process::ChildStdout;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-const LONG: Duration = Duration::from_secs(30);
-
-#[expect(clippy::disallowed_methods, reason = "the test stands in for towline, which reads the environment")]
-fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
-}
+use crate::model::{FakeModel, environment, program};
+use crate::processes::{is_alive, kill, running, wait_until};
+use crate::talk::{Talk, answer, how, last_words, texts};
 
 /// A model server, a home and a project of their own.
 struct World {
     claude: OsString,
-    model: Child,
-    url: String,
-    // Its pipe must live as long as the server.
-    _stdout: Lines<BufReader<ChildStdout>>,
+    model: FakeModel,
     folder: tempfile::TempDir,
-    _orphans: OrphanReaper,
 }
 
 impl World {
     async fn start() -> Option<Self> {
-        let Some(claude) = variable("TOWLINE_TEST_CLAUDE") else {
-            println!("skipped: TOWLINE_TEST_CLAUDE does not name a `claude`");
-            return None;
-        };
-        let orphans = adopt_orphans().unwrap();
-        let environment = Environment::cleaned(variable("PATH").map(|path| ("PATH".into(), path)));
-        let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/fake-model/server.mjs");
+        let claude = program("TOWLINE_TEST_CLAUDE")?;
         let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("model.log");
-        let mut model = Child::spawn(&SpawnSpec {
-            program: environment.find("node".as_ref()).expect("node is in PATH"),
-            args: vec![server.into(), "--port".into(), "0".into(), "--log".into(), log.into()],
-            cwd: "/".into(),
-            environment,
-            tag: fresh_tag("fake-model"),
-        })
-        .unwrap();
-        let mut stdout = model.take_lines(10_000).unwrap();
-        let Ok(Ok(Some(Line::Text(line)))) = timeout(LONG, stdout.next()).await else { panic!("no fake model") };
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let url = format!("http://127.0.0.1:{}", ready["port"]);
-        std::fs::create_dir(folder.path().join("home")).unwrap();
-        std::fs::create_dir(folder.path().join("project")).unwrap();
-        Some(Self { claude, model, url, _stdout: stdout, folder, _orphans: orphans })
+        for name in ["home", "project"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Some(Self { claude, model: FakeModel::start(folder.path()).await, folder })
     }
 
     fn project(&self) -> PathBuf {
@@ -70,9 +37,9 @@ impl World {
     }
 
     fn agent(&self, key: Option<&str>) -> ClaudeAgent {
-        let mut environment = Environment::cleaned(variable("PATH").map(|path| ("PATH".into(), path)))
+        let mut environment = environment()
             .with("HOME", self.folder.path().join("home"))
-            .with("ANTHROPIC_BASE_URL", &self.url)
+            .with("ANTHROPIC_BASE_URL", &self.model.url)
             .with("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
             .with("DISABLE_AUTOUPDATER", "1");
         if let Some(key) = key {
@@ -102,109 +69,12 @@ impl World {
 
     async fn talk(&self, tag: &str, resume: Option<String>) -> Talk {
         let spec = OpenSpec { resume, ..self.spec(tag) };
-        let Opened { driver, events, process, .. } = self.agent(Some("sk-ant-dummy")).open(spec).await.unwrap();
-        Talk { driver, events, mark: process.unwrap(), session: None }
-    }
-
-    /// What was typed in the conversation of which the model was asked last.
-    fn typed(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(self.folder.path().join("model.log")).unwrap();
-        let lines = log.lines().rev().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let asked = lines.filter(|line| line["event"] == "request" && line["side"] == false).find_map(|line| {
-            let typed = line["typed"].as_array()?;
-            Some(typed.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect())
-        });
-        asked.unwrap()
+        Talk::open(&self.agent(Some("sk-ant-dummy")), spec).await
     }
 
     async fn end(self) {
-        self.model.end(Duration::ZERO, Duration::from_secs(2)).await.unwrap();
+        self.model.end().await;
     }
-}
-
-struct Talk {
-    driver: Box<dyn Driver>,
-    events: mpsc::Receiver<AgentEvent>,
-    mark: host::agent::ProcessMark,
-    session: Option<String>,
-}
-
-impl Talk {
-    async fn next(&mut self) -> AgentEvent {
-        let event = timeout(LONG, self.events.recv()).await.expect("an event in time").expect("the agent lives");
-        if let AgentEvent::Session { agent_session } = &event {
-            self.session = Some(agent_session.clone());
-        }
-        event
-    }
-
-    async fn until(&mut self, is_it: impl Fn(&AgentEvent) -> bool) -> Vec<AgentEvent> {
-        let mut all = Vec::new();
-        loop {
-            let event = self.next().await;
-            let found = is_it(&event);
-            all.push(event);
-            if found {
-                return all;
-            }
-        }
-    }
-
-    async fn turn(&mut self, prompt: &str) -> Vec<AgentEvent> {
-        self.driver.prompt(prompt).await.unwrap();
-        self.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await
-    }
-
-    async fn asked(&mut self, prompt: &str) -> (String, AgentEvent) {
-        self.driver.prompt(prompt).await.unwrap();
-        let ask = self.until(|event| matches!(event, AgentEvent::Ask { .. })).await.pop().unwrap();
-        let AgentEvent::Ask { request, .. } = &ask else { unreachable!() };
-        (request.clone(), ask)
-    }
-
-    async fn answer(&mut self, request: &str, option: &str) -> Vec<AgentEvent> {
-        self.driver.answer(request, answer(option)).await.unwrap();
-        self.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await
-    }
-}
-
-fn answer(option: &str) -> Answer {
-    Answer { option: option.to_owned(), message: None, answers: Vec::new() }
-}
-
-fn how(events: &[AgentEvent]) -> &TurnOutcome {
-    match events.last() {
-        Some(AgentEvent::TurnEnded(end)) => &end.how,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn texts(events: &[AgentEvent]) -> Vec<&str> {
-    let settled = events.iter().filter_map(|event| match event {
-        AgentEvent::ItemSettled { content: ItemContent::Text { text }, .. } => Some(text.as_str()),
-        _ => None,
-    });
-    settled.collect()
-}
-
-fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat[stat.rfind(')').unwrap()..].starts_with(") Z"))
-}
-
-/// Processes that run exactly this command.
-fn running(command: &[&str]) -> Vec<u32> {
-    let all = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        is_alive(*pid)
-            && line
-                .split(|byte| *byte == 0)
-                .filter(|word| !word.is_empty())
-                .eq(command.iter().map(|word| word.as_bytes()))
-    })
-    .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -343,14 +213,6 @@ async fn it_stops_within_two_seconds_in_mid_stream_in_a_command_and_while_it_ask
     world.end().await;
 }
 
-async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begun = tokio::time::Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < LONG, "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_left_the_group_is_reaped_with_its_agent_and_after_a_kill_9() {
     let Some(world) = World::start().await else { return };
@@ -360,22 +222,16 @@ async fn a_command_that_left_the_group_is_reaped_with_its_agent_and_after_a_kill
         let (request, _) = talk.asked(&format!("[[tool bash touch x; setsid sleep {sleep}]]")).await;
         talk.driver.answer(&request, answer("allow")).await.unwrap();
         wait_until("the command runs", || !running(&["sleep", sleep]).is_empty()).await;
-        let Talk { driver, mut events, mark, .. } = talk;
+        let Talk { driver, events, mark, .. } = talk;
         match way {
             "drop" => drop(driver),
             "mark" => {
                 assert!(reap_marked(std::slice::from_ref(&mark)).await.unwrap() >= 2);
                 assert_eq!(running(&["sleep", sleep]), [] as [u32; 0]);
             }
-            _ => {
-                let pid = rustix::process::Pid::from_raw(i32::try_from(mark.pid).unwrap()).unwrap();
-                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-            }
+            _ => kill(mark.pid),
         }
-        let mut last = None;
-        while let Some(event) = timeout(LONG, events.recv()).await.unwrap() {
-            last = Some(event);
-        }
+        let last = last_words(events).await.pop();
         assert!(matches!(last, Some(AgentEvent::Exited { .. })), "{way}: {last:?}");
         assert_eq!(running(&["sleep", sleep]), [] as [u32; 0], "{way}");
         assert!(!is_alive(mark.pid), "{way}");
@@ -427,18 +283,16 @@ async fn a_fork_knows_what_came_before_its_place_and_no_more() {
     talk.driver.close().await;
     for (place, known) in [(place, vec!["[[say one]]"]), (None, vec!["[[say one]]", "[[say two]]"])] {
         let spec = OpenSpec { resume: origin.clone(), ..world.spec("fork") };
-        let opened = world.agent(Some("sk-ant-dummy")).fork(spec, place).await.unwrap();
-        let mut fork =
-            Talk { driver: opened.driver, events: opened.events, mark: opened.process.unwrap(), session: None };
+        let mut fork = Talk::of(world.agent(Some("sk-ant-dummy")).fork(spec, place).await.unwrap());
         fork.turn("[[say another way]]").await;
         assert!(fork.session.is_some() && fork.session != origin, "it is a conversation of its own");
         fork.driver.close().await;
-        let typed = world.typed();
+        let typed = world.model.typed();
         assert_eq!(typed, [known, vec!["[[say another way]]"]].concat());
     }
     let mut again = world.talk("again", origin.clone()).await;
     again.turn("[[say three]]").await;
-    assert_eq!(world.typed(), ["[[say one]]", "[[say two]]", "[[say three]]"], "the other one stays as it was");
+    assert_eq!(world.model.typed(), ["[[say one]]", "[[say two]]", "[[say three]]"], "the other one stays as it was");
     again.driver.close().await;
     world.end().await;
 }

@@ -1,79 +1,46 @@
-//! The real `codex` of its vendor against the fake model server. Runs when `TOWLINE_TEST_CODEX` names the program (`cargo xtask test`
-//! does); else it says so and passes.
-
-#![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests; a skipped test says so")]
+//! Codex by its app-server.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use host::agent::codex::{CodexAgent, CodexOptions, NETWORK_PATIENCE};
-use host::agent::{
-    Agent, AgentEvent, Answer, Driver, OpenError, OpenSpec, Opened, ProcessMark, Steered, TurnEnd, TurnOutcome,
-};
-use host::process::{Child, Environment, Line, Lines, OrphanReaper, SpawnSpec, adopt_orphans, fresh_tag, reap_marked};
+use host::agent::{Agent, AgentEvent, Answer, OpenError, OpenSpec, Steered, TurnOutcome};
+use host::process::{fresh_tag, reap_marked};
 use protocol::agent_health::{LoginKind, VersionStanding};
 use protocol::host::AgentState;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus};
 use protocol::turn::TurnErrorCode;
-use tokio::io::BufReader;
-use tokio::process::ChildStdout;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-const LONG: Duration = Duration::from_secs(30);
-
-#[expect(clippy::disallowed_methods, reason = "the test stands in for towline, which reads the environment")]
-fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
-}
+use crate::model::{FakeModel, environment, program};
+use crate::processes::{is_alive, kill, running, wait_until};
+use crate::talk::{Talk, answer, end, failed, how, last_words, texts};
 
 /// A model server, a Codex home and a project of their own.
 struct World {
     codex: OsString,
-    model: Child,
-    // Its pipe must live as long as the server.
-    _stdout: Lines<BufReader<ChildStdout>>,
+    model: FakeModel,
     folder: tempfile::TempDir,
-    _orphans: OrphanReaper,
 }
 
 impl World {
     async fn start() -> Option<Self> {
-        let Some(codex) = variable("TOWLINE_TEST_CODEX") else {
-            println!("skipped: TOWLINE_TEST_CODEX does not name a `codex`");
-            return None;
-        };
-        let orphans = adopt_orphans().unwrap();
-        let environment = Environment::cleaned(variable("PATH").map(|path| ("PATH".into(), path)));
-        let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/fake-model/server.mjs");
-        let mut model = Child::spawn(&SpawnSpec {
-            program: environment.find("node".as_ref()).expect("node is in PATH"),
-            args: vec![server.into(), "--port".into(), "0".into()],
-            cwd: "/".into(),
-            environment,
-            tag: fresh_tag("fake-model"),
-        })
-        .unwrap();
-        let mut stdout = model.take_lines(10_000).unwrap();
-        let Ok(Ok(Some(Line::Text(line)))) = timeout(LONG, stdout.next()).await else { panic!("no fake model") };
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let codex = program("TOWLINE_TEST_CODEX")?;
         // Codex does without its helpers when its home is below /tmp.
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
         for name in ["home", "bare", "project"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let world = Self { codex, model, _stdout: stdout, folder, _orphans: orphans };
-        world.configure(&ready["port"].to_string());
+        let world = Self { codex, model: FakeModel::start(folder.path()).await, folder };
+        world.configure(&world.model.url);
         Some(world)
     }
 
-    /// Names the model server on this port as Codex's provider.
-    fn configure(&self, port: &str) {
+    /// Names the model server at this address as Codex's provider.
+    fn configure(&self, url: &str) {
         let config = format!(
             "model = \"gpt-5.5\"\nmodel_provider = \"fake\"\ncheck_for_update_on_startup = false\n\
-             [model_providers.fake]\nname = \"Fake\"\nbase_url = \"http://127.0.0.1:{port}/v1\"\nwire_api = \"responses\"\n\
+             [model_providers.fake]\nname = \"Fake\"\nbase_url = \"{url}/v1\"\nwire_api = \"responses\"\n\
              env_key = \"FAKE_MODEL_KEY\"\nrequest_max_retries = 1\nstream_max_retries = 2\n[analytics]\nenabled = false\n"
         );
         std::fs::write(self.folder.path().join("home/config.toml"), config).unwrap();
@@ -89,10 +56,8 @@ impl World {
 
     fn agent_in(&self, home: &str, network_patience: Duration) -> CodexAgent {
         let home = self.folder.path().join(home);
-        let environment = Environment::cleaned(variable("PATH").map(|path| ("PATH".into(), path)))
-            .with("HOME", self.folder.path())
-            .with("CODEX_HOME", home)
-            .with("FAKE_MODEL_KEY", "sk-dummy");
+        let environment =
+            environment().with("HOME", self.folder.path()).with("CODEX_HOME", home).with("FAKE_MODEL_KEY", "sk-dummy");
         CodexAgent::new(CodexOptions {
             id: "codex".to_owned(),
             program: self.codex.clone(),
@@ -117,137 +82,15 @@ impl World {
     }
 
     async fn end(self) {
-        self.model.end(Duration::ZERO, Duration::from_secs(2)).await.unwrap();
+        self.model.end().await;
     }
 }
 
-struct Talk {
-    driver: Box<dyn Driver>,
-    events: mpsc::Receiver<AgentEvent>,
-    mark: ProcessMark,
-    session: Option<String>,
-    mode: Option<String>,
-}
-
-impl Talk {
-    async fn open(agent: &CodexAgent, spec: OpenSpec) -> Self {
-        let Opened { driver, events, process, .. } = agent.open(spec).await.unwrap();
-        let mut talk = Self { driver, events, mark: process.unwrap(), session: None, mode: None };
-        talk.until(|event| matches!(event, AgentEvent::Options { .. })).await;
-        talk
-    }
-
-    async fn next(&mut self) -> AgentEvent {
-        let event = timeout(LONG, self.events.recv()).await.expect("an event in time").expect("the agent lives");
-        match &event {
-            AgentEvent::Session { agent_session } => self.session = Some(agent_session.clone()),
-            AgentEvent::Options { mode, .. } => self.mode.clone_from(mode),
-            _ => {}
-        }
-        event
-    }
-
-    async fn until(&mut self, is_it: impl Fn(&AgentEvent) -> bool) -> Vec<AgentEvent> {
-        let mut all = Vec::new();
-        loop {
-            let event = self.next().await;
-            let found = is_it(&event);
-            all.push(event);
-            if found {
-                return all;
-            }
-        }
-    }
-
-    async fn turn_ends(&mut self) -> Vec<AgentEvent> {
-        self.until(|event| matches!(event, AgentEvent::TurnEnded(_))).await
-    }
-
-    async fn turn(&mut self, prompt: &str) -> Vec<AgentEvent> {
-        self.driver.prompt(prompt).await.unwrap();
-        self.turn_ends().await
-    }
-
-    async fn asked(&mut self, prompt: &str) -> (String, AgentEvent) {
-        self.driver.prompt(prompt).await.unwrap();
-        let ask = self.until(|event| matches!(event, AgentEvent::Ask { .. })).await.pop().unwrap();
-        let AgentEvent::Ask { request, .. } = &ask else { unreachable!() };
-        (request.clone(), ask)
-    }
-
-    async fn answer(&mut self, request: &str, option: &str) -> Vec<AgentEvent> {
-        self.driver.answer(request, answer(option)).await.unwrap();
-        self.turn_ends().await
-    }
-
-    /// What is said until the process is gone.
-    async fn last_words(mut self) -> Vec<AgentEvent> {
-        let mut all = Vec::new();
-        while let Some(event) = timeout(LONG, self.events.recv()).await.unwrap() {
-            all.push(event);
-        }
-        all
-    }
-}
-
-fn answer(option: &str) -> Answer {
-    Answer { option: option.to_owned(), message: None, answers: Vec::new() }
-}
-
-fn end(events: &[AgentEvent]) -> &TurnEnd {
-    match events.last() {
-        Some(AgentEvent::TurnEnded(end)) => end,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn how(events: &[AgentEvent]) -> &TurnOutcome {
-    &end(events).how
-}
-
-fn failed(events: &[AgentEvent]) -> Option<TurnErrorCode> {
-    if let TurnOutcome::Failed { code, .. } = how(events) { Some(*code) } else { None }
-}
-
-fn texts(events: &[AgentEvent]) -> Vec<&str> {
-    let settled = events.iter().filter_map(|event| match event {
-        AgentEvent::ItemSettled { content: ItemContent::Text { text }, .. } => Some(text.as_str()),
-        _ => None,
-    });
-    settled.collect()
-}
-
-fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat[stat.rfind(')').unwrap()..].starts_with(") Z"))
-}
-
-/// Processes that run exactly this command.
-fn running(command: &[&str]) -> Vec<u32> {
-    let all = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        is_alive(*pid)
-            && line
-                .split(|byte| *byte == 0)
-                .filter(|word| !word.is_empty())
-                .eq(command.iter().map(|word| word.as_bytes()))
-    })
-    .collect()
-}
-
-async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begun = tokio::time::Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < LONG, "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn kill(pid: u32) {
-    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+/// A conversation whose options are known.
+async fn open(agent: &CodexAgent, spec: OpenSpec) -> Talk {
+    let mut talk = Talk::open(agent, spec).await;
+    talk.until(|event| matches!(event, AgentEvent::Options { .. })).await;
+    talk
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -274,7 +117,7 @@ async fn it_is_found_and_its_login_is_known() {
 async fn it_thinks_and_writes_word_by_word_and_goes_on_in_another_process() {
     let Some(world) = World::start().await else { return };
     let agent = world.agent();
-    let mut talk = Talk::open(&agent, world.spec(Some("auto"))).await;
+    let mut talk = open(&agent, world.spec(Some("auto"))).await;
     let events = talk.turn("[[usage 500 25]] [[think 3]] [[text 20]]").await;
     assert_eq!(how(&events), &TurnOutcome::Completed);
     let deltas = events.iter().filter(|event| matches!(event, AgentEvent::Delta { part: DeltaPart::Text, .. })).count();
@@ -311,7 +154,7 @@ async fn it_thinks_and_writes_word_by_word_and_goes_on_in_another_process() {
     assert!(matches!(&busy, OpenError::Failed { detail, .. } if detail.contains("another Codex")), "{busy}");
     reap_marked(std::slice::from_ref(&first)).await.unwrap();
     let spec = OpenSpec { resume: session.clone(), model: Some("gpt-5.4".into()), ..world.spec(Some("untrusted")) };
-    let mut again = Talk::open(&other, spec).await;
+    let mut again = open(&other, spec).await;
     assert_ne!(again.mark.pid, first.pid);
     assert_eq!(again.mode.as_deref(), Some("untrusted"));
     let events = again.turn("[[usage 10 1]] [[say still here]]").await;
@@ -335,7 +178,7 @@ async fn it_thinks_and_writes_word_by_word_and_goes_on_in_another_process() {
 async fn it_writes_a_file_when_it_may_and_not_when_it_may_not() {
     let Some(world) = World::start().await else { return };
     let agent = world.agent();
-    let mut talk = Talk::open(&agent, world.spec(Some("untrusted"))).await;
+    let mut talk = open(&agent, world.spec(Some("untrusted"))).await;
     let file = world.project().join("made.txt");
     let (request, ask) = talk.asked("[[tool write made.txt hello there]] [[say written]]").await;
     let AgentEvent::Ask { content, item, .. } = &ask else { unreachable!() };
@@ -380,7 +223,7 @@ async fn it_writes_a_file_when_it_may_and_not_when_it_may_not() {
 async fn it_stops_within_two_seconds_in_mid_stream_in_a_command_and_while_it_asks() {
     let Some(world) = World::start().await else { return };
     let agent = world.agent();
-    let mut talk = Talk::open(&agent, world.spec(Some("untrusted"))).await;
+    let mut talk = open(&agent, world.spec(Some("untrusted"))).await;
     talk.driver.prompt("[[rate 50]] [[text 400]]").await.unwrap();
     talk.until(|event| matches!(event, AgentEvent::Delta { .. })).await;
     let begun = tokio::time::Instant::now();
@@ -427,9 +270,9 @@ async fn it_stops_within_two_seconds_in_mid_stream_in_a_command_and_while_it_ask
 async fn one_process_serves_all_sessions_and_none_stops_another() {
     let Some(world) = World::start().await else { return };
     let agent = world.agent();
-    let mut slow = Talk::open(&agent, world.spec(Some("auto"))).await;
-    let mut quick = Talk::open(&agent, world.spec(Some("auto"))).await;
-    let mut third = Talk::open(&agent, world.spec(Some("untrusted"))).await;
+    let mut slow = open(&agent, world.spec(Some("auto"))).await;
+    let mut quick = open(&agent, world.spec(Some("auto"))).await;
+    let mut third = open(&agent, world.spec(Some("untrusted"))).await;
     assert_eq!((slow.mark.pid, third.mark.pid), (quick.mark.pid, quick.mark.pid));
 
     // Nobody listens to the first, which says more than its queue and its lane hold.
@@ -449,10 +292,7 @@ async fn one_process_serves_all_sessions_and_none_stops_another() {
     slow.driver.prompt("[[rate 50]] [[text 4000]]").await.unwrap();
     slow.until(|event| matches!(event, AgentEvent::Delta { .. })).await;
     drop(slow.driver);
-    let mut left = Vec::new();
-    while let Some(event) = timeout(LONG, slow.events.recv()).await.unwrap() {
-        left.push(event);
-    }
+    let left = last_words(slow.events).await;
     assert!(matches!(left.last(), Some(AgentEvent::Exited { .. })), "{left:?}");
     assert_eq!(texts(&quick.turn("[[say unmoved]]").await), ["unmoved"]);
     assert!(is_alive(quick.mark.pid));
@@ -466,14 +306,14 @@ async fn one_process_serves_all_sessions_and_none_stops_another() {
     }
     kill(dead);
     for talk in [quick, third] {
-        let last = talk.last_words().await;
+        let last = last_words(talk.events).await;
         assert!(matches!(last.last(), Some(AgentEvent::Exited { detail }) if detail.contains("signal")), "{last:?}");
         let closed =
             last.iter().any(|event| matches!(event, AgentEvent::ItemSettled { status: ItemStatus::Interrupted, .. }));
         assert!(closed, "{last:?}");
     }
     for session in sessions {
-        let mut again = Talk::open(&agent, OpenSpec { resume: session, ..world.spec(Some("auto")) }).await;
+        let mut again = open(&agent, OpenSpec { resume: session, ..world.spec(Some("auto")) }).await;
         assert_ne!(again.mark.pid, dead);
         assert_eq!(texts(&again.turn("[[say back]]").await), ["back"]);
         again.driver.close().await;
@@ -489,7 +329,7 @@ async fn what_it_started_is_reaped_with_it_and_after_a_kill_9() {
         [("713", "", "close"), ("714", "setsid ", "kill -9 of codex"), ("715", "setsid ", "mark")]
     {
         let agent = world.agent();
-        let mut talk = Talk::open(&agent, world.spec(Some("untrusted"))).await;
+        let mut talk = open(&agent, world.spec(Some("untrusted"))).await;
         let (request, _) = talk.asked(&format!("[[tool bashx touch x; {setsid}sleep {sleep}]]")).await;
         talk.driver.answer(&request, answer("accept")).await.unwrap();
         wait_until("the command runs", || !running(&["sleep", sleep]).is_empty()).await;
@@ -503,11 +343,11 @@ async fn what_it_started_is_reaped_with_it_and_after_a_kill_9() {
             }
             "mark" => {
                 assert!(reap_marked(std::slice::from_ref(&mark)).await.unwrap() >= 2);
-                talk.last_words().await;
+                last_words(talk.events).await;
             }
             _ => {
                 kill(mark.pid);
-                talk.last_words().await;
+                last_words(talk.events).await;
             }
         }
         wait_until("the command is gone", || running(&["sleep", sleep]).is_empty()).await;
@@ -519,7 +359,7 @@ async fn what_it_started_is_reaped_with_it_and_after_a_kill_9() {
 async fn errors_of_the_model_are_told_apart_and_a_wait_for_the_network_ends() {
     let Some(world) = World::start().await else { return };
     let agent = world.agent();
-    let mut talk = Talk::open(&agent, world.spec(Some("auto"))).await;
+    let mut talk = open(&agent, world.spec(Some("auto"))).await;
     assert_eq!(failed(&talk.turn("[[error 401]]").await), Some(TurnErrorCode::CredentialsExpired));
     assert_eq!(failed(&talk.turn("[[error 404]]").await), Some(TurnErrorCode::ModelUnavailable));
     assert_eq!(failed(&talk.turn("[[error 429]]").await), Some(TurnErrorCode::RateLimited));
@@ -533,9 +373,9 @@ async fn errors_of_the_model_are_told_apart_and_a_wait_for_the_network_ends() {
 
     // A port at which nobody listens.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    world.configure(&port.to_string());
+    world.configure(&format!("http://127.0.0.1:{port}"));
     let agent = world.agent_in("home", Duration::from_secs(2));
-    let mut talk = Talk::open(&agent, world.spec(Some("auto"))).await;
+    let mut talk = open(&agent, world.spec(Some("auto"))).await;
     let events = talk.turn("hello?").await;
     let TurnOutcome::Failed { code: TurnErrorCode::AgentError, detail } = how(&events) else { panic!("{events:?}") };
     assert!(detail.contains("no network"), "{detail}");
