@@ -45,11 +45,11 @@ async function fakeNpm(name, { says = "1.2.3 (Toy)", code = 0, stderr = "", seco
 test("pins are exact, and only a few are fetched without being named", () => {
   const pins = readPins();
   for (const one of pins) assert.match(one.version, /^\d+\.\d+\.\d+$/);
-  assert.deepEqual(pins.filter((one) => one.fetchedByDefault).map((one) => one.name), ["claude", "codex", "gemini"]);
+  assert.deepEqual(pins.filter((one) => one.fetchedByDefault).map((one) => one.name), ["claude", "claude-oldest", "codex", "gemini"]);
 });
 
 test("the program's path follows the platform", () => {
-  const [claude, codex] = readPins();
+  const [claude, , codex] = readPins();
   assert.ok(claude && codex);
   const at = (/** @type {any} */ machine, pin = claude) => programPath(pin, "/c", machine);
   assert.match(at({ platform: "linux", arch: "x64", musl: false }), /claude-code-linux-x64\/claude$/);

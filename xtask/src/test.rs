@@ -171,19 +171,23 @@ fn rust() -> Result<Found> {
     Ok(both(tests, (Runner::CargoTest.count(&docs.output), docs.failure)))
 }
 
-/// The host's own tests with the real Claude Code and the real Codex, which skip themselves where nobody names them.
+/// The host's own tests with the real Claude Code and the real Codex, which skip themselves where nobody names them; and those of Claude
+/// Code once more with the oldest version that is supported.
 fn real_agents() -> Result<Found> {
     let found = e2e::agents(false)?;
+    let program = |agent: &str| match found.iter().find(|(name, _)| name == agent) {
+        Some((_, program)) => Ok(program.clone()),
+        None => bail!("fetch-agents.mjs does not say where `{agent}` is"),
+    };
     let runner = repo::program("cargo-nextest").map_or(Runner::CargoTest, |_| Runner::Nextest);
     let verb: &[&str] = if matches!(runner, Runner::Nextest) { &["nextest", "run"] } else { &["test"] };
-    let mut step = Step::cargo(CARGO).args(verb).args(["-p", "host", "--test", "real", "--locked", "--no-fail-fast"]);
-    for agent in ["claude", "codex"] {
-        let Some((_, program)) = found.iter().find(|(name, _)| name == agent) else {
-            bail!("fetch-agents.mjs does not say where `{agent}` is");
-        };
-        step = step.env(format!("TOWLINE_TEST_{}", agent.to_uppercase()), program);
-    }
-    counted(&step, runner)
+    let step = |filter: &[&str]| {
+        let args = ["-p", "host", "--test", "real", "--locked", "--no-fail-fast"];
+        Step::cargo(CARGO).args(verb).args(args).args(filter)
+    };
+    let newest = step(&[]).env("TOWLINE_TEST_CLAUDE", program("claude")?).env("TOWLINE_TEST_CODEX", program("codex")?);
+    let oldest = step(&["claude::"]).env("TOWLINE_TEST_CLAUDE", program("claude-oldest")?);
+    Ok(both(counted(&newest, runner)?, counted(&oldest, runner)?))
 }
 
 fn web() -> Result<Found> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use host::agent::claude::{ClaudeAgent, ClaudeOptions};
 use host::agent::{Agent, AgentEvent, Answer, DriveError, OpenError, OpenSpec, Steered, TurnOutcome};
 use host::process::{fresh_tag, reap_marked};
-use protocol::host::AgentState;
+use protocol::host::{Ability, AgentState};
 use protocol::item::{DeltaPart, ItemContent, ItemStatus};
 use protocol::turn::TurnErrorCode;
 
@@ -247,7 +247,16 @@ async fn a_prompt_in_mid_turn_goes_in_at_a_step_or_comes_next_or_is_given_back()
     let taken = |event: &AgentEvent| matches!(event, AgentEvent::SteerTaken { key } if key == "folded");
     // At the boundary of a tool call, which waits for its permission meanwhile.
     let (request, _) = talk.asked("[[tool bash touch made]] [[say end]]").await;
-    assert_eq!(talk.driver.steer("folded", "[[say also]]", &[]).await, Ok(Steered::Later));
+    let steered = talk.driver.steer("folded", "[[say also]]", &[]).await;
+    let abilities = world.agent(Some("sk-ant-dummy")).probe("abilities").await.abilities;
+    if !abilities.contains(&Ability::Steer) {
+        // A version that does not say what becomes of such a prompt (2.1.197): refused, and the turn goes on as if nothing had been.
+        assert!(matches!(steered, Err(DriveError::Refused { .. })), "{steered:?}");
+        assert_eq!(texts(&talk.answer(&request, "allow").await), ["end"]);
+        talk.driver.close().await;
+        return world.end().await;
+    }
+    assert_eq!(steered, Ok(Steered::Later));
     let mut events = talk.answer(&request, "allow").await;
     if !events.iter().any(is_end) {
         events.extend(talk.until(is_end).await);

@@ -128,8 +128,9 @@ impl ClaudeMapper {
         if parent.is_none() && !synthetic {
             self.place = maybe(message, "uuid");
         }
-        let status =
-            if message.get("aborted") == Some(&Value::Bool(true)) { ItemStatus::Interrupted } else { ItemStatus::Done };
+        // A version that does not say so hands out what an interrupt cut off as if it were finished.
+        let aborted = message.get("aborted").map_or(!self.tells_of_prompts && self.interrupting, |it| *it == true);
+        let status = if aborted { ItemStatus::Interrupted } else { ItemStatus::Done };
         for block in list(said, "content") {
             self.finished_block(parent.as_ref(), block, status, synthetic, out);
         }
