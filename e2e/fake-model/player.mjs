@@ -70,6 +70,11 @@ export async function play(round, { voice, counters, holds, refuse, cut, firstPi
             lastPiece = piece;
           }
           break;
+        case "stamps":
+          // For benches: each word is the moment at which it was sent.
+          for (let n = 0; n < step.count; n++) await speak(() => voice.text(`${microseconds()} `));
+          lastPiece = " ";
+          break;
         case "think":
           lastPiece = "";
           for (const word of step.words) await speak(() => voice.think(word));
@@ -108,6 +113,11 @@ export async function play(round, { voice, counters, holds, refuse, cut, firstPi
     if (gone.aborted) return "client_gone";
     throw error;
   }
+}
+
+/** The Unix time in microseconds. */
+function microseconds() {
+  return Math.round((performance.timeOrigin + performance.now()) * 1000);
 }
 
 /**

@@ -9,6 +9,7 @@ import { STORIES } from "./stories.mjs";
  * @typedef {{at: number} & (
  *   | {do: "text", words: string[]}
  *   | {do: "think", words: string[]}
+ *   | {do: "stamps", count: number}
  *   | {do: "rate", ms: number}
  *   | {do: "delay", ms: number}
  *   | {do: "usage", input: number, output: number}
@@ -85,6 +86,8 @@ function step(name, argument, at) {
       return { at, do: "text", words: inWords(argument) };
     case "think":
       return { at, do: "think", words: /^\d+$/.test(argument) ? numbered("thought", count(name, argument)) : inWords(argument) };
+    case "stamps":
+      return { at, do: "stamps", count: count(name, argument) };
     case "rate":
       return { at, do: "rate", ms: count(name, argument) };
     case "delay":

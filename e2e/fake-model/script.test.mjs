@@ -34,6 +34,14 @@ test("an answer ends at a tool call and goes on after its result", () => {
   assert.deepEqual(short([prompt, call, result("x"), call, result("y")]), ["text:third"]);
 });
 
+test("stamps are counted, and nothing else stands for a count", () => {
+  assert.deepEqual(parseScript("[[rate 25]] [[stamps 3]]"), [
+    { at: 0, do: "rate", ms: 25 },
+    { at: 12, do: "stamps", count: 3 },
+  ]);
+  assert.throws(() => parseScript("[[stamps many]]"), ScriptError);
+});
+
 test("a script that ends with a tool call reports its result", () => {
   assert.deepEqual(short([user("[[tool bash ls]]"), call, result("one\n two")]), ["text:done: one two"]);
 });

@@ -38,7 +38,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "latency",
-        about: "agent to socket, prompt to agent, start to ready, idle memory and processor time, beside a bare pipe and disk",
+        about: "agent to socket, prompt to agent, start to ready, memory, processor time, beside a bare pipe, disk, and the real agents alone",
         package: "client",
         example: "latency",
         program: true,
@@ -82,6 +82,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             && let Some(official) = official()?
         {
             step = step.env("OFFICIAL_STREAMS_BIN", official);
+        }
+        if bench.name == "latency" {
+            for (agent, program) in crate::e2e::agents(false)? {
+                step = step.env(format!("TOWLINE_TEST_{}", agent.replace('-', "_").to_uppercase()), program);
+            }
         }
         if let Some((package, example, variable)) = bench.partner {
             Step::cargo(LIMIT).args(["build", "--release", "--package", package, "--example", example]).run()?;

@@ -1,15 +1,19 @@
 //! How long Towline takes, measured through the real program over real sockets and a real disk, beside a bare pipe to the same agent
 //! and a bare write to the same disk in the same run: read the ratios, not the milliseconds.
 //!
-//! `cargo xtask bench latency` builds what it needs. By hand: `TOWLINE_BIN=… TOWLINE_STAMP_AGENT=… cargo run --release -p client --example
-//! latency`.
+//! With a real Claude Code and a real Codex it goes on with these: driven directly over their pipes, and through Towline, in turn.
+//!
+//! `cargo xtask bench latency` builds and fetches what it needs. By hand: `TOWLINE_BIN=… TOWLINE_STAMP_AGENT=… [TOWLINE_TEST_CLAUDE=…]
+//! [TOWLINE_TEST_CODEX=…] cargo run --release -p client --example latency`.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 #![expect(
     clippy::disallowed_methods,
     reason = "an example is its own edge: it starts programs and reads the clock and the environment"
 )]
 
+mod agents;
 mod bare;
+mod direct;
 mod measure;
 mod node;
 mod through;
@@ -32,9 +36,14 @@ fn path(variable: &str) -> Result<PathBuf, Failure> {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let (program, agent) = (path("TOWLINE_BIN")?, path("TOWLINE_STAMP_AGENT")?);
-    let folder = std::env::temp_dir().join(format!("towline-latency-{}", std::process::id()));
+    // Not below /tmp, where Codex does without its helpers.
+    let folder = PathBuf::from(format!("/var/tmp/towline-latency-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("project"))?;
-    let result = run(&program, &agent, &folder).await;
+    let result = async {
+        run(&program, &agent, &folder).await?;
+        agents::run(&program, &folder).await
+    };
+    let result = result.await;
     std::fs::remove_dir_all(&folder)?;
     result
 }
@@ -46,16 +55,20 @@ async fn run(program: &std::path::Path, agent: &std::path::Path, folder: &std::p
     row("bare pipe: agent's stdout to reader", &pipe.ages, None);
     row("bare pipe: prompt to agent's stdin", &pipe.prompts, None);
 
+    let args = ["--acp-agent".to_owned(), format!("stamps={}", agent.display())];
+    let plain = node::Setup { data: folder, folder, programs: None, args: &args, variables: &[] };
     let mut ready = Vec::new();
     for round in 0..5 {
         let begun = std::time::Instant::now();
-        let node = node::Node::start(program, agent, &folder.join(format!("start-{round}")), folder).await?;
+        let data = folder.join(format!("start-{round}"));
+        let node = node::Node::start(program, &node::Setup { data: &data, ..plain }).await?;
         ready.push(begun.elapsed().as_secs_f64() * 1000.0);
         node.stop().await?;
     }
     row("start to ready, empty data directory", &Spread::of(ready), None);
 
-    let node = node::Node::start(program, agent, &folder.join("data"), folder).await?;
+    let data = folder.join("data");
+    let node = node::Node::start(program, &node::Setup { data: &data, ..plain }).await?;
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     let idle = node.usage(std::time::Duration::from_secs(10)).await?;
     println!("idle, no session: {:.1} MB PSS, {:.3} s CPU per 10 s", idle.pss_mb, idle.cpu_s);

@@ -13,6 +13,20 @@ use crate::Failure;
 /// Longest wait for the ready line, and for the end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a node is started with.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup<'a> {
+    /// Its data directory, and its home.
+    pub(crate) data: &'a Path,
+    pub(crate) folder: &'a Path,
+    /// Where programs of agents are looked for before the system's.
+    pub(crate) programs: Option<&'a Path>,
+    /// Further arguments.
+    pub(crate) args: &'a [String],
+    /// What its agents may know besides.
+    pub(crate) variables: &'a [(String, String)],
+}
+
 /// A running node.
 pub(crate) struct Node {
     child: tokio::process::Child,
@@ -27,17 +41,21 @@ pub(crate) struct Usage {
 }
 
 impl Node {
-    pub(crate) async fn start(program: &Path, agent: &Path, data: &Path, folder: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn start(program: &Path, setup: &Setup<'_>) -> Result<Self, Failure> {
+        let Setup { data, folder, programs, args, variables } = *setup;
+        let path = programs.map_or_else(String::new, |programs| format!("{}:", programs.display()));
         let mut child = tokio::process::Command::new(program)
-            .args(["up", "--json", "--no-open", "--listen", "127.0.0.1:0", "--acp-agent"])
-            .arg(format!("stamps={}", agent.display()))
+            .args(["up", "--json", "--no-open", "--listen", "127.0.0.1:0"])
+            .args(args)
+            .args(variables.iter().flat_map(|(name, _)| ["--agent-env", name.as_str()]))
             .arg("--data-dir")
             .arg(data)
             .arg("--project")
             .arg(folder.join("project"))
             .env_clear()
-            .env("PATH", "/usr/bin:/bin")
+            .env("PATH", format!("{path}/usr/local/bin:/usr/bin:/bin"))
             .env("HOME", folder)
+            .envs(variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -29,9 +29,11 @@ pub(crate) struct Through {
 
 /// What one reader saw of one turn.
 #[derive(Default)]
-struct Seen {
-    ages: Vec<f64>,
+pub(crate) struct Seen {
+    pub(crate) ages: Vec<f64>,
     first: Option<f64>,
+    /// When the first word came here.
+    pub(crate) heard: Option<f64>,
     frames: usize,
 }
 
@@ -50,6 +52,49 @@ async fn home(node: &Node) -> Result<(DeviceId, ProjectId), Failure> {
     project.ok_or_else(|| "no project".into())
 }
 
+fn open(node: &Node, seed: u64) -> Result<Socket, Failure> {
+    let options = SocketOptions { client: "latency".to_owned(), first_pause: Duration::from_millis(100), seed };
+    Ok(Socket::open(node.remote()?, options))
+}
+
+fn request(host: DeviceId, body: CommandBody) -> CommandRequest {
+    CommandRequest { id: CommandId::from_uuid(fresh()), host, ttl_ms: None, body }
+}
+
+/// A new session with its first prompt.
+fn start(session: SessionId, project: ProjectId, agent: &str, text: &str) -> CommandBody {
+    let (title, text) = (Some("latency".to_owned()), Some(text.to_owned()));
+    let content = StartContent { title, text, attachments: Vec::new() };
+    CommandBody::StartSession {
+        session,
+        project,
+        agent: agent.to_owned(),
+        model: None,
+        mode: None,
+        effort: None,
+        content,
+    }
+}
+
+/// Starts a session of an agent that does not run yet, and reads its first answer; also how long after the command its first word came.
+pub(crate) async fn first(node: &Node, agent: &str, text: &str) -> Result<(f64, Vec<f64>), Failure> {
+    let (host, project) = home(node).await?;
+    let session = SessionId::from_uuid(fresh());
+    let socket = open(node, 1)?;
+    socket.live().await?;
+    let sent = now_ms();
+    socket.command(request(host, start(session, project, agent, text))).await?;
+    while node.api()?.transcript(session, None, 1).await.is_err() {
+        if now_ms() - sent > 10_000.0 {
+            return Err("the session was not made".into());
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let seen = watch(socket.clone(), session, From::Start).await?;
+    socket.close().await;
+    Ok((seen.heard.ok_or("no word came")? - sent, seen.ages))
+}
+
 /// Sends as many prompts as `rounds` to one session, each read by as many sockets as `readers`.
 pub(crate) async fn run(
     node: &Node,
@@ -59,32 +104,13 @@ pub(crate) async fn run(
 ) -> Result<Through, Failure> {
     let (host, project) = home(node).await?;
     let session = SessionId::from_uuid(fresh());
-    let open = |n: usize| -> Result<Socket, Failure> {
-        let options =
-            SocketOptions { client: "latency".to_owned(), first_pause: Duration::from_millis(100), seed: n as u64 };
-        Ok(Socket::open(node.remote()?, options))
-    };
-    let sender = open(0)?;
+    let sender = open(node, 0)?;
     sender.live().await?;
-    let request = |body| CommandRequest { id: CommandId::from_uuid(fresh()), host, ttl_ms: None, body };
-    let content =
-        StartContent { title: Some("latency".to_owned()), text: Some("1 0".to_owned()), attachments: Vec::new() };
-    let agent = "stamps".to_owned();
-    sender
-        .command(request(CommandBody::StartSession {
-            session,
-            project,
-            agent,
-            model: None,
-            mode: None,
-            effort: None,
-            content,
-        }))
-        .await?;
+    sender.command(request(host, start(session, project, "stamps", "1 0"))).await?;
     settled(node, session, 1).await?;
     let mut sockets = Vec::new();
     for n in 0..readers {
-        let socket = open(n + 1)?;
+        let socket = open(node, n as u64 + 1)?;
         socket.live().await?;
         sockets.push(socket);
     }
@@ -93,17 +119,17 @@ pub(crate) async fn run(
         let tail = node.api()?.transcript(session, None, 100).await?.tail;
         let mut watching = Vec::new();
         for socket in &sockets {
-            watching.push(tokio::spawn(watch(socket.clone(), session, tail)));
+            watching.push(tokio::spawn(watch(socket.clone(), session, From::Offset(tail))));
         }
         // The readers have subscribed before the prompt goes.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let text = format!("{} {pause}", words / rounds);
         let sent = now_ms();
         sender
-            .command(request(CommandBody::SendPrompt {
-                session,
-                content: PromptContent { text, attachments: Vec::new() },
-            }))
+            .command(request(
+                host,
+                CommandBody::SendPrompt { session, content: PromptContent { text, attachments: Vec::new() } },
+            ))
             .await?;
         acks.push(now_ms() - sent);
         for (n, reader) in watching.into_iter().enumerate() {
@@ -146,9 +172,9 @@ async fn settled(node: &Node, session: SessionId, turns: usize) -> Result<(), Fa
 }
 
 /// Reads one turn over one socket: the journal tells which turn runs, its stream brings the words.
-async fn watch(socket: Socket, session: SessionId, tail: protocol::offset::Offset) -> Result<Seen, Failure> {
+async fn watch(socket: Socket, session: SessionId, from: From) -> Result<Seen, Failure> {
     let mut mailbox = socket.mailbox(64);
-    mailbox.subscribe(StreamPath::journal(session), From::Offset(tail)).await?;
+    mailbox.subscribe(StreamPath::journal(session), from).await?;
     let mut joined: Option<TurnId> = None;
     let mut seen = Seen::default();
     loop {
@@ -187,7 +213,7 @@ async fn watch(socket: Socket, session: SessionId, tail: protocol::offset::Offse
 fn note(seen: &mut Seen, text: &str, now: f64) {
     for stamp in stamps(text) {
         match seen.first {
-            None => seen.first = Some(stamp),
+            None => (seen.first, seen.heard) = (Some(stamp), Some(now)),
             Some(_) => seen.ages.push(now - stamp),
         }
     }
