@@ -1,52 +1,18 @@
 // Drives one claude process over its stream-json protocol, as much of it as the tests here need.
 
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { createInterface } from "node:readline";
+import { AgentProcess } from "./agent-process.mjs";
 
-/** No message awaited here takes longer, even on a busy machine; a cold start takes about a second. */
-const WAIT_LIMIT_MS = 30_000;
+/** @typedef {import("./agent-process.mjs").Message} Message */
 
-/** @typedef {Record<string, any>} Message */
-
-export class ClaudeProcess {
-  #child;
-  /** @type {Message[]} */
-  messages = [];
-  /** @type {string} */
-  errors = "";
-  /** @type {Set<() => void>} */
-  #watchers = new Set();
-  #ended = false;
-  /** @type {Promise<{code: number | null, signal: string | null}>} */
-  exited;
-
+export class ClaudeProcess extends AgentProcess {
   /**
    * @param {string} program
    * @param {{cwd: string, env: Record<string, string>, args?: string[]}} options
    */
   constructor(program, { cwd, env, args = [] }) {
     const fixed = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--include-partial-messages"];
-    this.#child = spawn(program, [...fixed, "--permission-prompt-tool", "stdio", ...args], { cwd, env, stdio: "pipe" });
-    createInterface({ input: this.#child.stdout }).on("line", (line) => {
-      this.messages.push(JSON.parse(line));
-      this.#wake();
-    });
-    this.#child.stderr.on("data", (bytes) => (this.errors += bytes));
-    this.#child.stdin.on("error", () => {});
-    this.exited = new Promise((resolve, reject) => {
-      this.#child.once("error", reject);
-      this.#child.once("close", (code, signal) => {
-        this.#ended = true;
-        this.#wake();
-        resolve({ code, signal });
-      });
-    });
-  }
-
-  /** @param {Message} message */
-  send(message) {
-    this.#child.stdin.write(`${JSON.stringify(message)}\n`);
+    super("claude", program, [...fixed, "--permission-prompt-tool", "stdio", ...args], { cwd, env });
   }
 
   /**
@@ -74,30 +40,6 @@ export class ClaudeProcess {
     return this.until((m) => m.type === "control_response" && m.response.request_id === request_id);
   }
 
-  /**
-   * Waits for the first message from `from` on that fits.
-   * @param {(message: Message) => boolean} fits
-   * @param {number} [from]
-   * @returns {Promise<Message>}
-   */
-  until(fits, from = 0) {
-    return new Promise((resolve, reject) => {
-      const done = (/** @type {() => void} */ then) => {
-        clearTimeout(timer);
-        this.#watchers.delete(look);
-        then();
-      };
-      const look = () => {
-        const found = this.messages.slice(from).find(fits);
-        if (found) done(() => resolve(found));
-        else if (this.#ended) done(() => reject(new Error(`claude ended first: ${this.errors || JSON.stringify(this.messages.at(-1))}`)));
-      };
-      const timer = setTimeout(() => done(() => reject(new Error(`nothing came; last: ${JSON.stringify(this.messages.at(-1))}`))), WAIT_LIMIT_MS);
-      this.#watchers.add(look);
-      look();
-    });
-  }
-
   /** @param {number} from */
   result(from) {
     return this.until((m) => m.type === "result", from);
@@ -116,24 +58,5 @@ export class ClaudeProcess {
   textDeltas(from) {
     const deltas = this.messages.slice(from).filter((m) => m.type === "stream_event" && m.event.delta?.type === "text_delta");
     return deltas.map((m) => m.event.delta.text);
-  }
-
-  /** Ends the process as its user would: end of input; after a while, by force. */
-  async close() {
-    this.#child.stdin.end();
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 10_000);
-    const outcome = await this.exited;
-    clearTimeout(timer);
-    return outcome;
-  }
-
-  /** @param {NodeJS.Signals} signal */
-  kill(signal) {
-    this.#child.kill(signal);
-    return this.exited;
-  }
-
-  #wake() {
-    for (const look of [...this.#watchers]) look();
   }
 }

@@ -1,50 +1,18 @@
 // Drives one `codex app-server` over its JSON-RPC, as much of it as the tests here need.
 
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
+import { AgentProcess } from "./agent-process.mjs";
 
-/** No message awaited here takes longer, even on a busy machine; a cold start takes about a second. */
-const WAIT_LIMIT_MS = 30_000;
+/** @typedef {import("./agent-process.mjs").Message} Message */
 
-/** @typedef {Record<string, any>} Message */
-
-export class CodexProcess {
-  #child;
-  /** @type {Message[]} */
-  messages = [];
-  errors = "";
-  /** @type {Set<() => void>} */
-  #watchers = new Set();
-  #ended = false;
+export class CodexProcess extends AgentProcess {
   #ids = 0;
-  /** @type {Promise<{code: number | null, signal: string | null}>} */
-  exited;
 
   /**
    * @param {string} program
    * @param {{cwd: string, env: Record<string, string>}} options
    */
-  constructor(program, { cwd, env }) {
-    this.#child = spawn(program, ["app-server"], { cwd, env, stdio: "pipe" });
-    createInterface({ input: this.#child.stdout }).on("line", (line) => {
-      this.messages.push(JSON.parse(line));
-      this.#wake();
-    });
-    this.#child.stderr.on("data", (bytes) => (this.errors += bytes));
-    this.#child.stdin.on("error", () => {});
-    this.exited = new Promise((resolve, reject) => {
-      this.#child.once("error", reject);
-      this.#child.once("close", (code, signal) => {
-        this.#ended = true;
-        this.#wake();
-        resolve({ code, signal });
-      });
-    });
-  }
-
-  /** @param {Message} message */
-  send(message) {
-    this.#child.stdin.write(`${JSON.stringify(message)}\n`);
+  constructor(program, options) {
+    super("codex", program, ["app-server"], options);
   }
 
   /**
@@ -93,30 +61,6 @@ export class CodexProcess {
     this.send({ id: request.id, result });
   }
 
-  /**
-   * Waits for the first message from `from` on that fits.
-   * @param {(message: Message) => boolean} fits
-   * @param {number} [from]
-   * @returns {Promise<Message>}
-   */
-  until(fits, from = 0) {
-    return new Promise((resolve, reject) => {
-      const done = (/** @type {() => void} */ then) => {
-        clearTimeout(timer);
-        this.#watchers.delete(look);
-        then();
-      };
-      const look = () => {
-        const found = this.messages.slice(from).find(fits);
-        if (found) done(() => resolve(found));
-        else if (this.#ended) done(() => reject(new Error(`codex ended first: ${this.errors || JSON.stringify(this.messages.at(-1))}`)));
-      };
-      const timer = setTimeout(() => done(() => reject(new Error(`nothing came; last: ${JSON.stringify(this.messages.at(-1))}`))), WAIT_LIMIT_MS);
-      this.#watchers.add(look);
-      look();
-    });
-  }
-
   /** @param {number} from @returns {Promise<Message>} the turn at its end */
   async ended(from) {
     return (await this.until((m) => m.method === "turn/completed", from)).params.turn;
@@ -136,18 +80,5 @@ export class CodexProcess {
   items(from, type) {
     const done = this.messages.slice(from).filter((m) => m.method === "item/completed" && m.params.item.type === type);
     return done.map((m) => m.params.item);
-  }
-
-  /** Ends the process as its host would: end of input; after a while, by force. */
-  async close() {
-    this.#child.stdin.end();
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 10_000);
-    const outcome = await this.exited;
-    clearTimeout(timer);
-    return outcome;
-  }
-
-  #wake() {
-    for (const look of [...this.#watchers]) look();
   }
 }
