@@ -1,11 +1,12 @@
 // What the real claude is given and what it must not give away: pictures in, secrets never out.
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { DUMMY_KEY } from "../support/claude-environment.mjs";
 import { expect, test } from "../support/fixtures.ts";
 import * as screen from "../support/screen.ts";
+import { CANARY, SecretScan } from "../support/secret-scan.ts";
 
 const { words } = screen;
 
@@ -31,15 +32,9 @@ test("what the vendor's login and key are is in no frame, answer, log, file or t
   await mkdir(config, { recursive: true });
   await writeFile(path.join(config, ".credentials.json"), JSON.stringify(login), { mode: 0o600 });
 
-  const heard: string[] = [];
-  page.on("websocket", (socket) => {
-    socket.on("framereceived", ({ payload }) => heard.push(String(payload)));
-    socket.on("framesent", ({ payload }) => heard.push(String(payload)));
-  });
-  page.on("response", async (response) => heard.push(await response.text().catch(() => "")));
-
+  const scan = new SecretScan(page);
   await screen.pairFirst(page, towline);
-  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[think 5]] [[tool write note.txt high water]] [[say a canary that is to be found]]" });
+  await screen.startChat(page, { agent: screen.CLAUDE, text: `[[think 5]] [[tool write note.txt high water]] [[say ${CANARY}]]` });
   await expect(screen.question(page)).toBeVisible();
   await screen.allow(page);
   await screen.expectSettled(page, 1);
@@ -47,24 +42,6 @@ test("what the vendor's login and key are is in no frame, answer, log, file or t
   await screen.expectSettled(page, 2);
   await page.reload();
   await screen.expectSettled(page, 2);
-  for (const verb of ["audit", "logs", "doctor"]) heard.push(await towline.run("--json", verb).catch((error: unknown) => String(error)));
-  heard.push(await towline.run("--json", "tail", screen.sessionOf(page), "--until-idle"));
-  heard.push(towline.output);
-  await towline.stop();
-
-  const places = new Map<string, string>([["said", heard.join("\n")]]);
-  for (const root of [towline.dataDir, project]) {
-    for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const file = path.join(entry.parentPath, entry.name);
-      places.set(path.relative(folder, file), (await readFile(file)).toString("latin1"));
-    }
-  }
-  // The scan finds what is there: the words of the chat, on the wire and on the disk.
-  const withCanary = [...places].filter(([, text]) => text.includes("canary that is to be found")).map(([place]) => place);
-  expect(withCanary).toContain("said");
-  expect(withCanary.length).toBeGreaterThan(1);
-  for (const secret of [planted, DUMMY_KEY]) {
-    expect([...places].filter(([, text]) => text.includes(secret)).map(([place]) => place), secret).toEqual([]);
-  }
+  await scan.ask(towline, "tail", screen.sessionOf(page), "--until-idle");
+  await scan.expectNowhere([planted, DUMMY_KEY], { towline, folder, project });
 });

@@ -1,7 +1,7 @@
 // The main job with Codex: the real codex, a phone, the real binary.
 
 import { createHash } from "node:crypto";
-import { readFile, readdir, stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Page, expect } from "@playwright/test";
 import { DUMMY_KEY } from "../support/codex-environment.mjs";
@@ -9,6 +9,7 @@ import type { FakeModel } from "../support/fake-model.ts";
 import { test } from "../support/fixtures.ts";
 import { processesNaming } from "../support/leftovers.ts";
 import * as screen from "../support/screen.ts";
+import { CANARY, SecretScan } from "../support/secret-scan.ts";
 
 const { words } = screen;
 
@@ -199,37 +200,14 @@ test("what Codex's login and key are is in no frame, answer, log or file of ours
   // A login as codex keeps it, besides the key of its environment; neither is a real one.
   const planted = "sk-planted-for-the-scan-0123456789abcdef";
   await writeFile(path.join(codexHome, "auth.json"), JSON.stringify({ auth_mode: "apikey", OPENAI_API_KEY: planted }), { mode: 0o600 });
-  const heard: string[] = [];
-  page.on("websocket", (socket) => {
-    socket.on("framereceived", ({ payload }) => heard.push(String(payload)));
-    socket.on("framesent", ({ payload }) => heard.push(String(payload)));
-  });
-  page.on("response", async (response) => heard.push(await response.text().catch(() => "")));
+  const scan = new SecretScan(page);
   await screen.pairFirst(page, towline);
-  await startIn(page, "Ask", "[[tool write note.txt high water]] [[say a canary that is to be found]]");
+  await startIn(page, "Ask", `[[tool write note.txt high water]] [[say ${CANARY}]]`);
   await screen.allow(page);
   await screen.expectSettled(page, 1);
   await screen.say(page, "[[error 401]]");
   await screen.expectSettled(page, 2);
   await page.reload();
   await screen.expectSettled(page, 2);
-  for (const verb of ["audit", "logs", "doctor"]) heard.push(await towline.run("--json", verb).catch((error: unknown) => String(error)));
-  heard.push(towline.output);
-  await towline.stop();
-
-  const places = new Map<string, string>([["said", heard.join("\n")]]);
-  for (const root of [towline.dataDir, project]) {
-    for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const file = path.join(entry.parentPath, entry.name);
-      places.set(path.relative(folder, file), (await readFile(file)).toString("latin1"));
-    }
-  }
-  // The scan finds what is there: the words of the chat, on the wire and on the disk.
-  const withCanary = [...places].filter(([, text]) => text.includes("canary that is to be found")).map(([place]) => place);
-  expect(withCanary).toContain("said");
-  expect(withCanary.length).toBeGreaterThan(1);
-  for (const secret of [planted, DUMMY_KEY]) {
-    expect([...places].filter(([, text]) => text.includes(secret)).map(([place]) => place), secret).toEqual([]);
-  }
+  await scan.expectNowhere([planted, DUMMY_KEY], { towline, folder, project });
 });
