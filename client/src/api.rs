@@ -1,13 +1,14 @@
 //! The HTTP API of a hub, one method for each route of `protocol::api`.
 
 use http::Method;
+use protocol::account::{AccountList, InvitationList, InvitationOffer, NewInvitation, SecretLink};
 use protocol::api::{
     Access, AccessEdit, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck,
     DeviceList, Lists, Me, NewPairing, PairingAnswer, PairingList, PairingOffer, TranscriptPage,
 };
 use protocol::command::CommandRequest;
 use protocol::health::HealthReport;
-use protocol::id::{AuditId, CommandId, DeviceId, PairingId, RuleId, SessionId};
+use protocol::id::{AccountId, AuditId, CommandId, DeviceId, InvitationId, PairingId, RuleId, SessionId};
 use protocol::offset::Offset;
 use protocol::session::SessionEdit;
 
@@ -124,6 +125,54 @@ impl Api {
     /// `command_not_cancellable`, `not_found`.
     pub async fn take_back(&self, command: CommandId) -> Result<CommandAck, ApiError> {
         call(&self.remote, Method::DELETE, &format!("/v1/commands/{command}"), NOTHING).await
+    }
+
+    /// Makes the link that lets the owner of a hub in; for the machine of the hub itself, while nobody owns it.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden` once the owner is in.
+    pub async fn setup_link(&self) -> Result<SecretLink, ApiError> {
+        call(&self.remote, Method::POST, "/v1/setup-link", NOTHING).await
+    }
+
+    /// Invites somebody to have an account of their own.
+    ///
+    /// # Errors
+    /// `not_found` for whoever does not run this hub; `queue_full`.
+    pub async fn invite(&self, new: &NewInvitation) -> Result<InvitationOffer, ApiError> {
+        call(&self.remote, Method::POST, "/v1/invitations", Some(new)).await
+    }
+
+    /// Lists the invitations that nobody has used yet.
+    ///
+    /// # Errors
+    /// `not_found` for whoever does not run this hub.
+    pub async fn invitations(&self) -> Result<InvitationList, ApiError> {
+        self.get("/v1/invitations").await
+    }
+
+    /// Takes an invitation back.
+    ///
+    /// # Errors
+    /// `not_found`, also for one that was used.
+    pub async fn uninvite(&self, invitation: InvitationId) -> Result<(), ApiError> {
+        tell(&self.remote, Method::DELETE, &format!("/v1/invitations/{invitation}"), NOTHING).await
+    }
+
+    /// Lists the accounts of a hub.
+    ///
+    /// # Errors
+    /// `not_found` for whoever does not run this hub.
+    pub async fn accounts(&self) -> Result<AccountList, ApiError> {
+        self.get("/v1/accounts").await
+    }
+
+    /// Closes an account for good: its devices are out when this returns, and what it keeps goes.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden` for the owner's own.
+    pub async fn close_account(&self, account: AccountId) -> Result<(), ApiError> {
+        tell(&self.remote, Method::DELETE, &format!("/v1/accounts/{account}"), NOTHING).await
     }
 
     /// Makes a pairing code.

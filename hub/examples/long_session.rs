@@ -159,6 +159,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
         secure: false,
+        trusted_proxies: Vec::new(),
     };
     let hub = hub::Hub::open(streams, clock, Arc::new(hub::SystemRandom), options).await?;
     let port: Arc<dyn HubPort> = hub.host_port().ok_or("a hub without a host")?;

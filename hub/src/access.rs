@@ -57,7 +57,7 @@ impl Hub {
     /// Remote access as it is now.
     pub fn access(&self, who: &Identity) -> Access {
         let state = if self.is_shut() { RemoteAccess::Disabled } else { RemoteAccess::Active };
-        let clients = u32::try_from(self.inner.sockets.far()).unwrap_or(u32::MAX);
+        let clients = u32::try_from(self.inner.sockets.far(who.account)).unwrap_or(u32::MAX);
         Access { state, clients, here: !who.far }
     }
 
@@ -65,12 +65,15 @@ impl Hub {
     /// they have sent stays, and what runs goes on.
     ///
     /// # Errors
-    /// `forbidden` for who is not on this machine; `not_found` for a hub without a host; failures of the store.
+    /// `forbidden` for who is not on this machine; `not_found` for a hub without a host, and for whoever's node this is not; failures of the store.
     pub async fn set_access(&self, who: &Identity, edit: AccessEdit) -> Result<Access, Problem> {
         let action = match edit.state {
             RemoteAccess::Active => "access.on",
             RemoteAccess::Disabled => "access.off",
         };
+        if who.account != self.account() {
+            return Err(Problem::new(ErrorCode::NotFound));
+        }
         if who.far {
             self.record(self.entry(Some(who), action).failed(ErrorCode::Forbidden)).await;
             let hint = "Turn it on the machine itself: `towline access on` or `towline access off`.";
@@ -99,7 +102,7 @@ impl Hub {
             let stored = HostRow { account, host: host.clone() };
             batch.push(Put::set(key.clone(), stored.encode()).expecting(Expected::Version(row.version)));
             feed::tell(&mut batch, account, &FeedFact::from((self.node(), Operation::Update, host)));
-            audit::push(&mut batch, self.account(), &self.entry(Some(who), action));
+            audit::push(&mut batch, who.account, &self.entry(Some(who), action));
             match self.commit(batch).await {
                 Ok(_) => {
                     let shut = state == RemoteAccess::Disabled;

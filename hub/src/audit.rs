@@ -36,6 +36,15 @@ impl Hub {
         }
     }
 
+    /// An entry about something that this node did by itself for an account: in its owner's trail the node stands as who did it, in
+    /// another's nobody does.
+    pub(crate) fn entry_for(&self, account: AccountId, action: impl Into<String>) -> AuditEntry {
+        if account == self.account() {
+            return self.entry(Some(&self.node_identity()), action);
+        }
+        AuditEntry { account: Some(account), ..self.entry(None, action) }
+    }
+
     /// Writes an entry on its own, about something that changed nothing else. A failure is logged: the refusal that it is about
     /// stands anyway.
     pub(crate) async fn record(&self, entry: AuditEntry) {
@@ -72,7 +81,7 @@ impl Hub {
 
 /// Adds an entry to a batch.
 ///
-/// What nobody known did is the business of `home`, the owner of the node.
+/// What nobody known did is the business of `home`: the account that it is about, or the owner of the node.
 pub(crate) fn push(batch: &mut Batch, home: AccountId, entry: &AuditEntry) {
     batch.push(Put::set(keys::audit(entry.account.unwrap_or(home), entry.id), entry.encode()));
 }

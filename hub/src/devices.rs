@@ -74,6 +74,9 @@ const fn turns_text(c: char) -> bool {
 
 /// Adds a new device to a batch that fails when the account was changed meanwhile.
 pub(crate) fn admit(batch: &mut Batch, account: &Stored<AccountRow>, row: &DeviceRow) -> Result<(), Problem> {
+    if account.value.closed_at_ms.is_some() {
+        return Err(Problem::new(ErrorCode::NotFound).detail("the account was closed"));
+    }
     if account.value.devices as usize >= MAX_DEVICES {
         let title = "The account has too many devices".to_owned();
         return Err(
@@ -110,11 +113,8 @@ impl Hub {
             admit(&mut batch, &account, &row)?;
             let found = crate::rows::CredentialRow { account: row.about.account, device: row.device };
             batch.push(Put::set(keys::credential(&row.credentials[0]), found.encode()).expecting(Expected::Absent));
-            audit::push(
-                &mut batch,
-                self.account(),
-                &self.entry(Some(&self.node_identity()), "device.enrol").about(row.device),
-            );
+            let entry = self.entry_for(row.about.account, "device.enrol").about(row.device);
+            audit::push(&mut batch, row.about.account, &entry);
             match self.commit(batch).await {
                 Ok(_) => return Ok((row.device, credential)),
                 Err(failure) if failure.lost().is_some() => {}
@@ -219,7 +219,7 @@ impl Hub {
             let put = Put::set(keys::account(account), fewer.encode());
             batch.push(put.expecting(Expected::Version(counted.version)));
             feed::tell(&mut batch, account, &FeedFact::from((device, Operation::Update, row.about)));
-            audit::push(&mut batch, self.account(), &entry);
+            audit::push(&mut batch, account, &entry);
             match self.commit(batch).await {
                 Ok(_) => {
                     self.cut(device);

@@ -8,7 +8,7 @@ use protocol::error::{ErrorCode, Problem};
 use protocol::id::{AccountId, DeviceId};
 use protocol::time::{Clock, UnixMs};
 use store::{Batch, Direction, Done, Entry, Scan};
-use streams::Streams;
+use streams::{Keeper, Keeping, Streams};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,6 +26,8 @@ use crate::sockets::Sockets;
 
 /// How often a batch is built anew when others changed the same rows; each time one of them got on.
 pub(crate) const TRIES: u32 = 100;
+/// Rows read at once.
+const PAGE: usize = 1_000;
 
 /// The server: accounts, devices, rights, commands. Cheap to clone; all clones are the same hub.
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) sockets: Sockets,
     pub(crate) known: Known,
     pub(crate) checkup: Checkup,
+    /// Keeps every account's feed as small as what it says.
+    pub(crate) keeper: Keeper,
     arrivals: AtomicU64,
 }
 
@@ -104,6 +108,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Hub {
     pub(crate) fn assemble(parts: Parts) -> Self {
         let Parts { streams, clock, random, options, account, node, arrival } = parts;
+        let keeper = Keeper::new(streams.clone(), Arc::clone(&clock), Keeping::default());
         let inner = Inner {
             streams,
             clock,
@@ -126,6 +131,7 @@ impl Hub {
             sockets: Sockets::default(),
             known: Known::default(),
             checkup: Checkup::default(),
+            keeper,
             arrivals: AtomicU64::new(arrival),
         };
         Self { inner: Arc::new(inner) }
@@ -141,9 +147,9 @@ impl Hub {
         self.inner.node
     }
 
-    /// The host in this node; `None` for a hub without one.
-    pub fn host(&self) -> Option<DeviceId> {
-        self.inner.options.host.then_some(self.inner.node)
+    /// The host in this node, for the account that it belongs to; `None` for a hub without one, and for everybody else.
+    pub fn host(&self, account: AccountId) -> Option<DeviceId> {
+        (self.inner.options.host && account == self.inner.account).then_some(self.inner.node)
     }
 
     /// The version of Towline.
@@ -228,6 +234,29 @@ impl Hub {
         limit: usize,
     ) -> Result<Vec<Entry>, Failure> {
         Ok(self.inner.streams.scan(Scan { prefix, after, direction: Direction::Forwards, limit }).await?)
+    }
+
+    /// Every row below a prefix that is wanted, however many there are.
+    pub(crate) async fn every(
+        &self,
+        prefix: String,
+        wanted: impl Fn(&Entry) -> Result<bool, Failure>,
+    ) -> Result<Vec<Entry>, Failure> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.scan(prefix.clone(), after.take(), PAGE).await?;
+            let next = page.last().filter(|_| page.len() == PAGE).map(|entry| entry.key.clone());
+            for entry in page {
+                if wanted(&entry)? {
+                    found.push(entry);
+                }
+            }
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(found),
+            }
+        }
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Vec<Done>, Failure> {

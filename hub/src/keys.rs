@@ -5,6 +5,7 @@
 //! | `hub/format` | a decimal number | which layout this is |
 //! | `hub/owner` | [`Owner`](crate::rows::Owner) | the account and the device made at the first start |
 //! | `hub/account/{acc}` | [`AccountRow`](crate::rows::AccountRow) | how many devices an account has |
+//! | `hub/invitation/{inv}` | [`InvitationRow`](crate::rows::InvitationRow) | an invitation that nobody has used |
 //! | `hub/device/{acc}/{dev}` | [`DeviceRow`](crate::rows::DeviceRow) | a device and the hashes of its credentials |
 //! | `hub/credential/{sha256}` | [`CredentialRow`](crate::rows::CredentialRow) | from the hash of a credential to its device |
 //! | `hub/pairing/{pai}` | [`PairingRow`](crate::rows::PairingRow) | an enrolment under way |
@@ -30,7 +31,7 @@
 //! | `hub/open/{ses}/{type}/{key}` | a fact | the newest facts of turns and approvals that are not over |
 
 use protocol::blob::BlobId;
-use protocol::id::{AccountId, AuditId, CommandId, DeviceId, PairingId, SessionId, TurnId, UploadId};
+use protocol::id::{AccountId, AuditId, CommandId, DeviceId, InvitationId, PairingId, SessionId, TurnId, UploadId};
 use protocol::time::UnixMs;
 
 /// The layout's number.
@@ -43,11 +44,23 @@ pub(crate) const PROBE: &str = "hub/probe";
 pub(crate) const DUE: &str = "hub/due/";
 /// What keys of turns start with.
 pub(crate) const TURNS: &str = "hub/turn/";
+/// What keys of accounts start with.
+pub(crate) const ACCOUNTS: &str = "hub/account/";
+/// What keys of invitations start with.
+pub(crate) const INVITATIONS: &str = "hub/invitation/";
+/// What keys of sessions start with.
+pub(crate) const SESSIONS: &str = "hub/session/";
+/// What keys of commands start with.
+pub(crate) const COMMANDS: &str = "hub/command/";
 /// What keys of enrolments start with.
 pub(crate) const PAIRINGS: &str = "hub/pairing/";
 
 pub(crate) fn account(account: AccountId) -> String {
-    format!("hub/account/{account}")
+    format!("{ACCOUNTS}{account}")
+}
+
+pub(crate) fn invitation(invitation: InvitationId) -> String {
+    format!("{INVITATIONS}{invitation}")
 }
 
 pub(crate) fn device(account: AccountId, device: DeviceId) -> String {
@@ -67,7 +80,7 @@ pub(crate) fn pairing(pairing: PairingId) -> String {
 }
 
 pub(crate) fn command(command: CommandId) -> String {
-    format!("hub/command/{command}")
+    format!("{COMMANDS}{command}")
 }
 
 pub(crate) fn waiting(host: DeviceId, arrival: u64) -> String {
@@ -115,7 +128,7 @@ pub(crate) fn note(host: DeviceId, key: &str) -> String {
 }
 
 pub(crate) fn session(session: SessionId) -> String {
-    format!("hub/session/{session}")
+    format!("{SESSIONS}{session}")
 }
 
 pub(crate) fn edit(session: SessionId) -> String {
@@ -144,6 +157,29 @@ pub(crate) fn upload(account: AccountId, upload: UploadId) -> String {
 
 pub(crate) fn blob(account: AccountId, blob: BlobId) -> String {
     format!("hub/blob/{account}/{blob}")
+}
+
+pub(crate) fn uploads(account: AccountId) -> String {
+    format!("hub/upload/{account}/")
+}
+
+pub(crate) fn blobs(account: AccountId) -> String {
+    format!("hub/blob/{account}/")
+}
+
+/// What keys of the users of an account's files start with.
+pub(crate) fn every_user(account: AccountId) -> String {
+    format!("hub/user/{account}/")
+}
+
+/// What keys of an account's lists start with.
+pub(crate) fn every_row(account: AccountId) -> String {
+    format!("hub/row/{account}/")
+}
+
+/// What keys of everything that a host keeps here start with, but for its own row.
+pub(crate) fn all_of_host(host: DeviceId) -> [String; 5] {
+    ["waiting", "leased", "fence", "note", "news"].map(|kind| format!("hub/{kind}/{host}/"))
 }
 
 pub(crate) fn file(session: SessionId, blob: BlobId) -> String {
@@ -185,6 +221,10 @@ pub(crate) enum Due {
     Turn(TurnId),
     /// An enrolment is over.
     Pairing(PairingId),
+    /// An invitation is over.
+    Invitation(InvitationId),
+    /// What a closed account kept goes.
+    Close(AccountId),
     /// What was on its way when a session was deleted is deleted too.
     Sweep(SessionId),
     /// An upload is over, or forgotten.
@@ -202,6 +242,8 @@ impl Due {
             Self::Forget(id) => format!("{DUE}{at:020}/forget/{id}"),
             Self::Turn(id) => format!("{DUE}{at:020}/turn/{id}"),
             Self::Pairing(id) => format!("{DUE}{at:020}/pairing/{id}"),
+            Self::Invitation(id) => format!("{DUE}{at:020}/invitation/{id}"),
+            Self::Close(id) => format!("{DUE}{at:020}/close/{id}"),
             Self::Sweep(id) => format!("{DUE}{at:020}/sweep/{id}"),
             Self::Upload(account, id) => format!("{DUE}{at:020}/upload/{id}/{account}"),
             Self::Blob(account, id) => format!("{DUE}{at:020}/blob/{id}/{account}"),
@@ -217,6 +259,8 @@ impl Due {
             "forget" => Self::Forget(id.parse().ok()?),
             "turn" => Self::Turn(id.parse().ok()?),
             "pairing" => Self::Pairing(id.parse().ok()?),
+            "invitation" => Self::Invitation(id.parse().ok()?),
+            "close" => Self::Close(id.parse().ok()?),
             "sweep" => Self::Sweep(id.parse().ok()?),
             "upload" => Self::Upload(parts.next()?.parse().ok()?, id.parse().ok()?),
             "blob" => Self::Blob(parts.next()?.parse().ok()?, id.parse().ok()?),
@@ -238,6 +282,8 @@ mod tests {
             Due::Forget(CommandId::from_uuid(id)),
             Due::Turn(TurnId::from_uuid(id)),
             Due::Pairing(PairingId::from_uuid(id)),
+            Due::Invitation(InvitationId::from_uuid(id)),
+            Due::Close(AccountId::from_uuid(id)),
             Due::Sweep(SessionId::from_uuid(id)),
             Due::Upload(AccountId::from_uuid(id), UploadId::from_uuid(id)),
             Due::Blob(AccountId::from_uuid(id), BlobId::from_digest([7; 32])),

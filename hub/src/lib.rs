@@ -4,6 +4,7 @@
 //! same process talks to. The hub never runs an agent and never reads what people or agents wrote (rule 5).
 
 mod access;
+mod accounts;
 mod audit;
 mod commands;
 mod credentials;
@@ -16,6 +17,7 @@ pub mod http;
 mod hub;
 mod identity;
 mod keys;
+mod network;
 mod open;
 mod options;
 mod pairing;
@@ -43,6 +45,7 @@ pub use health::Health;
 pub use http::Source;
 pub use hub::Hub;
 pub use identity::{Identity, Via};
+pub use network::{Network, ParseNetworkError};
 pub use open::OpenError;
 pub use options::Options;
 pub use pairing::{ClaimAnswer, ClaimError, ClaimWatch};

@@ -12,7 +12,7 @@ use protocol::limits::DEFAULT_TURNS_AT_ONCE;
 use protocol::path::StreamPath;
 use protocol::time::Clock;
 use store::{Batch, CommitError, Create, Expected, Put, ReadError};
-use streams::{Keeper, Keeping, Streams};
+use streams::Streams;
 
 use crate::devices::NewDevice;
 use crate::failure::Failure;
@@ -102,9 +102,11 @@ impl Hub {
         let hub = Self::assemble(Parts { streams, clock, random, options, account, node, arrival });
         hub.host_is_away().await?;
         hub.remember_access().await?;
-        // The feed lives for ever, so it has to stay as small as what it says.
-        let keeper = Keeper::new(hub.streams().clone(), hub.clock(), Keeping::default());
-        keeper.compact(StreamPath::feed(hub.account()));
+        // Feeds live for ever, so they have to stay as small as what they say.
+        let keeper = hub.inner.keeper.clone();
+        for account in hub.account_ids().await? {
+            keeper.compact(StreamPath::feed(account));
+        }
         let stop = hub.stopping();
         let timer = crate::timer::run(hub.clone());
         hub.inner.tasks.spawn(async move { tokio::join!(timer, keeper.run(stop)) });
@@ -176,7 +178,7 @@ async fn found(streams: &Streams, clock: &dyn Clock, options: &Options) -> Resul
     let mut batch = Batch::new();
     batch.push(Put::set(keys::FORMAT, rows::FORMAT.to_string()).expecting(Expected::Absent));
     batch.push(Put::set(keys::OWNER, Owner { account, node: device }.encode()).expecting(Expected::Absent));
-    create_account(&mut batch, account, clock);
+    create_account(&mut batch, account, &options.node_name, clock);
     let row = new.row_at(device, clock.now());
     batch.push(Put::set(keys::device(account, device), row.encode()).expecting(Expected::Absent));
     feed::tell(&mut batch, account, &FeedFact::from((device, Operation::Insert, row.about)));
@@ -185,8 +187,8 @@ async fn found(streams: &Streams, clock: &dyn Clock, options: &Options) -> Resul
 }
 
 /// Adds an account with its feed to a batch; its first device is counted already.
-pub(crate) fn create_account(batch: &mut Batch, account: AccountId, clock: &dyn Clock) {
-    let row = AccountRow { created_at_ms: clock.now(), devices: 1 };
+pub(crate) fn create_account(batch: &mut Batch, account: AccountId, name: &str, clock: &dyn Clock) {
+    let row = AccountRow { created_at_ms: clock.now(), devices: 1, name: name.to_owned(), closed_at_ms: None };
     batch.push(Put::set(keys::account(account), row.encode()).expecting(Expected::Absent));
     batch.push(json_stream(StreamPath::feed(account)));
 }

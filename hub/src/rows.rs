@@ -5,7 +5,7 @@ use protocol::blob::Blob;
 use protocol::command::{Command, CommandRequest};
 use protocol::device::{Device, DeviceKind};
 use protocol::host::Host;
-use protocol::id::{AccountId, CommandId, DeviceId, PairingId, SessionId, UploadId};
+use protocol::id::{AccountId, CommandId, DeviceId, InvitationId, PairingId, SessionId, UploadId};
 use protocol::port::SessionNews;
 use protocol::session::Session;
 use protocol::time::UnixMs;
@@ -32,6 +32,24 @@ pub(crate) struct AccountRow {
     pub(crate) created_at_ms: UnixMs,
     /// Devices that are not revoked; each enrolment and revocation writes it, so that both are serial.
     pub(crate) devices: u32,
+    /// What its person is called here; empty where nobody said.
+    #[serde(default)]
+    pub(crate) name: String,
+    /// When it was closed: what it kept is on its way out, and nothing comes in any more.
+    #[serde(default)]
+    pub(crate) closed_at_ms: Option<UnixMs>,
+}
+
+/// An invitation that nobody has used. Of its secret only the hash is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InvitationRow {
+    pub(crate) invitation: InvitationId,
+    /// The SHA-256 of the link's secret, in hex.
+    pub(crate) secret: String,
+    pub(crate) name: Option<String>,
+    pub(crate) created_at_ms: UnixMs,
+    pub(crate) expires_at_ms: UnixMs,
 }
 
 /// A device.
@@ -63,6 +81,9 @@ pub(crate) struct PairingRow {
     /// The SHA-256 of the QR code's secret, in hex.
     pub(crate) secret: String,
     pub(crate) once: bool,
+    /// Whether it lets the first owner of a hub in, and is void once there is one.
+    #[serde(default)]
+    pub(crate) setup: bool,
     pub(crate) created_at_ms: UnixMs,
     pub(crate) expires_at_ms: UnixMs,
     /// Wrong tries while the typed code was open.
@@ -218,6 +239,7 @@ pub(crate) trait Row: Serialize + DeserializeOwned {
 
 impl Row for Owner {}
 impl Row for AccountRow {}
+impl Row for InvitationRow {}
 impl Row for DeviceRow {}
 impl Row for CredentialRow {}
 impl Row for PairingRow {}

@@ -52,7 +52,7 @@ impl Hub {
             feed::tell_over(&mut batch, who.account, &gone, Expected::Version(entry.version));
             batch.push(Put::set(keys::news(value.host, number), SessionNews::RuleRevoked { rule }.encode()));
             let entry = self.entry(Some(who), "rule.revoke").about(rule).on(value.host);
-            audit::push(&mut batch, self.account(), &entry);
+            audit::push(&mut batch, who.account, &entry);
             match self.commit(batch).await {
                 Ok(_) => {
                     self.inner.news.ring();

@@ -20,8 +20,9 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::crowd::Crowd;
-use crate::http::{Source, router};
+use crate::http::{Source, router, trusts};
 use crate::hub::Hub;
+use crate::network::Network;
 use crate::stall::Patient;
 
 /// Most connections at once; more wait to be accepted (rule 8).
@@ -49,7 +50,8 @@ where
     let cut = CancellationToken::new();
     let _guard = cut.clone().drop_guard();
     let connections = TaskTracker::new();
-    let door = Door { router: router(hub.clone()), stop: stop.clone(), cut: cut.clone() };
+    let trusted = hub.inner.options.trusted_proxies.clone();
+    let door = Door { router: router(hub.clone()), trusted, stop: stop.clone(), cut: cut.clone() };
     tokio::select! {
         () = door.accept(listener, &connections) => {}
         () = stop.cancelled() => {}
@@ -66,6 +68,8 @@ where
 #[derive(Clone)]
 struct Door {
     router: Router,
+    /// Behind these stand many people, each a source of their own once their requests are read.
+    trusted: Vec<Network>,
     stop: CancellationToken,
     cut: CancellationToken,
 }
@@ -78,10 +82,11 @@ impl Door {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let (io, peer) = listener.accept().await;
             let source = Source(peer.ip());
-            let Some(one) = crowd.enter(source) else {
+            let one = crowd.enter(source);
+            if one.is_none() && !trusts(&self.trusted, peer.ip()) {
                 tracing::debug!(source = %peer.ip(), "a connection is closed: its source has too many");
                 continue;
-            };
+            }
             let door = self.clone();
             connections.spawn(async move {
                 door.converse(Patient::new(io), source).await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use protocol::error::{ErrorCode, Problem};
-use protocol::id::DeviceId;
+use protocol::id::{AccountId, DeviceId};
 use protocol::limits::MAX_SOCKETS_PER_SOURCE;
 
 use crate::hub::{Hub, lock};
@@ -18,7 +18,7 @@ pub(crate) struct Sockets(Arc<Mutex<Counts>>);
 struct Counts {
     devices: HashMap<DeviceId, usize>,
     /// Those of them that are beyond this machine.
-    far: HashMap<DeviceId, usize>,
+    far: HashMap<(AccountId, DeviceId), usize>,
     sources: HashMap<String, usize>,
 }
 
@@ -27,9 +27,9 @@ impl Sockets {
         lock(&self.0).devices.contains_key(&device)
     }
 
-    /// How many devices beyond this machine have one.
-    pub(crate) fn far(&self) -> usize {
-        lock(&self.0).far.len()
+    /// How many devices of an account beyond this machine have one.
+    pub(crate) fn far(&self, account: AccountId) -> usize {
+        lock(&self.0).far.keys().filter(|(of, _)| *of == account).count()
     }
 }
 
@@ -37,6 +37,7 @@ impl Sockets {
 #[derive(Debug)]
 pub struct SocketPass {
     sockets: Sockets,
+    account: AccountId,
     device: DeviceId,
     far: bool,
     source: String,
@@ -47,7 +48,7 @@ impl Drop for SocketPass {
         let mut counts = lock(&self.sockets.0);
         less(&mut counts.devices, &self.device);
         if self.far {
-            less(&mut counts.far, &self.device);
+            less(&mut counts.far, &(self.account, self.device));
         }
         less(&mut counts.sources, &self.source);
     }
@@ -78,9 +79,10 @@ impl Hub {
         *here += 1;
         *counts.devices.entry(who.device).or_default() += 1;
         if who.far {
-            *counts.far.entry(who.device).or_default() += 1;
+            *counts.far.entry((who.account, who.device)).or_default() += 1;
         }
         drop(counts);
-        Ok(SocketPass { sockets, device: who.device, far: who.far, source: who.source.clone() })
+        let (account, device, source) = (who.account, who.device, who.source.clone());
+        Ok(SocketPass { sockets, account, device, far: who.far, source })
     }
 }

@@ -53,12 +53,18 @@ pub(crate) fn options() -> Options {
         allowed_hosts: vec!["localhost".to_owned(), "[::1]".to_owned(), "desk.test".to_owned()],
         allowed_origins: vec!["http://127.0.0.1:5173".to_owned()],
         secure: false,
+        trusted_proxies: Vec::new(),
     }
 }
 
 /// A hub over some store.
 pub(crate) async fn open(store: Arc<dyn Store>, clock: Arc<TestClock>) -> Hub {
-    Hub::open(Streams::new(store), clock, Arc::new(SystemRandom), options()).await.expect("the hub opens")
+    open_as(store, clock, options()).await
+}
+
+/// A hub over some store that behaves so.
+pub(crate) async fn open_as(store: Arc<dyn Store>, clock: Arc<TestClock>, options: Options) -> Hub {
+    Hub::open(Streams::new(store), clock, Arc::new(SystemRandom), options).await.expect("the hub opens")
 }
 
 /// A hub in memory with what tests do to it.
@@ -75,6 +81,20 @@ impl World {
         let clock = TestClock::new();
         let store = Arc::new(MemoryStore::new(clock.clone()));
         Self::over(store, clock).await
+    }
+
+    /// A hub without a host, which several people may share.
+    pub(crate) async fn shared() -> Self {
+        Self::with(Options { host: false, ..options() }).await
+    }
+
+    /// A hub that behaves so.
+    pub(crate) async fn with(options: Options) -> Self {
+        let clock = TestClock::new();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
+        let hub = open_as(store.clone(), clock.clone(), options).await;
+        let owner = hub.node_identity();
+        Self { hub, clock, store, owner }
     }
 
     pub(crate) async fn over(store: Arc<dyn Store>, clock: Arc<TestClock>) -> Self {
@@ -120,7 +140,7 @@ impl World {
     pub(crate) async fn stranger(&self) -> (Identity, String) {
         let account = AccountId::from_uuid(self.clock.fresh());
         let mut batch = Batch::new();
-        crate::open::create_account(&mut batch, account, &*self.clock);
+        crate::open::create_account(&mut batch, account, "somebody else", &*self.clock);
         self.hub.commit(batch).await.expect("an account");
         self.device_of(account, &Right::ALL).await
     }

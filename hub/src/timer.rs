@@ -7,6 +7,7 @@ use protocol::path::StreamPath;
 use protocol::time::UnixMs;
 use store::{Batch, Operation, Put};
 
+use crate::accounts;
 use crate::commands;
 use crate::failure::Failure;
 use crate::hub::Hub;
@@ -84,6 +85,8 @@ async fn happen(hub: &Hub, at: UnixMs, due: Due) -> Result<(), Failure> {
         Due::Upload(account, upload) => uploads::give_up(hub, account, upload).await,
         Due::Blob(account, blob) => uploads::drop_unused(hub, account, blob).await,
         Due::Pairing(pairing) => pairing::finish(hub, pairing).await,
+        Due::Invitation(invitation) => accounts::lapse(hub, invitation).await,
+        Due::Close(account) => accounts::clear(hub, account).await,
     }
 }
 

@@ -20,6 +20,12 @@
 //! | `POST /v1/pairings` | manage | [`NewPairing`] → [`PairingOffer`] |
 //! | `GET /v1/pairings` | manage | → [`PairingList`] |
 //! | `POST /v1/pairings/{pairing}/answer` | manage | [`PairingAnswer`] → 204 |
+//! | `POST /v1/setup-link` | manage, by the node itself | → [`SecretLink`](crate::account::SecretLink) |
+//! | `POST /v1/invitations` | manage, in the owner's account | [`NewInvitation`](crate::account::NewInvitation) → [`InvitationOffer`](crate::account::InvitationOffer) |
+//! | `GET /v1/invitations` | the same | → [`InvitationList`](crate::account::InvitationList) |
+//! | `DELETE /v1/invitations/{invitation}` | the same | → 204 |
+//! | `GET /v1/accounts` | the same | → [`AccountList`](crate::account::AccountList) |
+//! | `DELETE /v1/accounts/{account}` | the same | → 204; its devices are out at once, and what it kept goes |
 //! | `DELETE /v1/rules/{rule}` | approve | → 204; its host does not answer by it any more |
 //! | `GET /v1/devices` | read | → [`DeviceList`] |
 //! | `DELETE /v1/devices/{device}` | manage, or the device itself | → 204 |
@@ -179,6 +185,9 @@ pub struct Me {
     pub host: Option<DeviceId>,
     /// The version of Towline.
     pub version: String,
+    /// Whether this account may invite others to this hub; an older hub does not say, and has one account only.
+    #[serde(default)]
+    pub invites: bool,
 }
 
 /// Remote access as it is now.

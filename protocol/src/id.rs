@@ -113,6 +113,8 @@ ids! {
     CommandId = "cmd", "command";
     /// An enrolment that is under way.
     PairingId = "pai", "pairing";
+    /// An invitation to have an account of one's own.
+    InvitationId = "inv", "invitation";
     /// A standing rule: what a person allowed for longer.
     RuleId = "rul", "rule";
     /// An entry of the audit trail.

@@ -1,6 +1,7 @@
 //! The words: ids, offsets, facts, commands, API bodies, error codes, limits, the hub port, and the pure state machines over
 //! them. No I/O, no clock.
 
+pub mod account;
 pub mod agent_health;
 pub mod api;
 pub mod approval;

@@ -91,6 +91,14 @@ pub const PAIRING_TTL_MS: u64 = 10 * 60 * 1000;
 pub const PAIRING_MAX_TRIES: u32 = 5;
 /// Wrong tries of one source in ten minutes after which it is answered 429, whatever code it tries.
 pub const PAIRING_MAX_TRIES_PER_SOURCE: u32 = 10;
+/// Life of the link that lets the first owner of a hub in, in milliseconds (24 h): a server is set up within a day, or anew.
+pub const SETUP_LINK_TTL_MS: u64 = 24 * 60 * 60 * 1000;
+/// Life of an invitation, in milliseconds (7 days): it is read with the mail of a week.
+pub const INVITATION_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Most invitations of one hub that nobody has used yet: each wrong code is compared with all of them.
+pub const MAX_INVITATIONS: usize = 100;
+/// Most accounts of one hub.
+pub const MAX_ACCOUNTS: usize = 1_000;
 /// Devices that one account can have.
 pub const MAX_DEVICES: usize = 200;
 /// Sockets that one source may hold open at once.

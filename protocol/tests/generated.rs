@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use protocol::error::ErrorCode;
 use protocol::{
-    agent_health, api, approval, blob, command, device, error, fact, health, host, id, item, limits, offset, path,
-    rule, session, socket, time, turn,
+    account, agent_health, api, approval, blob, command, device, error, fact, health, host, id, item, limits, offset,
+    path, rule, session, socket, time, turn,
 };
 use ts_rs::{Config, TS};
 
@@ -61,6 +61,7 @@ fn typescript_is_fresh() {
         id::PairingId,
         id::RuleId,
         id::AuditId,
+        id::InvitationId,
         id::UploadId,
         id::RequestId,
         blob::BlobId,
@@ -166,6 +167,13 @@ fn typescript_is_fresh() {
         api::PairingList,
         api::PairingClaim,
         api::PairingAnswer,
+        account::SecretLink,
+        account::NewInvitation,
+        account::InvitationOffer,
+        account::InvitationList,
+        account::Invitation,
+        account::AccountList,
+        account::Account,
         api::Access,
         api::AccessEdit,
         api::Me,

@@ -7,6 +7,7 @@
 //! | `local.token` | the credential of the command line on this machine |
 //! | `node.key` | the secret half of the node's key pair |
 //! | `projects.json` | directories to register, besides those that the hub knows |
+//! | `hub` | is there where a hub without a host was started last |
 //! | `log/` | what the node logs |
 //! | `demo/` | what the demo agent remembers |
 
@@ -76,6 +77,21 @@ impl DataDir {
 
     pub(crate) fn store(&self) -> PathBuf {
         self.path.join("store")
+    }
+
+    /// Whether a hub without a host was started here last.
+    pub(crate) fn is_hub(&self) -> bool {
+        self.path.join("hub").exists()
+    }
+
+    /// Remembers which of the two was started here last.
+    pub(crate) fn remember_hub(&self, is_hub: bool) -> Result<(), CommandError> {
+        if is_hub {
+            return self.write("hub", "");
+        }
+        // It is only what `towline doctor` looks at when nothing runs.
+        let _removed = fs::remove_file(self.path.join("hub"));
+        Ok(())
     }
 
     /// Where the lines between us and agents are kept.

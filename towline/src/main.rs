@@ -17,6 +17,7 @@ mod node;
 mod node_key;
 mod output;
 mod qr;
+mod server;
 mod service;
 mod streams_access;
 mod streams_server;
@@ -90,6 +91,7 @@ fn start(mut cli: Cli, env: &Env) -> Result<(), CommandError> {
     }
     let mut flags = match &cli.verb {
         Some(Verb::Up(up)) => up.settings.clone(),
+        Some(Verb::Hub(hub)) => hub.settings(),
         Some(Verb::Config { verb: Config::Show(flags) }) => SettingFlags::clone(flags),
         _ => SettingFlags::default(),
     };
@@ -105,7 +107,11 @@ fn start(mut cli: Cli, env: &Env) -> Result<(), CommandError> {
         return verbs::show_config(&layers, &settings, env, out);
     }
     let file = LogFile::default();
-    let is_node = matches!(cli.verb, Some(Verb::Up(_)));
+    let is_node = match &cli.verb {
+        Some(Verb::Up(_)) => true,
+        Some(Verb::Hub(hub)) => hub.verb.is_none(),
+        _ => false,
+    };
     log(&settings.log, is_node.then_some((&file, settings.file_log.as_str())))?;
     block_on(run(cli.verb, &layers, &settings, file, env, out))
 }
@@ -165,6 +171,10 @@ async fn run(
     let Some(verb) = verb else { return verbs::state(&dir, out).await };
     match verb {
         Verb::Up(_) => up::up(settings, &dir, &log, env, out).await,
+        Verb::Hub(wish) => match wish.verb {
+            None => server::serve(settings, &dir, &log, env, out).await,
+            Some(verb) => verbs::hub(&node()?, verb, env, out).await,
+        },
         Verb::Open { session } => verbs::open(&node()?, session.as_deref(), env, out).await,
         Verb::Streams(wish) => streams_server::serve(*wish, &dir, out).await,
         Verb::Pair(wish) => verbs::pair(&node()?, wish, env, out).await,

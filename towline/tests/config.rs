@@ -75,7 +75,7 @@ fn what_is_wrong_is_refused_with_its_line_and_no_value() {
     let path = file(&world).display().to_string();
     let err = format!(
         "error: the configuration {path} is not right\n  \
-         line 2: there is no `listen.lissten`; in [listen] there are address, lan, host_names, tls_cert_file, tls_key_file\n  \
+         line 2: there is no `listen.lissten`; in [listen] there are address, lan, host_names, tls_cert_file, tls_key_file, public_url, trusted_proxies\n  \
          line 3: there is no `listen.tls_key`; did you mean `tls_key_file`?\n  \
          line 5: there is no table [hosts]; did you mean [host]?\n\
          hint: Correct it with `towline config edit`; `towline config show` lists every setting there is.\n"

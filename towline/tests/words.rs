@@ -18,6 +18,7 @@ Usage: towline [OPTIONS] [COMMAND]
 
 Commands:
   up           Start Towline on this machine
+  hub          Start a hub without a host, for a server that several people share, or look after one
   open         Open Towline, or a session, in a browser here
   pair         Make a code for one more device, or answer one that asks
   send         Send a prompt to a session, or start one

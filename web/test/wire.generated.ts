@@ -1,6 +1,6 @@
 // @generated from `protocol/tests/wire` by `cargo xtask gen`. Do not edit: a stale file fails a test.
 // What the wire carries, held against its types by the compiler; the same stands in `protocol/fixtures/wire`.
-import type { AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, ClientFrame, CommandAck, CommandRequest, DeviceList, FeedFact, Lists, Me, NewPairing, PairingAnswer, PairingList, PairingOffer, Problem, ReadTo, ServerFrame, SessionEdit, SessionFact, TranscriptPage, UploadRequest, UploadState } from "../src/protocol/generated";
+import type { AccountList, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, ClientFrame, CommandAck, CommandRequest, DeviceList, FeedFact, InvitationList, InvitationOffer, Lists, Me, NewInvitation, NewPairing, PairingAnswer, PairingList, PairingOffer, Problem, ReadTo, ServerFrame, SessionEdit, SessionFact, TranscriptPage, UploadRequest, UploadState } from "../src/protocol/generated";
 
 export const wire = {
   "session-facts": {
@@ -1662,6 +1662,39 @@ export const wire = {
     "answer": {
       "allow": true
     } satisfies PairingAnswer,
+    "invitation": {
+      "invitation": "inv_019b76daa8007e0e8e0e0e0e0e0e0e0e",
+      "link": {
+        "expiresAtMs": 1767225600000,
+        "secret": "s"
+      }
+    } satisfies InvitationOffer,
+    "invite": {
+      "name": "Ada"
+    } satisfies NewInvitation,
+    "invitations": {
+      "invitations": [
+        {
+          "createdAtMs": 1767225600000,
+          "expiresAtMs": 1767225600000,
+          "invitation": "inv_019b76daa8007e0e8e0e0e0e0e0e0e0e",
+          "name": "Ada"
+        }
+      ]
+    } satisfies InvitationList,
+    "accounts": {
+      "accounts": [
+        {
+          "account": "acc_019b76daa80071018101010101010101",
+          "bytes": 1024,
+          "createdAtMs": 1767225600000,
+          "devices": 2,
+          "name": "Ada",
+          "owner": false,
+          "seenAtMs": 1767225600000
+        }
+      ]
+    } satisfies AccountList,
     "me": {
       "about": {
         "account": "acc_019b76daa80071018101010101010101",
@@ -1684,6 +1717,7 @@ export const wire = {
       "account": "acc_019b76daa80071018101010101010101",
       "device": "dev_019b76daa80072028202020202020202",
       "host": null,
+      "invites": true,
       "version": "0.1.0"
     } satisfies Me,
     "lists": {

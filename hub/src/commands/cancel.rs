@@ -45,7 +45,7 @@ impl Hub {
             let taken = take(&mut batch, &stored, Step::to(CommandState::Cancelled), &*self.inner.clock);
             release(self, &mut batch, &taken.value).await?;
             let entry = self.entry(Some(who), "command.cancel").about(command).on(taken.value.command.host);
-            audit::push(&mut batch, self.account(), &entry);
+            audit::push(&mut batch, who.account, &entry);
             match self.commit(batch).await {
                 Ok(_) => return Ok(ack(&taken.value)),
                 Err(failure) if failure.lost().is_some() => {}

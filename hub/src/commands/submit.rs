@@ -51,8 +51,11 @@ impl Hub {
         who.need(request.body.kind().right())?;
         for _ in 0..TRIES {
             if let Some(found) = self.load::<CommandRow>(&keys::command(request.id)).await? {
-                let same = found.value.account == who.account && found.value.request == *request;
-                return if same { Ok(ack(&found.value)) } else { Err(Problem::new(ErrorCode::CommandConflict)) };
+                return match found.value {
+                    row if row.account != who.account => Err(Problem::new(ErrorCode::NotFound)),
+                    row if row.request == *request => Ok(ack(&row)),
+                    _ => Err(Problem::new(ErrorCode::CommandConflict)),
+                };
             }
             let _place = self.place_in_queue(request.host).await?;
             let batch = self.first_batch(who, request).await?;
@@ -106,7 +109,7 @@ impl Hub {
         batch.push(Put::set(keys::command(request.id), row.encode()).expecting(Expected::Absent));
         list(&mut batch, &row, now);
         feed::tell(&mut batch, who.account, &FeedFact::from((request.id, Operation::Insert, row.command.clone())));
-        audit::push(&mut batch, self.account(), &self.about_command(who, request));
+        audit::push(&mut batch, who.account, &self.about_command(who, request));
         Ok((row, batch))
     }
 
@@ -117,13 +120,20 @@ impl Hub {
         let key = keys::session(session);
         let found = self.load::<SessionRow>(&key).await?;
         match (found, request.body.kind()) {
-            (Some(_), kind) if kind.makes_session() => Err(Problem::new(ErrorCode::SessionExists)),
+            (Some(found), kind) if kind.makes_session() && found.value.account == who.account => {
+                Err(Problem::new(ErrorCode::SessionExists))
+            }
+            (Some(_), kind) if kind.makes_session() => Err(Problem::new(ErrorCode::NotFound)),
             (None, kind) if kind.makes_session() => {
                 self.check_origin(who, request).await?;
                 let command = Some(request.id);
                 let row = SessionRow { account: who.account, host: request.host, command, live: false };
                 batch.push(Put::set(key, row.encode()).expecting(Expected::Absent));
-                if self.inner.streams.get(&keys::gone(session)).await.map_err(Failure::from)?.is_some() {
+                let gone = self.inner.streams.get(&keys::gone(session)).await.map_err(Failure::from)?;
+                if gone.as_ref().is_some_and(|gone| gone.value != who.account.to_string()) {
+                    return Err(Problem::new(ErrorCode::NotFound));
+                }
+                if gone.is_some() {
                     let detail = "a session with this id was deleted";
                     return Err(Problem::new(ErrorCode::SessionExists).detail(detail));
                 }

@@ -1,16 +1,16 @@
 //! Devices over HTTP.
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::{StatusCode, header};
 use protocol::api::DeviceList;
 use protocol::id::DeviceId;
 
-use super::cookie;
 use super::error::Refused;
 use super::reads::id;
+use super::{cookie, proxy};
 use crate::hub::Hub;
 use crate::identity::Identity;
 
@@ -30,10 +30,14 @@ pub(super) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn logout(State(hub): State<Hub>, Extension(who): Extension<Identity>) -> Result<Response, Refused> {
+pub(super) async fn logout(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+    request: Request,
+) -> Result<Response, Refused> {
     hub.logout(&who).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    if let Some(value) = cookie::clear(hub.inner.options.secure) {
+    if let Some(value) = cookie::clear(proxy::is_secure(request.extensions())) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
     Ok(response)

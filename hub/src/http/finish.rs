@@ -9,7 +9,7 @@ use protocol::id::RequestId;
 use tracing::Instrument;
 
 use super::error::{problem_of, write};
-use super::gate;
+use super::{gate, proxy};
 use crate::hub::Hub;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,7 +33,7 @@ pub(super) async fn finish(State(hub): State<Hub>, mut request: Request, next: N
     request.extensions_mut().insert(id);
     // The path only: a query is nobody's business in a log.
     let span = tracing::debug_span!("request", %id, method = %request.method(), path = request.uri().path());
-    let trusted = hub.inner.options.secure || gate::is_for_this_machine(request.headers(), request.uri());
+    let trusted = proxy::is_secure(request.extensions()) || gate::is_for_this_machine(request.headers(), request.uri());
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     tracing::debug!(parent: &span, status = status.as_u16(), "answered");

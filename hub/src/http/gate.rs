@@ -8,15 +8,16 @@ use http::{HeaderMap, Method, StatusCode, header};
 use protocol::error::{ErrorCode, Problem};
 use std::net::IpAddr;
 
-use super::cookie;
 use super::error::Refused;
 use super::paths::{self, Need};
+use super::{cookie, proxy};
 use crate::hub::{Hub, lock};
 use crate::identity::{Identity, Via};
 use crate::options::Options;
 
 /// What a proxy adds to what it hands on.
-const PROXIES: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+const PROXIES: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 
 /// Where a connection comes from; put into each request's extensions by whoever accepted the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,8 @@ async fn judge(hub: &Hub, path: &str, parts: &mut Parts) -> Result<(), Refused> 
     };
     let unsafe_request =
         !matches!(parts.method, Method::GET | Method::HEAD) || parts.headers.contains_key(header::UPGRADE);
-    let origin = origin(&hub.inner.options, parts);
+    let secure = proxy::is_secure(&parts.extensions);
+    let origin = origin(&hub.inner.options, secure, parts);
     if unsafe_request && origin == Some(false) {
         return Err(ErrorCode::OriginNotAllowed.into());
     }
@@ -80,7 +82,7 @@ async fn judge(hub: &Hub, path: &str, parts: &mut Parts) -> Result<(), Refused> 
         return if far && hub.is_shut() && path.starts_with("/v1/") { Err(hub.shut().into()) } else { Ok(()) };
     }
     let source = source(&parts.extensions);
-    let mut identity = identify(hub, &parts.headers, &source).await?;
+    let mut identity = identify(hub, &parts.headers, secure, &source).await?;
     if far {
         // In this order: a switch that is turned between the two is seen, or cuts the leash.
         (identity.far, identity.leash) = (true, hub.far_leash(&identity));
@@ -100,21 +102,21 @@ async fn judge(hub: &Hub, path: &str, parts: &mut Parts) -> Result<(), Refused> 
     Ok(())
 }
 
-async fn identify(hub: &Hub, headers: &HeaderMap, source: &str) -> Result<Identity, Problem> {
+async fn identify(hub: &Hub, headers: &HeaderMap, secure: bool, source: &str) -> Result<Identity, Problem> {
     let bearer = headers.get(header::AUTHORIZATION).map(|value| {
         let (scheme, credential) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
     });
     let (credential, via) = match bearer {
         Some(credential) => (credential, Via::Bearer),
-        None => (cookie::read(headers, hub.inner.options.secure), Via::Cookie),
+        None => (cookie::read(headers, secure), Via::Cookie),
     };
     let credential = credential.ok_or_else(|| Problem::new(ErrorCode::Unauthenticated))?;
     hub.authenticate(credential, via, source).await
 }
 
 /// Whether the page that sent a request is one of ours; `None` when no page is named.
-fn origin(options: &Options, parts: &Parts) -> Option<bool> {
+fn origin(options: &Options, secure: bool, parts: &Parts) -> Option<bool> {
     let mut origins = parts.headers.get_all(header::ORIGIN).iter();
     let origin = origins.next()?;
     // A browser names one page; who names two is none.
@@ -126,7 +128,7 @@ fn origin(options: &Options, parts: &Parts) -> Option<bool> {
     let there = match origin.strip_prefix("https://") {
         Some(there) => Some(there),
         // Whoever sits on the way can answer in plain HTTP in the name of a server that has TLS; on this machine nobody does.
-        None => origin.strip_prefix("http://").filter(|there| !options.secure || is_this_machine(there)),
+        None => origin.strip_prefix("http://").filter(|there| !secure || is_this_machine(there)),
     };
     // The name of this authority has been checked already, so an equal one is this server.
     Some(matches!((here, there), (Some(here), Some(there)) if here.eq_ignore_ascii_case(there)))
@@ -198,12 +200,12 @@ mod tests {
     #[test]
     fn with_tls_a_page_in_plain_http_is_ours_on_this_machine_only() {
         let judge = |secure: bool, host: &str, origins: &[&str]| {
-            let options = Options { secure, ..crate::testing::options() };
+            let options = crate::testing::options();
             let mut request = Request::get("/").header(header::HOST, host);
             for origin in origins {
                 request = request.header(header::ORIGIN, *origin);
             }
-            origin(&options, &request.body(axum::body::Body::empty()).expect("a request").into_parts().0)
+            origin(&options, secure, &request.body(axum::body::Body::empty()).expect("a request").into_parts().0)
         };
         for (secure, host, origins, expected) in [
             (false, "desk.test", vec!["http://desk.test"], Some(true)),
@@ -242,7 +244,7 @@ mod tests {
             request.headers_mut().insert(header::HOST, http::HeaderValue::from_static("desk.test"));
             request.headers_mut().insert(header::ORIGIN, value);
             let parts = request.into_parts().0;
-            let ours = [true, false].map(|secure| origin(&Options { secure, ..crate::testing::options() }, &parts));
+            let ours = [true, false].map(|secure| origin(&crate::testing::options(), secure, &parts));
             let text = std::str::from_utf8(input).unwrap_or_default().to_ascii_lowercase();
             let expected = ["http://desk.test", "https://desk.test", "http://127.0.0.1:5173"].contains(&text.as_str());
             assert!(expected || !ours.contains(&Some(true)), "{text}");

@@ -1,10 +1,11 @@
 //! The HTTP face of the hub: `/v1/…`, the streams, `/healthz` and `/readyz`, behind one gate.
 //!
-//! Every request passes, in this order: [`finish`] (request id, problem bodies, headers), [`gate::host`] (the name in `Host`),
+//! Every request passes, in this order: [`proxy`] (whom it is from, and by which scheme), [`finish`] (request id, problem bodies, headers), [`gate::host`] (the name in `Host`),
 //! and for every path that exists [`gate::access`] (the table of [`paths`], who asks, the `Origin`, the right). A route that the
 //! table does not have is refused, whoever asks.
 
 mod access;
+mod accounts;
 mod body;
 mod commands;
 mod cookie;
@@ -15,6 +16,7 @@ mod gate;
 mod pairings;
 mod paths;
 mod probe;
+mod proxy;
 mod reads;
 mod sessions;
 mod stream;
@@ -31,6 +33,7 @@ use crate::hub::Hub;
 pub use error::Refused;
 pub use gate::Source;
 pub use paths::{Need, ROUTES, Route};
+pub(crate) use proxy::trusts;
 
 /// The whole face of a hub.
 pub fn router(hub: Hub) -> Router {
@@ -57,6 +60,11 @@ fn routes() -> Router<Hub> {
         .route("/v1/audit", get(reads::audit))
         .route("/v1/health", get(reads::health))
         .route("/v1/access", get(access::show).put(access::edit))
+        .route("/v1/setup-link", post(accounts::setup_link))
+        .route("/v1/invitations", get(accounts::invitations).post(accounts::invite))
+        .route("/v1/invitations/{invitation}", delete(accounts::uninvite))
+        .route("/v1/accounts", get(accounts::list))
+        .route("/v1/accounts/{account}", delete(accounts::close))
         .route("/v1/commands", post(commands::submit))
         .route("/v1/commands/{command}", get(commands::show).delete(commands::cancel))
         .route("/v1/rules/{rule}", delete(sessions::revoke_rule))
@@ -74,5 +82,6 @@ fn guarded(routes: Router<Hub>, hub: Hub) -> Router {
         .fallback(crate::web_ui::serve)
         .layer(from_fn_with_state(hub.clone(), gate::host))
         .layer(from_fn_with_state(hub.clone(), finish::finish))
+        .layer(from_fn_with_state(hub.clone(), proxy::resolve))
         .with_state(hub)
 }

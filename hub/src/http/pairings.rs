@@ -13,7 +13,7 @@ use protocol::id::PairingId;
 
 use super::error::Refused;
 use super::reads::id;
-use super::{body, cookie, gate};
+use super::{body, cookie, gate, proxy};
 use crate::hub::Hub;
 use crate::identity::Identity;
 
@@ -25,10 +25,11 @@ pub(super) async fn claim(State(hub): State<Hub>, request: Request) -> Result<Js
 
 pub(super) async fn status(State(hub): State<Hub>, request: Request) -> Result<Response, Refused> {
     let source = gate::source(request.extensions());
+    let secure = proxy::is_secure(request.extensions());
     let asked: ClaimStatusRequest = body::from_anybody(request.into_body()).await?;
     let answer = hub.claim_status(&source, &asked).await?;
     let mut response = Json(answer.status).into_response();
-    if let Some(value) = answer.cookie.and_then(|credential| cookie::set(&credential, hub.inner.options.secure)) {
+    if let Some(value) = answer.cookie.and_then(|credential| cookie::set(&credential, secure)) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
     Ok(response)

@@ -56,6 +56,13 @@ pub static ROUTES: &[Route] = &[
     route(Method::GET, "/v1/access", Need::Right(Right::Read)),
     // And only on the machine itself.
     route(Method::PUT, "/v1/access", Need::Right(Right::Manage)),
+    // And only from the node itself; what follows is the business of the hub's owner alone.
+    route(Method::POST, "/v1/setup-link", Need::Right(Right::Manage)),
+    route(Method::POST, "/v1/invitations", Need::Right(Right::Manage)),
+    route(Method::GET, "/v1/invitations", Need::Right(Right::Manage)),
+    route(Method::DELETE, "/v1/invitations/{invitation}", Need::Right(Right::Manage)),
+    route(Method::GET, "/v1/accounts", Need::Right(Right::Manage)),
+    route(Method::DELETE, "/v1/accounts/{account}", Need::Right(Right::Manage)),
     // Each kind of command has a right of its own.
     route(Method::POST, "/v1/commands", Need::Device),
     route(Method::GET, "/v1/commands/{command}", Need::Right(Right::Read)),

@@ -59,6 +59,13 @@ pub(super) async fn audit(
     Ok(Json(hub.audit_page(who.account, before, limit).await?))
 }
 
-pub(super) async fn health(State(hub): State<Hub>) -> Json<HealthReport> {
-    Json(hub.health().await)
+pub(super) async fn health(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+) -> Result<Json<HealthReport>, Refused> {
+    // The machine is its owner's: others who share the hub learn nothing of its disk and its certificate.
+    if who.account != hub.account() {
+        return Err(ErrorCode::NotFound.into());
+    }
+    Ok(Json(hub.health().await))
 }

@@ -69,7 +69,7 @@ impl Hub {
                 row.verdict = Verdict::Rejected;
             }
             let action = if allow { "pairing.approve" } else { "pairing.reject" };
-            audit::push(&mut batch, self.account(), &self.entry(Some(who), action).about(pairing));
+            audit::push(&mut batch, who.account, &self.entry(Some(who), action).about(pairing));
             let put = Put::set(key.clone(), row.encode());
             batch.push(put.expecting(Expected::Version(stored.version)));
             match self.commit(batch).await {
@@ -102,6 +102,16 @@ impl Hub {
         Ok(())
     }
 
+    /// Confirms the claim of a setup link, unless the owner is in meanwhile: then the link is void.
+    pub(super) async fn approve_owner(&self, batch: &mut Batch, row: &mut PairingRow) -> Result<bool, Problem> {
+        if self.owner_is_in().await? {
+            return Ok(false);
+        }
+        self.approve(batch, row).await?;
+        audit::push(batch, row.account, &self.entry_for(row.account, "setup.accept").about(row.pairing));
+        Ok(true)
+    }
+
     /// Confirms a claim by itself when the account has no browser or program yet; the account's row, which every new device
     /// writes, makes sure that this happens once.
     pub(super) async fn approve_alone(&self, batch: &mut Batch, row: &mut PairingRow) -> Result<bool, Problem> {
@@ -112,11 +122,7 @@ impl Hub {
             return Ok(false);
         }
         self.approve(batch, row).await?;
-        audit::push(
-            batch,
-            self.account(),
-            &self.entry(Some(&self.node_identity()), "pairing.approve").about(row.pairing),
-        );
+        audit::push(batch, row.account, &self.entry_for(row.account, "pairing.approve").about(row.pairing));
         Ok(true)
     }
 }

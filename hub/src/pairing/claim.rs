@@ -3,20 +3,20 @@
 use protocol::api::{ClaimRequest, ClaimResponse};
 use protocol::device::DeviceKind;
 use protocol::error::{ErrorCode, Problem};
-use protocol::limits::PAIRING_MAX_TRIES;
+use protocol::limits::{PAIRING_MAX_TRIES, PAIRING_TTL_MS};
 use store::{Batch, Expected, Put};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::tries::Noted;
-use super::{code, words};
+use super::{KNOWN_AFTER_MS, code, words};
 use crate::audit::{self, About};
 use crate::credentials::hash;
 use crate::devices::check_name;
 use crate::failure::Failure;
 use crate::hub::{Hub, TRIES, lock};
-use crate::keys;
+use crate::keys::{self, Due};
 use crate::random;
-use crate::rows::{Claim, PairingRow, Row, Stored, Verdict};
+use crate::rows::{Claim, InvitationRow, PairingRow, Row, Stored, Verdict};
 
 /// A claim was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,10 +72,17 @@ impl Hub {
             let now = self.now();
             let rows = self.pairing_rows().await?;
             let open = rows.iter().filter(|row| is_open(&row.value) && now < row.value.expires_at_ms);
-            let Some(found) = find(open, &request.code) else {
+            let found = find(open, &request.code);
+            let invitations = self.invitation_rows().await?;
+            let invited = invitation(invitations.iter().filter(|row| now < row.value.expires_at_ms), &request.code);
+            let is_void = match found {
+                Some(found) => found.value.setup && self.owner_is_in().await?,
+                None => invited.is_none(),
+            };
+            if is_void {
                 self.wrong_try(source, noted).await?;
                 return Err(Problem::new(ErrorCode::PairingInvalid).into());
-            };
+            }
             let token = random::secret(&*self.inner.random);
             let words = words::of(&token);
             let claim = Claim {
@@ -88,18 +95,39 @@ impl Hub {
                 token: hash(&token),
                 claimed_at_ms: now,
             };
-            let mut row = found.value.clone();
-            row.code = None;
-            row.claim = Some(claim);
             let mut batch = Batch::new();
-            let mut entry = self.entry(None, "pairing.claim").about(row.pairing);
-            entry.source = Some(source.to_owned());
-            audit::push(&mut batch, self.account(), &entry);
-            let approved = row.once && self.approve_alone(&mut batch, &mut row).await?;
-            let put = Put::set(keys::pairing(row.pairing), row.encode());
-            batch.push(put.expecting(Expected::Version(found.version)));
+            let (row, approved) = match (found, invited) {
+                (Some(found), _) => {
+                    let mut row = found.value.clone();
+                    row.code = None;
+                    row.claim = Some(claim);
+                    let mut entry = self.entry(None, "pairing.claim").about(row.pairing);
+                    entry.source = Some(source.to_owned());
+                    audit::push(&mut batch, row.account, &entry);
+                    let approved = match (row.setup, row.once) {
+                        (true, _) => self.approve_owner(&mut batch, &mut row).await?,
+                        (false, true) => self.approve_alone(&mut batch, &mut row).await?,
+                        (false, false) => false,
+                    };
+                    if row.setup {
+                        // It is the only way in, and a device that does not come for its credential must not keep it shut for a day.
+                        row.expires_at_ms = now.plus_ms(PAIRING_TTL_MS).min(row.expires_at_ms);
+                        let over = row.expires_at_ms.plus_ms(KNOWN_AFTER_MS);
+                        batch.push(Put::set(Due::Pairing(row.pairing).key(over), ""));
+                    }
+                    let put = Put::set(keys::pairing(row.pairing), row.encode());
+                    batch.push(put.expecting(Expected::Version(found.version)));
+                    (row, approved)
+                }
+                (None, Some(invited)) => (self.join(&mut batch, invited, claim), true),
+                (None, None) => return Err(Problem::new(ErrorCode::PairingInvalid).into()),
+            };
             match self.commit(batch).await {
                 Ok(_) => {
+                    if found.is_none() {
+                        self.joined(row.account);
+                    }
+                    self.inner.due.ring();
                     tracing::info!(pairing = %row.pairing, source, approved, "a device asks to be enrolled");
                     self.inner.pairings.ring();
                     let pairing = row.pairing;
@@ -176,6 +204,21 @@ fn find<'a>(rows: impl Iterator<Item = &'a Stored<PairingRow>>, given: &str) -> 
             _ => Choice::from(0),
         };
         if bool::from(by_secret | by_code) {
+            found = Some(row);
+        }
+    }
+    found
+}
+
+/// The invitation that a link belongs to; like [`find`].
+fn invitation<'a>(
+    rows: impl Iterator<Item = &'a Stored<InvitationRow>>,
+    given: &str,
+) -> Option<&'a Stored<InvitationRow>> {
+    let scanned = hash(given.trim());
+    let mut found = None;
+    for row in rows {
+        if bool::from(same(&row.value.secret, &scanned)) {
             found = Some(row);
         }
     }

@@ -14,6 +14,7 @@ mod watch;
 mod words;
 
 pub use claim::ClaimError;
+pub(crate) use offer::KNOWN_AFTER_MS;
 pub use status::ClaimAnswer;
 pub(crate) use status::finish;
 pub(crate) use tries::Tries;

@@ -17,12 +17,14 @@ use crate::keys::{self, Due};
 use crate::random;
 use crate::rows::{PairingRow, Row, Stored, Verdict};
 
-/// Most enrolments at once: a wrong try looks at each of them.
+/// Most enrolments of one account at once: a wrong try looks at each of them.
 const MAX_OPEN: usize = 16;
-/// Most enrolments that are known, those included that are over and not forgotten yet.
+/// Most enrolments of one account that are known, those included that are over and not forgotten yet.
 const MAX_KNOWN: usize = MAX_OPEN * 4;
+/// Most enrolments of all accounts that are known.
+const MAX_ALL: usize = MAX_KNOWN * 16;
 /// How long an enrolment is known after its end, so that its device can be told what became of it.
-pub(super) const KNOWN_AFTER_MS: u64 = 60 * 1000;
+pub(crate) const KNOWN_AFTER_MS: u64 = 60 * 1000;
 
 impl Hub {
     /// Makes a pairing code. Its secrets are told here and nowhere else.
@@ -32,8 +34,9 @@ impl Hub {
     pub async fn offer_pairing(&self, who: &Identity, new: NewPairing) -> Result<PairingOffer, Problem> {
         who.need(Right::Manage)?;
         let rows = self.pairing_rows().await?;
-        let open = rows.iter().filter(|row| row.value.verdict == Verdict::Open).count();
-        if open >= MAX_OPEN || rows.len() >= MAX_KNOWN {
+        let own = || rows.iter().filter(|row| row.value.account == who.account);
+        let open = own().filter(|row| row.value.verdict == Verdict::Open).count();
+        if open >= MAX_OPEN || own().count() >= MAX_KNOWN || rows.len() >= MAX_ALL {
             let title = "Too many pairing codes are open".to_owned();
             let problem = Problem { title, ..Problem::new(ErrorCode::QueueFull) };
             return Err(problem.hint("Use one of the codes that are open, or wait until they expire."));
@@ -47,6 +50,7 @@ impl Hub {
             code: Some(hash(&code)),
             secret: hash(&secret),
             once: new.once,
+            setup: false,
             created_at_ms: now,
             expires_at_ms: now.plus_ms(PAIRING_TTL_MS),
             tries: 0,
@@ -56,7 +60,7 @@ impl Hub {
         let mut batch = Batch::new();
         batch.push(Put::set(keys::pairing(row.pairing), row.encode()).expecting(Expected::Absent));
         batch.push(Put::set(Due::Pairing(row.pairing).key(row.expires_at_ms.plus_ms(KNOWN_AFTER_MS)), ""));
-        audit::push(&mut batch, self.account(), &self.entry(Some(who), "pairing.create").about(row.pairing));
+        audit::push(&mut batch, who.account, &self.entry(Some(who), "pairing.create").about(row.pairing));
         self.commit(batch).await?;
         self.inner.due.ring();
         Ok(PairingOffer { pairing: row.pairing, code: code::shown(&code), secret, expires_at_ms: row.expires_at_ms })
@@ -65,6 +69,6 @@ impl Hub {
     /// Every enrolment that is not forgotten yet, oldest first.
     pub(super) async fn pairing_rows(&self) -> Result<Vec<Stored<PairingRow>>, Failure> {
         // Offers are limited before they are made, so this is all of them; races may add a few.
-        self.scan(keys::PAIRINGS.to_owned(), None, MAX_KNOWN).await?.iter().map(decode).collect()
+        self.scan(keys::PAIRINGS.to_owned(), None, MAX_ALL * 2).await?.iter().map(decode).collect()
     }
 }

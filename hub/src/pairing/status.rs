@@ -117,9 +117,15 @@ pub(crate) async fn finish(hub: &Hub, pairing: PairingId) -> Result<(), Failure>
     for _ in 0..TRIES {
         let Some(stored) = hub.load::<PairingRow>(&key).await? else { return Ok(()) };
         if let Verdict::Approved { device } = stored.value.verdict {
-            let entry = hub.entry(Some(&hub.node_identity()), "device.revoke").about(device);
-            if let Err(problem) = hub.withdraw(stored.value.account, device, entry).await {
+            let account = stored.value.account;
+            let entry = hub.entry_for(account, "device.revoke").about(device);
+            if let Err(problem) = hub.withdraw(account, device, entry).await {
                 tracing::warn!(%problem, %device, "a device that never came cannot be revoked");
+            } else if hub.is_deserted(account).await.unwrap_or(false) {
+                let entry = hub.entry_for(hub.account(), "account.close").about(account);
+                if let Err(problem) = hub.shut_down(account, &entry).await {
+                    tracing::warn!(%problem, %account, "an account that nobody can enter cannot be closed");
+                }
             }
         }
         match hub.commit(Batch::of(Put::remove(key.clone()).expecting(Expected::Version(stored.version)))).await {

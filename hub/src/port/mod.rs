@@ -44,7 +44,7 @@ pub(crate) struct Port {
 impl Hub {
     /// The port for the host in this node; `None` for a hub without one.
     pub fn host_port(&self) -> Option<Arc<dyn HubPort>> {
-        let host = self.host()?;
+        let host = self.host(self.account())?;
         Some(Arc::new(Port { hub: self.clone(), host }))
     }
 }

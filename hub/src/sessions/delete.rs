@@ -20,9 +20,6 @@ use crate::keys::{self, Due};
 use crate::rows::{CommandRow, Row, TurnRow};
 use crate::uploads;
 
-/// Rows read at once.
-const PAGE: usize = 1_000;
-
 impl Hub {
     /// Deletes a session: its journal, its turn streams, its rows, its waiting commands, and what people set of it go in one step.
     /// The host is told, ends what runs, and removes what it keeps. The agent's own transcript on the host is the agent's, and
@@ -55,7 +52,7 @@ impl Hub {
             batch.push(Put::set(keys::news(host, self.arrival()), news.encode()));
             batch.push(Put::set(Due::Sweep(session).key(self.now()), ""));
             let entry = self.entry(Some(who), "session.delete").about(session).on(host);
-            audit::push(&mut batch, self.account(), &entry);
+            audit::push(&mut batch, account, &entry);
             match self.commit(batch).await {
                 Ok(_) => {
                     self.inner.known.forget_session(session);
@@ -73,22 +70,22 @@ impl Hub {
     /// Adds the end of everything that names a session by now.
     async fn take_away(&self, batch: &mut Batch, account: AccountId, session: SessionId) -> Result<(), Failure> {
         let of_session = |entry: &Entry| Ok(decode::<TurnRow>(entry)?.value.session == session);
-        for entry in self.rows_where(keys::TURNS.to_owned(), of_session).await? {
+        for entry in self.every(keys::TURNS.to_owned(), of_session).await? {
             let Some(turn) = last::<TurnId>(&entry.key) else { continue };
             batch.push(Step::Delete(StreamPath::turn(turn)));
             batch.push(Put::remove(entry.key));
         }
-        for entry in self.rows_where(keys::all_open(session), |_| Ok(true)).await? {
+        for entry in self.every(keys::all_open(session), |_| Ok(true)).await? {
             batch.push(Put::remove(entry.key));
         }
-        for entry in self.rows_where(keys::all_files(session), |_| Ok(true)).await? {
+        for entry in self.every(keys::all_files(session), |_| Ok(true)).await? {
             if let Some(blob) = last::<BlobId>(&entry.key) {
                 uploads::release(self, batch, account, session, blob);
             }
         }
         for kind in ["approval", "rule", "command"] {
             let of_session = |entry: &Entry| Ok(session_of(entry) == Some(session));
-            for entry in self.rows_where(keys::rows(account, kind), of_session).await? {
+            for entry in self.every(keys::rows(account, kind), of_session).await? {
                 if let Some(id) = last::<ApprovalId>(&entry.key) {
                     let gone = FeedFact::Approval { id, operation: Operation::Delete, value: None };
                     feed::tell(batch, account, &gone);
@@ -127,28 +124,6 @@ impl Hub {
         batch.push(Put::remove(keys::command(id)).expecting(Expected::Version(version)));
         feed::tell(batch, account, &FeedFact::Command { id, operation: Operation::Delete, value: None });
         Ok(())
-    }
-
-    async fn rows_where(
-        &self,
-        prefix: String,
-        wanted: impl Fn(&Entry) -> Result<bool, Failure>,
-    ) -> Result<Vec<Entry>, Failure> {
-        let mut found = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.scan(prefix.clone(), after.take(), PAGE).await?;
-            let next = page.last().filter(|_| page.len() == PAGE).map(|entry| entry.key.clone());
-            for entry in page {
-                if wanted(&entry)? {
-                    found.push(entry);
-                }
-            }
-            match next {
-                Some(next) => after = Some(next),
-                None => return Ok(found),
-            }
-        }
     }
 }
 

@@ -69,12 +69,12 @@ impl Hub {
                 let news = SessionNews::Renamed { session, title: title.clone() };
                 batch.push(Put::set(keys::news(home.host, self.arrival()), news.encode()));
                 let entry = self.entry(Some(who), "session.rename").about(session).on(home.host).sized(title.len());
-                audit::push(&mut batch, self.account(), &entry);
+                audit::push(&mut batch, who.account, &entry);
             }
             if before.archived_at_ms != after.archived_at_ms {
                 let action = if after.archived_at_ms.is_some() { "session.archive" } else { "session.unarchive" };
                 let entry = self.entry(Some(who), action).about(session).on(home.host);
-                audit::push(&mut batch, self.account(), &entry);
+                audit::push(&mut batch, who.account, &entry);
             }
             match self.commit(batch).await {
                 Ok(_) => {

@@ -88,7 +88,7 @@ async fn greet(hub: &Hub, who: &Identity, line: &mut Line<'_>) -> Result<(), End
         capabilities: Vec::new(),
         account: who.account,
         device: who.device,
-        host: hub.host(),
+        host: hub.host(who.account),
         hub_at_ms: hub.now(),
         heartbeat_ms: HEARTBEAT_MS,
         version: hub.version().to_owned(),

@@ -51,7 +51,7 @@ impl Hub {
             batch.push(Put::set(Due::Upload(who.account, upload).key(now.plus_ms(UPLOAD_TTL_MS)), ""));
             let size = usize::try_from(request.size_bytes).unwrap_or(usize::MAX);
             let entry = self.entry(Some(who), "upload.begin").about(upload).sized(size);
-            audit::push(&mut batch, self.account(), &entry);
+            audit::push(&mut batch, who.account, &entry);
             match self.commit(batch).await {
                 Ok(_) => {
                     self.inner.due.ring();

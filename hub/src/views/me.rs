@@ -20,8 +20,9 @@ impl Hub {
             account: who.account,
             device: who.device,
             about: row.value.about,
-            host: self.host(),
+            host: self.host(who.account),
             version: self.version().to_owned(),
+            invites: self.may_invite(who.account),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Bodies of the HTTP API, each with the name of its type.
 
+use protocol::account::{Account, AccountList, Invitation, InvitationList, InvitationOffer, NewInvitation, SecretLink};
 use protocol::api::{
     AuditEntry, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck, DeviceList,
     DeviceRow, Lists, Me, NewPairing, PairingAnswer, PairingClaim, PairingList, PairingOffer, TranscriptPage,
@@ -8,7 +9,7 @@ use protocol::blob::{Blob, BlobId, UploadRequest, UploadState};
 use protocol::command::CommandState;
 use protocol::device::DeviceKind;
 use protocol::error::{ErrorCode, Problem};
-use protocol::id::{AccountId, AuditId, CommandId, DeviceId, PairingId, UploadId};
+use protocol::id::{AccountId, AuditId, CommandId, DeviceId, InvitationId, PairingId, UploadId};
 use protocol::offset::Offset;
 use protocol::session::{ReadTo, SessionEdit};
 use protocol::time::UnixMs;
@@ -57,7 +58,26 @@ pub(super) fn bodies() -> Vec<(&'static str, Sample)> {
         expires_at_ms: at,
     };
     let about = || facts::device(DeviceKind::Browser);
-    let me = Me { account: AccountId::from_uuid(id(1)), device, about: about(), host: None, version: text("0.1.0") };
+    let me = Me {
+        account: AccountId::from_uuid(id(1)),
+        device,
+        about: about(),
+        host: None,
+        version: text("0.1.0"),
+        invites: true,
+    };
+    let invitation = InvitationId::from_uuid(id(14));
+    let invited = InvitationOffer { invitation, link: SecretLink { secret: text("s"), expires_at_ms: at } };
+    let waits = Invitation { invitation, name: Some(text("Ada")), created_at_ms: at, expires_at_ms: at };
+    let account = Account {
+        account: AccountId::from_uuid(id(1)),
+        name: text("Ada"),
+        owner: false,
+        created_at_ms: at,
+        devices: 2,
+        seen_at_ms: Some(at),
+        bytes: 1_024,
+    };
     let approved = |credential: Option<&str>| ClaimStatus::Approved { device, credential: credential.map(text) };
     let page =
         TranscriptPage { facts: Vec::new(), before: Some(Offset::new(0, 9)), tail: Offset::ZERO, open: Vec::new() };
@@ -80,6 +100,10 @@ pub(super) fn bodies() -> Vec<(&'static str, Sample)> {
         ("PairingOffer", sample("offer", &offer)),
         ("PairingList", sample("claims", &PairingList { claims: vec![waiting] })),
         ("PairingAnswer", sample("answer", &PairingAnswer { allow: true })),
+        ("InvitationOffer", sample("invitation", &invited)),
+        ("NewInvitation", sample("invite", &NewInvitation { name: Some(text("Ada")) })),
+        ("InvitationList", sample("invitations", &InvitationList { invitations: vec![waits] })),
+        ("AccountList", sample("accounts", &AccountList { accounts: vec![account] })),
         ("Me", sample("me", &me)),
         ("Lists", sample("lists", &Lists { facts: Vec::new(), offset: Offset::new(0, 9) })),
         ("TranscriptPage", sample("transcript", &page)),

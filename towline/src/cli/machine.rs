@@ -79,6 +79,9 @@ pub(crate) enum Service {
         /// Print what would be written, and do nothing
         #[arg(long)]
         print: bool,
+        /// Start a hub without a host, as `towline hub` does
+        #[arg(long)]
+        hub: bool,
     },
     /// Say whether it is installed, and what the system says of it
     Status,

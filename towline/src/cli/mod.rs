@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use protocol::id::{DeviceId, PairingId, RuleId};
 
 pub(crate) use machine::{Config, Form, Logs, Policy, PolicyTest, Service};
-pub(crate) use node::{AcpCommand, Near, SettingFlags, Streams, Up};
+pub(crate) use node::{AcpCommand, Hub, HubVerb, Near, SettingFlags, Streams, Up};
 pub(crate) use session::{Answer, Export, ExportFormat, Send, Tail};
 
 /// What `--help` says after everything else.
@@ -40,6 +40,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Start Towline on this machine
     Up(Box<Up>),
+    /// Start a hub without a host, for a server that several people share, or look after one
+    Hub(Box<Hub>),
     /// Open Towline, or a session, in a browser here
     Open {
         /// Which session: its title, its id, or `last` for the newest

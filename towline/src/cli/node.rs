@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, Subcommand};
+use protocol::id::{AccountId, InvitationId};
 
 use crate::config::Value;
 
@@ -39,6 +40,12 @@ pub(crate) struct SettingFlags {
     /// A name that browsers open Towline by, besides its addresses (a tailnet name, the certificate's)
     #[arg(long = "host-name", value_name = "NAME")]
     host_names: Vec<String>,
+    /// The address that people open, where a proxy or a name of its own leads here
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// A proxy that is believed about where requests come from; an address or a network, may be given again
+    #[arg(long = "trusted-proxy", value_name = "CIDR")]
+    trusted_proxies: Vec<String>,
     /// What people call this machine [default: its own name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -85,6 +92,8 @@ impl SettingFlags {
             ("listen.host_names", list(&self.host_names)),
             ("listen.tls_cert_file", path(&self.tls_cert)),
             ("listen.tls_key_file", path(&self.tls_key)),
+            ("listen.public_url", self.public_url.clone().map(Value::Text)),
+            ("listen.trusted_proxies", list(&self.trusted_proxies)),
             ("host.name", self.name.clone().map(Value::Text)),
             ("host.projects", list(&projects)),
             ("host.turns_at_once", self.turns_at_once.map(Value::Count)),
@@ -96,6 +105,85 @@ impl SettingFlags {
         ];
         said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Hub {
+    #[command(flatten)]
+    flags: HubFlags,
+    #[command(subcommand)]
+    pub(crate) verb: Option<HubVerb>,
+}
+
+/// Of the settings, those that a hub without a host has.
+#[derive(Debug, Args)]
+struct HubFlags {
+    /// The address to listen on [default: 127.0.0.1:4437, or the next free port]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// The certificate chain to listen with, in PEM; needs --tls-key and --listen
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// A name that browsers open it by, besides its addresses
+    #[arg(long = "host-name", value_name = "NAME")]
+    host_names: Vec<String>,
+    /// The address that people open, where a proxy or a name of its own leads here
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// A proxy that is believed about where requests come from; an address or a network, may be given again
+    #[arg(long = "trusted-proxy", value_name = "CIDR")]
+    trusted_proxies: Vec<String>,
+    /// What people call this hub [default: the name of the machine]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl Hub {
+    /// The settings that were typed.
+    pub(crate) fn settings(&self) -> SettingFlags {
+        let flags = &self.flags;
+        SettingFlags {
+            listen: flags.listen,
+            tls_cert: flags.tls_cert.clone(),
+            tls_key: flags.tls_key.clone(),
+            host_names: flags.host_names.clone(),
+            public_url: flags.public_url.clone(),
+            trusted_proxies: flags.trusted_proxies.clone(),
+            name: flags.name.clone(),
+            ..SettingFlags::default()
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HubVerb {
+    /// Make the link that lets the owner in; on the machine of the hub, while the owner has no device
+    SetupLink,
+    /// Invite somebody to have an account of their own
+    Invite {
+        /// What the account will be called [default: the name of its first device]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// List the invitations that nobody has used yet, or take one back
+    Invitations {
+        /// Take this one back
+        #[arg(long, value_name = "INVITATION")]
+        revoke: Option<InvitationId>,
+    },
+    /// List the accounts, or close one
+    Accounts {
+        /// Close this one for good: its devices are out at once, and all that it keeps here is deleted
+        #[arg(long, value_name = "ACCOUNT")]
+        close: Option<AccountId>,
+        /// Do not ask
+        #[arg(long, requires = "close")]
+        yes: bool,
+    },
 }
 
 /// An agent that speaks ACP.

@@ -22,6 +22,10 @@ pub(crate) enum Shape {
     Paths,
     /// Names of hosts, as browsers write them.
     HostNames,
+    /// A scheme and an authority.
+    Origin,
+    /// Addresses, alone or as networks.
+    Networks,
     /// Names of environment variables.
     Variables,
     /// Programs by the name that commands call them.
@@ -128,6 +132,29 @@ pub(crate) const KEYS: &[Key] = &[
         default: "(none)",
         example: "\"/etc/towline/key.pem\"",
         about: "The file with the certificate's key, in PEM. The key itself is never written into the configuration.",
+    },
+    Key {
+        section: "listen",
+        name: "public_url",
+        shape: Shape::Origin,
+        variable: Some("TOWLINE_PUBLIC_URL"),
+        flag: Some("--public-url"),
+        default: "(made of the address)",
+        example: "\"https://hub.example.net\"",
+        about: "The address that people open, where a proxy or a name of its own leads here. Links are made with it, and its name is \
+                answered to.",
+    },
+    Key {
+        section: "listen",
+        name: "trusted_proxies",
+        shape: Shape::Networks,
+        variable: Some("TOWLINE_TRUSTED_PROXIES"),
+        flag: Some("--trusted-proxy"),
+        default: "[]",
+        example: "[\"127.0.0.1\"]",
+        about: "Proxies whose word is taken for where a request comes from and whether it came by TLS (`X-Forwarded-For` or `Forwarded`, \
+                `X-Forwarded-Proto`). From anybody else these headers count for nothing. With `towline hub`, an address in plain HTTP beyond \
+                this machine is listened on for these alone.",
     },
     Key {
         section: "host",

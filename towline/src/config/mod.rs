@@ -11,4 +11,4 @@ pub(crate) use file::{Place, parse, place, read, wrong};
 pub(crate) use layers::{Layers, Origin, strange_variables};
 pub(crate) use reference::{example, page, schema};
 pub(crate) use settings::Settings;
-pub(crate) use value::Value;
+pub(crate) use value::{Value, origin_host};

@@ -149,6 +149,8 @@ fn shape_words(shape: Shape) -> String {
         Shape::Path => "a path; `~/` is the home directory, a relative one begins where the file is".to_owned(),
         Shape::Paths => "a list of paths".to_owned(),
         Shape::HostNames => "a list of names, without scheme and port".to_owned(),
+        Shape::Origin => "an address with its scheme and without a path".to_owned(),
+        Shape::Networks => "a list of addresses and networks".to_owned(),
         Shape::Variables => "a list of names".to_owned(),
         Shape::Commands => {
             "a table: a name of a-z, 0-9 and `-`, and the program with its arguments as a list".to_owned()
@@ -159,7 +161,7 @@ fn shape_words(shape: Shape) -> String {
 const fn list_words(shape: Shape) -> &'static str {
     match shape {
         Shape::Paths => ", separated as in `PATH`",
-        Shape::HostNames | Shape::Variables => ", separated by commas",
+        Shape::HostNames | Shape::Variables | Shape::Networks => ", separated by commas",
         _ => "",
     }
 }
@@ -170,8 +172,8 @@ fn shape_schema(shape: Shape) -> Json {
         Shape::Switch => json!({"type": "boolean"}),
         Shape::Count(first, last) => json!({"type": "integer", "minimum": first, "maximum": last}),
         Shape::Name(most) => json!({"type": "string", "minLength": 1, "maxLength": most}),
-        Shape::Time(..) | Shape::Address | Shape::Filter | Shape::Path => json!({"type": "string"}),
-        Shape::Paths | Shape::HostNames | Shape::Variables => texts(),
+        Shape::Time(..) | Shape::Address | Shape::Filter | Shape::Path | Shape::Origin => json!({"type": "string"}),
+        Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks => texts(),
         Shape::Commands => json!({
             "type": "object",
             "propertyNames": {"pattern": "^[a-z0-9-]{1,32}$"},

@@ -26,6 +26,10 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// Names that lead here.
     pub(crate) host_names: Vec<String>,
+    /// The address that people open, where it is not the one that is listened on.
+    pub(crate) public_url: Option<String>,
+    /// Proxies that are believed.
+    pub(crate) trusted_proxies: Vec<hub::Network>,
     /// What people call this machine.
     pub(crate) name: String,
     /// Directories to work in.
@@ -86,6 +90,8 @@ impl Settings {
             lan: read.switch("listen.lan", false),
             tls,
             host_names: read.list("listen.host_names"),
+            public_url: read.text("listen.public_url").map(str::to_owned),
+            trusted_proxies: read.list("listen.trusted_proxies").iter().filter_map(|text| text.parse().ok()).collect(),
             name: read.text("host.name").map_or_else(|| env.machine.clone(), |name| name.trim().to_owned()),
             projects: read.paths("host.projects"),
             turns_at_once: read.count("host.turns_at_once").unwrap_or(DEFAULT_TURNS_AT_ONCE),

@@ -58,9 +58,9 @@ impl Value {
             },
             Shape::Count(..) => Self::Count(text.parse().map_err(|_| expected(shape))?),
             Shape::Paths => Self::List(list(if cfg!(windows) { ';' } else { ':' })),
-            Shape::HostNames | Shape::Variables => Self::List(list(',')),
+            Shape::HostNames | Shape::Variables | Shape::Networks => Self::List(list(',')),
             Shape::Commands => return Err("it can stand in the file only".to_owned()),
-            Shape::Time(..) | Shape::Address | Shape::Name(_) | Shape::Filter | Shape::Path => {
+            Shape::Time(..) | Shape::Address | Shape::Name(_) | Shape::Filter | Shape::Path | Shape::Origin => {
                 Self::Text(text.to_owned())
             }
         };
@@ -81,7 +81,7 @@ impl Value {
                 let digits = value.as_integer().ok_or_else(bad)?;
                 Self::Count(u64::from_str_radix(digits.as_str(), digits.radix()).map_err(|_| bad())?)
             }
-            Shape::Paths | Shape::HostNames | Shape::Variables => Self::List(texts(value)?),
+            Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks => Self::List(texts(value)?),
             Shape::Commands => {
                 let table = value.as_table().ok_or_else(bad)?;
                 let one = |(name, command): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
@@ -89,7 +89,7 @@ impl Value {
                 };
                 Self::Commands(table.iter().map(one).collect::<Result<_, _>>()?)
             }
-            Shape::Time(..) | Shape::Address | Shape::Name(_) | Shape::Filter | Shape::Path => {
+            Shape::Time(..) | Shape::Address | Shape::Name(_) | Shape::Filter | Shape::Path | Shape::Origin => {
                 Self::Text(value.as_str().ok_or_else(bad)?.to_owned())
             }
         };
@@ -115,6 +115,8 @@ impl Value {
             (Shape::Path, Self::Text(text)) => is_path(text),
             (Shape::Paths, Self::List(list)) => list.iter().all(|text| is_path(text)),
             (Shape::HostNames, Self::List(list)) => list.iter().all(|text| is_host_name(text)),
+            (Shape::Origin, Self::Text(text)) => origin_host(text).is_some(),
+            (Shape::Networks, Self::List(list)) => list.iter().all(|text| text.parse::<hub::Network>().is_ok()),
             (Shape::Variables, Self::List(list)) => list.iter().all(|text| is_variable(text)),
             (Shape::Commands, Self::Commands(commands)) => {
                 for (name, command) in commands {
@@ -149,6 +151,10 @@ pub(super) fn expected(shape: Shape) -> String {
         Shape::HostNames => {
             "expected a list of names without scheme and port, such as [\"desk.example.net\"]".to_owned()
         }
+        Shape::Origin => "expected an address without a path, such as \"https://hub.example.net\"".to_owned(),
+        Shape::Networks => {
+            "expected a list of addresses and networks, such as [\"127.0.0.1\", \"10.0.0.0/8\"]".to_owned()
+        }
         Shape::Variables => "expected a list of variables' names, such as [\"HTTPS_PROXY\"]".to_owned(),
         Shape::Commands => {
             "expected names with a list each: the program and its arguments, such as { gemini = [\"gemini\", \"--acp\"] }"
@@ -168,6 +174,18 @@ fn is_host_name(text: &str) -> bool {
     text.len() <= 253
         && (bracketed.is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok())
             || (!text.is_empty() && text.chars().all(plain)))
+}
+
+/// The name in an address that browsers open, without its port; `None` for what is no such address.
+pub(crate) fn origin_host(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let (name, port) = match rest.strip_prefix('[').and_then(|inner| inner.find(']')) {
+        Some(end) => (&rest[..end + 2], rest[end + 2..].strip_prefix(':')),
+        None => rest.split_once(':').map_or((rest, None), |(name, port)| (name, Some(port))),
+    };
+    let whole = name.len() + port.map_or(0, |port| port.len() + 1) == rest.len();
+    let fits = whole && is_host_name(name) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    fits.then_some(name)
 }
 
 fn is_variable(text: &str) -> bool {
@@ -214,6 +232,23 @@ mod tests {
             (Shape::Filter, &["\"warn\"", "\"hub=debug,warn\"", "\"off\""], &["\"hub=loud\"", "1"]),
             (Shape::Path, &["\"~/a b\""], &["\"\"", "\"a\\nb\"", "1"]),
             (Shape::HostNames, &["[]", "[\"a.b\", \"[::1]\"]"], &["[\"http://a\"]", "[\"a:1\"]", "\"a\"", "[1]"]),
+            (
+                Shape::Origin,
+                &["\"https://hub.example.net\"", "\"https://[::1]:8443\"", "\"http://10.0.0.1:80\""],
+                &[
+                    "\"hub.example.net\"",
+                    "\"https://a/b\"",
+                    "\"https://a:x\"",
+                    "\"https://u@a\"",
+                    "\"https://\"",
+                    "\"https://[::1]x\"",
+                ],
+            ),
+            (
+                Shape::Networks,
+                &["[]", "[\"127.0.0.1\", \"fd00::/8\"]"],
+                &["[\"10.0.0.0/33\"]", "[\"proxy\"]", "\"::1\""],
+            ),
             (Shape::Variables, &["[\"A_B\"]"], &["[\"A=b\"]", "[\"\"]"]),
             (
                 Shape::Commands,

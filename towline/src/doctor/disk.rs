@@ -104,7 +104,7 @@ fn paced(time: Duration) -> Finding {
 }
 
 /// A number of bytes for people.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["bytes", "KB", "MB", "GB", "TB"];
     let mut unit = 0;
     let mut rest = bytes;

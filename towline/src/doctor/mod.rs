@@ -23,6 +23,8 @@ use crate::error::{CommandError, Kind};
 use crate::node::Node;
 use crate::output::{self, Output, Style, printable};
 
+pub(crate) use disk::size;
+
 /// 2026-01-01: a clock that shows less is wrong.
 const EARLIEST_MS: u64 = 1_767_225_600_000;
 
@@ -69,8 +71,11 @@ impl Doctor {
             findings.push(clock(&dir));
             findings
         });
-        let (disk, network, agents) =
-            tokio::join!(disk, network::look(&self.settings, self.running.as_ref()), agents::look(&self.agents));
+        let (disk, network, agents) = tokio::join!(
+            disk,
+            network::look(&self.settings, self.dir.is_hub(), self.running.as_ref()),
+            agents::look(&self.agents)
+        );
         let mut findings = disk.unwrap_or_else(|error| {
             vec![
                 Finding::new("checks", FindingLevel::Problem, "A look at this machine failed")
@@ -125,7 +130,8 @@ pub(crate) async fn doctor(
         Some(value) => environment.with(name, value),
         None => environment,
     });
-    let agents = crate::up::all_agents(env, &environment, dir, settings);
+    // A hub without a host starts none.
+    let agents = if dir.is_hub() { Vec::new() } else { crate::up::all_agents(env, &environment, dir, settings) };
     let doctor = Doctor::new(settings, dir, agents, running);
     let mut findings = vec![configuration(wrong)];
     findings.extend(crate::config::strange_variables(env).into_iter().map(|strange| {

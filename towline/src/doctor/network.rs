@@ -16,8 +16,9 @@ use crate::listen::policy::{self, Plan, Public, Wish};
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// Looks at what these settings listen on.
-pub(super) async fn look(settings: &Settings, running: Option<&Running>) -> Vec<Finding> {
-    let wish = Wish { listen: settings.listen, lan: settings.lan, tls: settings.tls.is_some() };
+pub(super) async fn look(settings: &Settings, is_hub: bool, running: Option<&Running>) -> Vec<Finding> {
+    let proxied = is_hub && !settings.trusted_proxies.is_empty();
+    let wish = Wish { listen: settings.listen, lan: settings.lan && !is_hub, tls: settings.tls.is_some(), proxied };
     let plan = match policy::plan(wish, lan::private_address) {
         Ok(plan) => plan,
         Err(error) => {
@@ -28,9 +29,12 @@ pub(super) async fn look(settings: &Settings, running: Option<&Running>) -> Vec<
     };
     let mut findings = vec![match running {
         Some(running) => runs(running),
-        None => free(plan).await,
+        None => free(plan, is_hub).await,
     }];
     findings.push(reach(plan, running).await);
+    if is_hub {
+        findings.push(public(settings));
+    }
     for name in &settings.host_names {
         findings.push(resolves(name).await);
     }
@@ -49,15 +53,19 @@ fn runs(running: &Running) -> Finding {
 }
 
 /// Whether the address could be listened on now.
-async fn free(plan: Plan) -> Finding {
+async fn free(plan: Plan, is_hub: bool) -> Finding {
     let wanted = match plan.public {
-        Some(Public::Tls(address)) => address,
+        Some(Public::Tls(address) | Public::Proxied(address)) => address,
         _ => plan.local,
     };
     match TcpListener::bind(wanted).await {
         Ok(_) => {
             let title = format!("Towline does not run; {wanted} is free for it");
-            Finding::new("listen", FindingLevel::Ok, title).next("Start it: towline up")
+            Finding::new("listen", FindingLevel::Ok, title).next(if is_hub {
+                "Start it: towline hub"
+            } else {
+                "Start it: towline up"
+            })
         }
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && !plan.fixed && plan.public.is_none() => {
             let title = format!("Another program listens on {wanted}, so Towline takes the next free port");
@@ -80,6 +88,30 @@ async fn free(plan: Plan) -> Finding {
     }
 }
 
+/// Whether what people open says how they come in safely.
+fn public(settings: &Settings) -> Finding {
+    let id = "hub.public";
+    match &settings.public_url {
+        _ if settings.tls.is_some() => {
+            Finding::new(id, FindingLevel::Ok, "People come in by TLS, with a certificate of its own")
+        }
+        Some(url) if url.starts_with("https://") && settings.trusted_proxies.is_empty() => {
+            Finding::new(id, FindingLevel::Warning, format!("{url} leads here through a proxy that is not believed"))
+                .detail("Then all people are one source, and their cookie is not kept to TLS")
+                .next("Name the proxy: --trusted-proxy 127.0.0.1, or `listen.trusted_proxies` in the configuration.")
+        }
+        Some(url) if url.starts_with("https://") => {
+            Finding::new(id, FindingLevel::Ok, format!("People come in at {url}, through a proxy that is believed"))
+        }
+        Some(url) => Finding::new(id, FindingLevel::Warning, format!("People come in at {url}, in plain HTTP")).next(
+            "Give a certificate (--tls-cert, --tls-key), or let a proxy with one lead here (--public-url https://…).",
+        ),
+        None => Finding::new(id, FindingLevel::Warning, "Nobody beyond this machine can come in safely").next(
+            "Say the address that people open: --public-url https://…, and who leads there: a certificate or a proxy.",
+        ),
+    }
+}
+
 /// Whether a phone could come in.
 async fn reach(plan: Plan, running: Option<&Running>) -> Finding {
     let here = addresses();
@@ -95,6 +127,10 @@ async fn reach(plan: Plan, running: Option<&Running>) -> Finding {
         (_, Some(running)) => connected(&running.url).await,
         (Public::Lan(ip), None) => {
             let title = format!("A phone on the same network would reach Towline at {ip}");
+            Finding::new("reach", FindingLevel::Ok, title).detail(here)
+        }
+        (Public::Proxied(address), None) => {
+            let title = format!("Proxies that are named would reach Towline at {address}, and nobody else would");
             Finding::new("reach", FindingLevel::Ok, title).detail(here)
         }
         (Public::Tls(address), None) if address.ip().is_loopback() => {
@@ -175,9 +211,9 @@ mod tests {
     async fn a_busy_port_is_a_problem_only_if_it_was_asked_for() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = taken.local_addr().unwrap().port();
-        let asked = free(plan(port, true)).await;
+        let asked = free(plan(port, true), false).await;
         assert_eq!((asked.level, asked.next.is_some()), (FindingLevel::Problem, true));
-        assert_eq!(free(plan(port, false)).await.level, FindingLevel::Ok);
+        assert_eq!(free(plan(port, false), false).await.level, FindingLevel::Ok);
         assert_eq!(connected(&format!("http://127.0.0.1:{port}")).await.level, FindingLevel::Ok);
         drop(taken);
         assert_eq!(connected(&format!("http://127.0.0.1:{port}")).await.level, FindingLevel::Problem);

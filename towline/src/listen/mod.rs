@@ -3,6 +3,8 @@
 pub(crate) mod lan;
 mod plain;
 pub(crate) mod policy;
+mod proxied;
 pub(crate) mod tls;
 
 pub(crate) use plain::Plain;
+pub(crate) use proxied::Proxied;

@@ -25,6 +25,8 @@ pub(crate) enum Public {
     Lan(IpAddr),
     /// By TLS.
     Tls(SocketAddr),
+    /// In plain HTTP, by proxies that are named and by nobody else.
+    Proxied(SocketAddr),
 }
 
 /// What a person asked for.
@@ -36,6 +38,8 @@ pub(crate) struct Wish {
     pub(crate) lan: bool,
     /// `--tls-cert` and `--tls-key`.
     pub(crate) tls: bool,
+    /// Whether plain HTTP beyond this machine is for named proxies alone.
+    pub(crate) proxied: bool,
 }
 
 /// Decides; `private` finds an address of this machine on a private network.
@@ -66,6 +70,10 @@ pub(crate) fn plan(wish: Wish, private: impl FnOnce() -> Option<IpAddr>) -> Resu
         Wish { listen: Some(listen), .. } if listen.ip().is_loopback() => {
             Ok(Plan { local: listen, fixed: true, public: None })
         }
+        Wish { listen: Some(listen), proxied: true, .. } => {
+            let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            Ok(Plan { local, fixed: false, public: Some(Public::Proxied(listen)) })
+        }
         Wish { listen: Some(listen), .. } => {
             let words = format!("plain HTTP on {listen} could be read by others on the way");
             Err(CommandError::say(Kind::Config, words)
@@ -82,7 +90,7 @@ mod tests {
 
     fn wish(listen: &str, lan: bool, tls: bool) -> Result<Plan, Kind> {
         let listen = (!listen.is_empty()).then(|| listen.parse().unwrap());
-        plan(Wish { listen, lan, tls }, || Some([10, 0, 0, 7].into())).map_err(|error| error.kind)
+        plan(Wish { listen, lan, tls, proxied: false }, || Some([10, 0, 0, 7].into())).map_err(|error| error.kind)
     }
 
     #[test]
@@ -107,6 +115,17 @@ mod tests {
         assert!(plan.local.ip().is_loopback());
         assert_eq!(wish("", false, true), Err(Kind::Usage));
         assert_eq!(wish("", true, true), Err(Kind::Usage));
+    }
+
+    #[test]
+    fn behind_named_proxies_plain_http_goes_further() {
+        let wish = |listen: &str| Wish { listen: listen.parse().ok(), proxied: true, ..Wish::default() };
+        let found = plan(wish("0.0.0.0:4437"), || None).unwrap();
+        assert_eq!(
+            (found.local.ip().is_loopback(), found.public),
+            (true, Some(Public::Proxied("0.0.0.0:4437".parse().unwrap())))
+        );
+        assert_eq!(plan(wish("127.0.0.1:4437"), || None).unwrap().public, None);
     }
 
     #[test]

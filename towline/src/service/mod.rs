@@ -81,8 +81,8 @@ pub(crate) async fn service(
     let system = System::here();
     let file = system.file(env, dir)?;
     match wish {
-        Service::Install { print } => {
-            let text = system.text(&wanted(layers, env)?);
+        Service::Install { print, hub } => {
+            let text = system.text(&wanted(layers, env, hub)?);
             if print {
                 output::note(format!("# {}", file.display()));
                 return out.raw(&text);
@@ -104,7 +104,7 @@ pub(crate) async fn service(
 }
 
 /// What is to be started: this program, with the places that were named now.
-fn wanted(layers: &Layers, env: &Env) -> Result<Wanted, CommandError> {
+fn wanted(layers: &Layers, env: &Env, hub: bool) -> Result<Wanted, CommandError> {
     let lost = |what: &str| CommandError::say(Kind::Config, format!("it is not known where {what} is"));
     let mut args = Vec::new();
     let absolute = |path: &Path| match &env.current_dir {
@@ -120,7 +120,8 @@ fn wanted(layers: &Layers, env: &Env) -> Result<Wanted, CommandError> {
     {
         args.extend(["--data-dir".to_owned(), absolute(Path::new(path))]);
     }
-    args.extend(["up", "--no-open"].map(str::to_owned));
+    let verb: &[&str] = if hub { &["hub"] } else { &["up", "--no-open"] };
+    args.extend(verb.iter().map(|word| (*word).to_owned()));
     Ok(Wanted {
         program: env.program.clone().ok_or_else(|| lost("this program"))?,
         args,

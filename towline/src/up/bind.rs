@@ -1,46 +1,92 @@
 //! The sockets of a node, and the addresses that lead to them.
 
+use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
+use hub::{Hub, Network};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::config::origin_host;
 use crate::error::CommandError;
 use crate::listen::policy::{PORT, Plan, Public};
 use crate::listen::tls::Tls;
-use crate::listen::{Plain, lan};
+use crate::listen::{Plain, Proxied, lan};
 use crate::streams_server::busy;
 
 /// How many ports are tried when nobody asked for one.
 const PORTS: u16 = 20;
 
 /// Listens, and says where.
-pub(super) struct Bound {
-    pub(super) local: Plain,
-    pub(super) public: Option<PublicListener>,
+pub(crate) struct Bound {
+    pub(crate) local: Plain,
+    pub(crate) public: Option<PublicListener>,
     /// The address for programs and browsers on this machine.
-    pub(super) local_url: String,
+    pub(crate) local_url: String,
     /// The address to open: for others where there is one.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// Names in the `Host` header that lead here.
-    pub(super) names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// What others connect to.
-pub(super) enum PublicListener {
+pub(crate) enum PublicListener {
     /// In plain HTTP.
     Lan(Plain),
     /// By TLS.
     Tls(Tls),
+    /// In plain HTTP, for named proxies.
+    Proxied(Proxied),
+}
+
+/// By which names and through whom a node is reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ways<'a> {
+    /// Names that lead here.
+    pub(crate) host_names: &'a [String],
+    /// What the machine is called in its network.
+    pub(crate) machine: &'a str,
+    /// The address that people open, where it is not the one that is listened on.
+    pub(crate) public_url: Option<&'a str>,
+    /// Proxies that are believed.
+    pub(crate) proxies: &'a [Network],
+}
+
+impl Bound {
+    /// Serves a hub on all of it, in tasks of their own, until the hub stops; requests under way have `budget` then.
+    pub(crate) fn serve(
+        local: Plain,
+        public: Option<PublicListener>,
+        hub: &Hub,
+        tasks: &mut JoinSet<()>,
+        budget: Duration,
+    ) {
+        fn serve<L: hub::Listener<Addr = SocketAddr> + Send>(
+            hub: &Hub,
+            listener: L,
+            tasks: &mut JoinSet<()>,
+            budget: Duration,
+        ) where
+            L::Io: Send,
+        {
+            let hub = hub.clone();
+            tasks.spawn(async move { hub::serve(&hub, listener, pending(), budget).await });
+        }
+        serve(hub, local, tasks, budget);
+        match public {
+            Some(PublicListener::Lan(listener)) => serve(hub, listener, tasks, budget),
+            Some(PublicListener::Tls(listener)) => serve(hub, listener, tasks, budget),
+            Some(PublicListener::Proxied(listener)) => serve(hub, listener, tasks, budget),
+            None => {}
+        }
+    }
 }
 
 /// Listens as planned.
-pub(super) async fn bind(
-    plan: Plan,
-    acceptor: Option<TlsAcceptor>,
-    host_names: &[String],
-    machine: &str,
-) -> Result<Bound, CommandError> {
+pub(crate) async fn bind(plan: Plan, acceptor: Option<TlsAcceptor>, ways: Ways<'_>) -> Result<Bound, CommandError> {
+    let Ways { host_names, machine, public_url, proxies } = ways;
     let (local, lan) = pair(plan).await?;
     let at = |listener: &TcpListener| {
         listener.local_addr().map_err(|error| CommandError::new(crate::error::Kind::Config, error))
@@ -69,8 +115,17 @@ pub(super) async fn bind(
             let port = if address.port() == 443 { String::new() } else { format!(":{}", address.port()) };
             (Some(PublicListener::Tls(Tls::new(Plain(listener), acceptor))), format!("https://{name}{port}"))
         }
+        (Some(Public::Proxied(wanted)), _, _) => {
+            let listener = TcpListener::bind(wanted).await.map_err(|error| busy(wanted, error))?;
+            let address = at(&listener)?;
+            names.push(named(address.ip()));
+            let proxied = Proxied { tcp: Plain(listener), proxies: proxies.to_vec() };
+            (Some(PublicListener::Proxied(proxied)), format!("http://{address}"))
+        }
         _ => (None, local_url.clone()),
     };
+    names.extend(public_url.and_then(origin_host).map(str::to_owned));
+    let url = public_url.map_or(url, str::to_owned);
     names.sort();
     names.dedup();
     Ok(Bound { local: Plain(local), public, local_url, url, names })
@@ -120,14 +175,28 @@ mod tests {
         Plan { local: SocketAddr::from(([127, 0, 0, 1], port)), fixed, public }
     }
 
+    fn ways(host_names: &[String]) -> Ways<'_> {
+        Ways { host_names, machine: "desk", public_url: None, proxies: &[] }
+    }
+
+    #[tokio::test]
+    async fn the_address_that_people_open_may_be_another() {
+        let ways = Ways { public_url: Some("https://hub.example.net:8443"), ..ways(&[]) };
+        let bound = bind(plan(0, true, None), None, ways).await.unwrap();
+        assert_eq!(bound.url, "https://hub.example.net:8443");
+        assert!(
+            bound.names.contains(&"hub.example.net".to_owned()) && bound.local_url.starts_with("http://127.0.0.1:")
+        );
+    }
+
     #[tokio::test]
     async fn a_busy_port_is_an_error_only_if_it_was_asked_for() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = taken.local_addr().unwrap().port();
-        let error = bind(plan(port, true, None), None, &[], "desk").await.err().unwrap();
+        let error = bind(plan(port, true, None), None, ways(&[])).await.err().unwrap();
         assert_eq!(error.kind, Kind::Config);
         assert!(format!("{:#}", error.source).contains(&port.to_string()));
-        let bound = bind(plan(port, false, None), None, &[], "desk").await.unwrap();
+        let bound = bind(plan(port, false, None), None, ways(&[])).await.unwrap();
         assert_ne!(bound.local_url, format!("http://127.0.0.1:{port}"));
     }
 
@@ -135,7 +204,7 @@ mod tests {
     async fn others_get_the_same_port_and_this_machine_keeps_its_own() {
         // Another loopback address stands for one of a private network.
         let public = Some(Public::Lan([127, 0, 0, 9].into()));
-        let bound = bind(plan(0, true, public), None, &["desk.tail.test".to_owned()], "desk").await.unwrap();
+        let bound = bind(plan(0, true, public), None, ways(&["desk.tail.test".to_owned()])).await.unwrap();
         let port = |url: &str| url.rsplit_once(':').unwrap().1.to_owned();
         assert!(bound.url.starts_with("http://127.0.0.9:") && bound.local_url.starts_with("http://127.0.0.1:"));
         assert_eq!(port(&bound.url), port(&bound.local_url));

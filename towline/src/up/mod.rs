@@ -1,14 +1,13 @@
 //! `up`: a hub and a host in this process, until a signal.
 
 mod agents;
-mod bind;
+pub(crate) mod bind;
 mod browser;
 mod pairing;
 mod projects;
 mod screen;
 pub(crate) mod signals;
 
-use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,14 +32,14 @@ use crate::log_file::LogFile;
 use crate::node_key;
 use crate::output::{self, Output};
 use crate::verbs::pair_url;
-use bind::{Bound, PublicListener};
+use bind::{Bound, Ways};
 use pairing::{Audience, Door};
 use signals::Signals;
 
 pub(crate) use agents::all as all_agents;
 pub(crate) use browser::open as open_browser;
 pub(crate) use projects::shown;
-pub(crate) use screen::SIGN;
+pub(crate) use screen::{SIGN, head};
 
 /// Longest that requests under way may take when the node stops.
 const REQUESTS: Duration = Duration::from_secs(2);
@@ -79,7 +78,7 @@ pub(crate) async fn up(
     out: Output,
 ) -> Result<(), CommandError> {
     let mut signals = Signals::listen()?;
-    let wish = Wish { listen: settings.listen, lan: settings.lan, tls: settings.tls.is_some() };
+    let wish = Wish { listen: settings.listen, lan: settings.lan, tls: settings.tls.is_some(), proxied: false };
     let plan = policy::plan(wish, lan::private_address)?;
     let acceptor = settings.tls.as_ref().map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
     dir.make()?;
@@ -88,8 +87,9 @@ pub(crate) async fn up(
             .during(format!("cannot write the log in the data directory {}", dir.path().display()))
             .hint("Look at the disk, and at who owns the data directory; or choose another one with --data-dir.")
     })?;
+    dir.remember_hub(false)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting");
-    let store = open(dir).await?;
+    let store = open_store(dir).await?;
     let started = tokio::select! {
         started = Node::start(settings, plan, acceptor, dir, env, &store) => started,
         () = signals.next() => Err(CommandError::say(Kind::No, "stopped before it was ready")),
@@ -107,8 +107,18 @@ pub(crate) async fn up(
     ran.and(closed.map_err(|error| CommandError::new(Kind::Bug, error)))
 }
 
+/// By which names and through whom this machine is reached.
+pub(crate) fn ways<'a>(settings: &'a Settings, env: &'a Env) -> Ways<'a> {
+    Ways {
+        host_names: &settings.host_names,
+        machine: &env.machine,
+        public_url: settings.public_url.as_deref(),
+        proxies: &settings.trusted_proxies,
+    }
+}
+
 /// Opens the store.
-async fn open(dir: &DataDir) -> Result<Arc<SqliteStore>, CommandError> {
+pub(crate) async fn open_store(dir: &DataDir) -> Result<Arc<SqliteStore>, CommandError> {
     let path = dir.store();
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, Arc::new(SystemClock))).await;
     let opened = opened.map_err(|error| CommandError::new(Kind::Bug, error))?;
@@ -148,7 +158,7 @@ impl Node {
         env: &Env,
         store: &Arc<SqliteStore>,
     ) -> Result<Self, CommandError> {
-        let bound = bind::bind(plan, acceptor, &settings.host_names, &env.machine).await?;
+        let bound = bind::bind(plan, acceptor, ways(settings, env)).await?;
         projects::remember(&settings.projects, env, dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -162,6 +172,7 @@ impl Node {
             allowed_hosts: bound.names.clone(),
             allowed_origins: Vec::new(),
             secure: matches!(plan.public, Some(Public::Tls(_))),
+            trusted_proxies: settings.trusted_proxies.clone(),
         };
         let streams = Streams::new(store.clone());
         let hub = Hub::open(streams, clock.clone(), Arc::new(SystemRandom), options).await.map_err(|error| {
@@ -226,18 +237,7 @@ impl Node {
         dir.announce(&file, &credential(&hub, dir).await?)?;
 
         let mut serving = JoinSet::new();
-        let served = hub.clone();
-        serving.spawn(async move { hub::serve(&served, local, pending(), REQUESTS).await });
-        let served = hub.clone();
-        match public {
-            Some(PublicListener::Lan(listener)) => {
-                serving.spawn(async move { hub::serve(&served, listener, pending(), REQUESTS).await });
-            }
-            Some(PublicListener::Tls(listener)) => {
-                serving.spawn(async move { hub::serve(&served, listener, pending(), REQUESTS).await });
-            }
-            None => {}
-        }
+        Bound::serve(local, public, &hub, &mut serving, REQUESTS);
 
         let shows = !out.json;
         let audience = match (shows, env.stdin_is_terminal) {
@@ -315,7 +315,7 @@ impl Node {
 }
 
 /// The credential of the command line: the one that is there, so that what follows a session goes on over a restart, or a new one.
-async fn credential(hub: &Hub, dir: &DataDir) -> Result<String, CommandError> {
+pub(crate) async fn credential(hub: &Hub, dir: &DataDir) -> Result<String, CommandError> {
     if let Ok(known) = dir.token()
         && let Ok(who) = hub.authenticate(&known, Via::Bearer, "local").await
         && who.device == hub.node()

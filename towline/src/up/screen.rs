@@ -10,7 +10,7 @@ use crate::verbs::{offered_code, offered_picture as picture};
 pub(crate) const SIGN: &str = "●────●";
 
 /// The head: the sign, and where to go.
-pub(super) fn head(url: &str, local_url: &str) -> String {
+pub(crate) fn head(url: &str, local_url: &str) -> String {
     let here = if url == local_url { String::new() } else { format!("\n  Here     {local_url}") };
     format!("\n  {SIGN}  Towline {}\n\n  Open     {url}{here}", env!("CARGO_PKG_VERSION"))
 }
@@ -33,6 +33,6 @@ pub(super) const fn advice(public: Option<Public>) -> &'static str {
             "\n  This is plain HTTP: others on this network can read what is said. On a network that you do not trust,\n  \
              give a certificate (--tls-cert, --tls-key, --listen), or use a tailnet (--host-name)."
         }
-        Some(Public::Tls(_)) => "",
+        Some(Public::Tls(_) | Public::Proxied(_)) => "",
     }
 }

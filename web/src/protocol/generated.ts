@@ -57,6 +57,11 @@ export type RuleId = string;
 export type AuditId = string;
 
 /**
+ * An invitation to have an account of one's own.
+ */
+export type InvitationId = string;
+
+/**
  * A file that is being uploaded.
  */
 export type UploadId = string;
@@ -2035,6 +2040,114 @@ export type PairingAnswer = {
 allow: boolean, };
 
 /**
+ * A link whose secret is told once: it belongs behind the `#` of `/pair`, never into a query.
+ */
+export type SecretLink = { 
+/**
+ * The secret.
+ */
+secret: string, 
+/**
+ * Until when it can be used, once.
+ */
+expiresAtMs: UnixMs, };
+
+/**
+ * Invites somebody to have an account of their own.
+ */
+export type NewInvitation = { 
+/**
+ * What the account will be called; null for the name of its first device. At most 120 characters.
+ */
+name: string | null, };
+
+/**
+ * An invitation, told once.
+ */
+export type InvitationOffer = { 
+/**
+ * Which.
+ */
+invitation: InvitationId, 
+/**
+ * The way in, which makes the account and its first device.
+ */
+link: SecretLink, };
+
+/**
+ * Invitations that nobody has used yet, oldest first.
+ */
+export type InvitationList = { 
+/**
+ * The invitations.
+ */
+invitations: Array<Invitation>, };
+
+/**
+ * An invitation that waits.
+ */
+export type Invitation = { 
+/**
+ * Which.
+ */
+invitation: InvitationId, 
+/**
+ * What the account will be called, if that was said.
+ */
+name: string | null, 
+/**
+ * When it was made.
+ */
+createdAtMs: UnixMs, 
+/**
+ * Until when it can be used.
+ */
+expiresAtMs: UnixMs, };
+
+/**
+ * The accounts of a hub, oldest first.
+ */
+export type AccountList = { 
+/**
+ * The accounts.
+ */
+accounts: Array<Account>, };
+
+/**
+ * An account as the owner of its hub sees it: what it takes, never what is in it.
+ */
+export type Account = { 
+/**
+ * Which.
+ */
+account: AccountId, 
+/**
+ * What it is called; empty where nobody said.
+ */
+name: string, 
+/**
+ * Whether it is the owner's own.
+ */
+owner: boolean, 
+/**
+ * When it was made.
+ */
+createdAtMs: UnixMs, 
+/**
+ * Devices that are not revoked.
+ */
+devices: number, 
+/**
+ * When it was last there: now while one of its devices has a live socket, else its newest entry in the audit trail; null
+ * for never.
+ */
+seenAtMs: UnixMs | null, 
+/**
+ * Bytes that the hub keeps of it: its feed, its journals and its files.
+ */
+bytes: number, };
+
+/**
  * Remote access as it is now.
  */
 export type Access = { 
@@ -2083,7 +2196,11 @@ host: DeviceId | null,
 /**
  * The version of Towline.
  */
-version: string, };
+version: string, 
+/**
+ * Whether this account may invite others to this hub; an older hub does not say, and has one account only.
+ */
+invites: boolean, };
 
 /**
  * The newest fact of each row of the account's feed, and the offset at which they stand: subscribe to the feed from there.

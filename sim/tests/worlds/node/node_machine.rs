@@ -101,6 +101,7 @@ fn hub_options() -> hub::Options {
         allowed_hosts: vec![NODE.to_owned()],
         allowed_origins: Vec::new(),
         secure: false,
+        trusted_proxies: Vec::new(),
     }
 }
 

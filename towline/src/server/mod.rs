@@ -1,0 +1,205 @@
+//! `hub`: a hub without a host, for a server that several people share, until a signal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hub::{Hub, SystemRandom};
+use protocol::account::SecretLink;
+use protocol::time::{Clock, UnixMs};
+use serde::Serialize;
+use store::SqliteStore;
+use streams::Streams;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::clock::SystemClock;
+use crate::config::Settings;
+use crate::data_dir::{DataDir, NodeFile};
+use crate::doctor::{Doctor, Running};
+use crate::env::Env;
+use crate::error::{CommandError, Kind};
+use crate::listen::policy::{Plan, Public, Wish};
+use crate::listen::{policy, tls};
+use crate::log_file::LogFile;
+use crate::node_key;
+use crate::output::{self, Output};
+use crate::up::bind::{self, Bound};
+use crate::up::signals::Signals;
+use crate::up::{credential, head, open_store, ways};
+use crate::verbs::{secret_picture, secret_url};
+
+/// Longest that requests under way may take when the hub stops.
+const REQUESTS: Duration = Duration::from_secs(2);
+/// Longest that stopping may take in all; what is left then is what a crash leaves.
+const STOP: Duration = Duration::from_secs(5);
+
+/// The one line of `hub --json`; stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready<'a> {
+    /// The address to open.
+    url: &'a str,
+    /// The address on this machine.
+    local_url: &'a str,
+    /// The link that lets the owner in, with its secret in the fragment; null once the owner is in.
+    setup_url: Option<String>,
+    /// Until when that link is valid.
+    expires_at_ms: Option<UnixMs>,
+    version: &'a str,
+    data_dir: &'a std::path::Path,
+    pid: u32,
+}
+
+/// Runs a hub until it is asked to stop.
+pub(crate) async fn serve(
+    settings: &Settings,
+    dir: &DataDir,
+    log: &LogFile,
+    env: &Env,
+    out: Output,
+) -> Result<(), CommandError> {
+    let mut signals = Signals::listen()?;
+    let proxied = !settings.trusted_proxies.is_empty();
+    let wish = Wish { listen: settings.listen, lan: false, tls: settings.tls.is_some(), proxied };
+    let plan = policy::plan(wish, || None)?;
+    let acceptor = settings.tls.as_ref().map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
+    dir.make()?;
+    log.open(dir.path()).map_err(|error| {
+        CommandError::new(Kind::Config, error)
+            .during(format!("cannot write the log in the data directory {}", dir.path().display()))
+            .hint("Look at the disk, and at who owns the data directory; or choose another one with --data-dir.")
+    })?;
+    dir.remember_hub(true)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting a hub");
+    let store = open_store(dir).await?;
+    let started = tokio::select! {
+        started = Server::start(settings, plan, acceptor, dir, env, &store) => started,
+        () = signals.next() => Err(CommandError::say(Kind::No, "stopped before it was ready")),
+    };
+    let ran = match started {
+        Ok(server) => {
+            let ran = server.run(dir, out, &mut signals).await;
+            dir.retract();
+            ran
+        }
+        Err(error) => Err(error),
+    };
+    // Blocks for one fsync at most.
+    let closed = tokio::task::spawn_blocking(move || store.close()).await;
+    ran.and(closed.map_err(|error| CommandError::new(Kind::Bug, error)))
+}
+
+/// Everything that runs.
+struct Server {
+    hub: Hub,
+    bound: Bound,
+    /// What is not as it should be, though it works.
+    warning: Option<&'static str>,
+}
+
+impl Server {
+    async fn start(
+        settings: &Settings,
+        plan: Plan,
+        acceptor: Option<TlsAcceptor>,
+        dir: &DataDir,
+        env: &Env,
+        store: &Arc<SqliteStore>,
+    ) -> Result<Self, CommandError> {
+        let bound = bind::bind(plan, acceptor, ways(settings, env)).await?;
+        let secure = matches!(plan.public, Some(Public::Tls(_)));
+        let options = hub::Options {
+            node_name: settings.name.clone(),
+            node_platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            node_public_key: Some(node_key::public(dir, &SystemRandom)?),
+            host: false,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            allowed_hosts: bound.names.clone(),
+            allowed_origins: Vec::new(),
+            secure,
+            trusted_proxies: settings.trusted_proxies.clone(),
+        };
+        let hub = Hub::open(Streams::new(store.clone()), Arc::new(SystemClock), Arc::new(SystemRandom), options).await;
+        let hub = hub.map_err(|error| {
+            let hint = error.hint();
+            CommandError::new(Kind::Config, error).hint(hint)
+        })?;
+        let running =
+            Running { local_url: bound.local_url.clone(), url: bound.url.clone(), version: hub.version().to_owned() };
+        hub.watch_health(Arc::new(Doctor::new(settings, dir, Vec::new(), Some(running))));
+        let by_proxy = bound.url.starts_with("https://") && !secure && settings.trusted_proxies.is_empty();
+        let warning = by_proxy.then_some(
+            "The proxy before this hub is not believed: everybody who comes through it counts as one. Name it: --trusted-proxy.",
+        );
+        Ok(Self { hub, bound, warning })
+    }
+
+    /// Serves until a signal; then stops in order.
+    async fn run(self, dir: &DataDir, out: Output, signals: &mut Signals) -> Result<(), CommandError> {
+        let Self { hub, bound, warning } = self;
+        let Bound { local, public, local_url, url, .. } = bound;
+        let file = NodeFile {
+            url: local_url.clone(),
+            public_url: url.clone(),
+            pid: std::process::id(),
+            version: hub.version().to_owned(),
+        };
+        dir.announce(&file, &credential(&hub, dir).await?)?;
+        let mut serving = JoinSet::new();
+        Bound::serve(local, public, &hub, &mut serving, REQUESTS);
+        tracing::info!(%url, %local_url, "ready");
+        let link = setup(&hub).await?;
+        if out.json {
+            out.json(&Ready {
+                url: &url,
+                local_url: &local_url,
+                setup_url: link.as_ref().map(|link| secret_url(&url, link)),
+                expires_at_ms: link.as_ref().map(|link| link.expires_at_ms),
+                version: hub.version(),
+                data_dir: dir.path(),
+                pid: std::process::id(),
+            })?;
+        } else {
+            out.prose(head(&url, &local_url))?;
+            out.prose(match &link {
+                Some(link) => welcome(&url, link),
+                None => "\n  Invite somebody: towline hub invite\n  Ctrl-C stops it.\n".to_owned(),
+            })?;
+        }
+        if let Some(warning) = warning {
+            output::note(format!("warning: {warning}"));
+        }
+        signals.next().await;
+        tracing::info!("stopping");
+        let stopping = async {
+            hub.stop().await;
+            while serving.join_next().await.is_some() {}
+        };
+        tokio::select! {
+            done = tokio::time::timeout(STOP, stopping) => if done.is_err() {
+                tracing::warn!("stopping took too long; the rest is cut");
+            },
+            () = signals.next() => {}
+        }
+        Ok(())
+    }
+}
+
+/// A setup link, while nobody owns the hub.
+async fn setup(hub: &Hub) -> Result<Option<SecretLink>, CommandError> {
+    if hub.has_owner_device().await? {
+        return Ok(None);
+    }
+    Ok(Some(hub.setup_link(&hub.node_identity()).await?))
+}
+
+/// What a person sees at the first start.
+fn welcome(url: &str, link: &SecretLink) -> String {
+    let hours = link.expires_at_ms.since(SystemClock.now()).div_ceil(3_600_000);
+    format!(
+        "\n{}  Nobody owns this hub yet. Whoever opens this link first does:\n\n  {}\n\n  Valid    {hours} h, once; a new one: towline hub setup-link\n  \
+         Ctrl-C stops it.\n",
+        secret_picture(url, link),
+        secret_url(url, link)
+    )
+}
