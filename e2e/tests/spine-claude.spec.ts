@@ -3,6 +3,7 @@
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "../support/fixtures.ts";
+import { tryAnotherWay } from "../support/another-way.ts";
 import * as screen from "../support/screen.ts";
 
 const { words } = screen;
@@ -186,28 +187,7 @@ test("a message that waits is moved up, and another goes into the turn that runs
 
 test("another way is tried from an earlier message, in a chat that says what it came from", async ({ towline, fakeModel, page, shoot }) => {
   await screen.pairFirst(page, towline);
-  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[say one]]" });
-  await screen.expectSettled(page, 1);
-  await screen.say(page, "[[say two]]");
-  await screen.expectSettled(page, 2);
-  const before = await screen.lines(page);
-  const origin = page.url();
-  await screen.log(page).getByRole("button", { name: words.delivery.ways }).last().click();
-  await shoot("ways");
-  await page.getByRole("button", { name: words.delivery.forkEdit }).click();
-  // The words stand in the new chat, to be changed.
-  await expect(page.getByLabel(words.composer.label, { exact: true })).toHaveValue("[[say two]]");
-  await expect.poll(() => page.url()).not.toBe(origin);
-  await screen.say(page, "[[say another way]]");
-  await screen.expectSettled(page, 1);
-  await expect(screen.log(page)).toContainText(words.delivery.forkedFrom);
-  await shoot("fork");
-  const asked = (await fakeModel.log()).findLast((line) => line.event === "request" && !line.side);
-  expect(asked?.typed).toEqual(["[[say one]]", "[[say another way]]"]);
-  await screen.log(page).getByRole("link").first().click();
-  await expect.poll(() => page.url()).toBe(origin);
-  expect(await screen.lines(page)).toEqual(before);
-  expect(await towline.rows("sessions")).toHaveLength(2);
+  await tryAnotherWay(page, { towline, fakeModel, agent: screen.CLAUDE, shoot });
 });
 
 test("what is taken after a slash is offered as it is typed, that of the project too", async ({ towline, fakeModel, project, page, shoot }) => {

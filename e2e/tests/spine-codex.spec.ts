@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Page, expect } from "@playwright/test";
+import { tryAnotherWay } from "../support/another-way.ts";
 import { DUMMY_KEY } from "../support/codex-environment.mjs";
 import type { FakeModel } from "../support/fake-model.ts";
 import { test } from "../support/fixtures.ts";
@@ -194,6 +195,11 @@ test("what goes wrong is said, and the chat stays usable", async ({ codexTowline
   await screen.say(page, "[[text 3]] [[disconnect x1]] [[say all is well]]");
   await screen.expectSettled(page, 5);
   await expect(screen.log(page)).toContainText(`${screen.counted(1, 3)} all is well`);
+});
+
+test("another way is tried from an earlier message, in a chat that says what it came from", async ({ codexTowline: towline, fakeModel, page }) => {
+  await screen.pairFirst(page, towline);
+  await tryAnotherWay(page, { towline, fakeModel, agent: screen.CODEX });
 });
 
 test("what Codex's login and key are is in no frame, answer, log or file of ours", async ({ codexTowline: towline, codexHome, folder, project, page }) => {

@@ -13,7 +13,7 @@ use protocol::turn::TurnErrorCode;
 
 use crate::model::{FakeModel, environment, program};
 use crate::processes::{is_alive, kill, running, wait_until};
-use crate::talk::{Talk, answer, how, last_words, texts};
+use crate::talk::{Talk, answer, how, last_words, place, texts};
 
 /// A model server, a home and a project of their own.
 struct World {
@@ -282,10 +282,7 @@ async fn a_fork_knows_what_came_before_its_place_and_no_more() {
     let Some(world) = World::start().await else { return };
     let mut talk = world.talk("origin", None).await;
     let first = talk.turn("[[say one]]").await;
-    let place = first.iter().find_map(|event| match event {
-        AgentEvent::Place { place } => Some(place.clone()),
-        _ => None,
-    });
+    let place = place(&first);
     assert!(place.is_some(), "{first:?}");
     talk.turn("[[say two]]").await;
     let origin = talk.session.clone();

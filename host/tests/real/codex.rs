@@ -14,7 +14,7 @@ use protocol::turn::TurnErrorCode;
 
 use crate::model::{FakeModel, environment, program};
 use crate::processes::{is_alive, kill, running, wait_until};
-use crate::talk::{Talk, answer, end, failed, how, last_words, texts};
+use crate::talk::{Talk, answer, end, failed, how, last_words, place, texts};
 
 /// A model server, a Codex home and a project of their own.
 struct World {
@@ -352,6 +352,35 @@ async fn what_it_started_is_reaped_with_it_and_after_a_kill_9() {
         }
         wait_until("the command is gone", || running(&["sleep", sleep]).is_empty()).await;
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fork_knows_what_came_before_its_place_and_no_more() {
+    let Some(world) = World::start().await else { return };
+    let agent = world.agent();
+    let mut talk = open(&agent, world.spec(Some("untrusted"))).await;
+    let first = talk.turn("[[say one]]").await;
+    let place = place(&first);
+    assert!(place.is_some(), "{first:?}");
+    talk.turn("[[say two]]").await;
+    let origin = talk.session.clone();
+    for (place, known) in [(place, vec!["[[say one]]"]), (None, vec!["[[say one]]", "[[say two]]"])] {
+        // The other conversation stays open meanwhile.
+        let spec = OpenSpec { resume: origin.clone(), ..world.spec(Some("untrusted")) };
+        let mut fork = Talk::of(agent.fork(spec, place).await.unwrap());
+        fork.turn("[[say another way]]").await;
+        assert!(fork.session.is_some() && fork.session != origin, "it is a conversation of its own");
+        assert_eq!(fork.mode.as_deref(), Some("untrusted"));
+        fork.driver.close().await;
+        assert_eq!(world.model.typed(), [known, vec!["[[say another way]]"]].concat());
+    }
+    talk.turn("[[say three]]").await;
+    assert_eq!(world.model.typed(), ["[[say one]]", "[[say two]]", "[[say three]]"], "the other one stays as it was");
+    talk.driver.close().await;
+    let spec = OpenSpec { resume: origin, ..world.spec(None) };
+    let refused = agent.fork(spec, Some("0199aaaa-0000-7000-8000-000000000000".to_owned())).await;
+    assert!(matches!(refused, Err(OpenError::Failed { .. })), "a turn that never was is no place");
     world.end().await;
 }
 

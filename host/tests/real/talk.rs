@@ -95,6 +95,14 @@ pub(crate) fn end(events: &[AgentEvent]) -> &TurnEnd {
     }
 }
 
+/// Where a fork can begin, as it was said last.
+pub(crate) fn place(events: &[AgentEvent]) -> Option<String> {
+    events.iter().rev().find_map(|event| match event {
+        AgentEvent::Place { place } => Some(place.clone()),
+        _ => None,
+    })
+}
+
 pub(crate) fn how(events: &[AgentEvent]) -> &TurnOutcome {
     &end(events).how
 }

@@ -169,7 +169,7 @@ impl CodexAgent {
         Ok(self.ask(seat, &call).await?.unwrap_or_default())
     }
 
-    async fn start(&self, spec: OpenSpec) -> Result<Opened, OpenError> {
+    async fn start(&self, spec: OpenSpec, begin: Begin) -> Result<Opened, OpenError> {
         let preset = self.preset(spec.mode.as_deref())?;
         let mut seat = self.seat(&spec.tag).await?;
         if let Some(how) = catalogue::missing_login(&self.account(&seat).await?) {
@@ -178,7 +178,7 @@ impl CodexAgent {
         // Not before: what Codex says of its account is of no use there.
         seat.record.clone_from(&spec.lines);
         let cwd = spec.cwd.to_string_lossy().into_owned();
-        let opened = seat.open_thread(&thread_call(&spec, &cwd, preset), STEP).await;
+        let opened = seat.open_thread(&thread_call(&spec, &cwd, preset, begin), STEP).await;
         let result = match (opened.map_err(|error| self.failed(error.to_string()))?, &spec.resume) {
             (Ok(result), _) => result,
             (Err(refusal), Some(session)) if refusal.message.contains("no rollout found") => {
@@ -296,8 +296,16 @@ impl CodexAgent {
     }
 }
 
+/// What becomes of the thread that is named.
+enum Begin {
+    /// It goes on; a new one begins where none is named.
+    On,
+    /// Another one begins with what it holds: up to the end of a turn, or all of it.
+    Fork(Option<String>),
+}
+
 /// The request that begins a thread, or goes on with one: its sandbox and its approvals are given each time.
-fn thread_call(spec: &OpenSpec, cwd: &str, preset: Option<&Preset>) -> Call {
+fn thread_call(spec: &OpenSpec, cwd: &str, preset: Option<&Preset>, begin: Begin) -> Call {
     let mut params = json!({ "cwd": cwd });
     if let Some(model) = &spec.model {
         params["model"] = json!(model);
@@ -309,7 +317,13 @@ fn thread_call(spec: &OpenSpec, cwd: &str, preset: Option<&Preset>) -> Call {
     match &spec.resume {
         Some(thread) => {
             params["excludeTurns"] = json!(true);
-            codec::of_thread("thread/resume", thread, params)
+            match begin {
+                Begin::On => codec::of_thread("thread/resume", thread, params),
+                Begin::Fork(last) => {
+                    params["lastTurnId"] = json!(last);
+                    codec::of_thread("thread/fork", thread, params)
+                }
+            }
         }
         None => Call { method: "thread/start", params },
     }
@@ -325,6 +339,10 @@ impl Agent for CodexAgent {
     }
 
     fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>> {
-        Box::pin(self.start(spec))
+        Box::pin(self.start(spec, Begin::On))
+    }
+
+    fn fork(&self, spec: OpenSpec, place: Option<String>) -> Later<'_, Result<Opened, OpenError>> {
+        Box::pin(self.start(spec, Begin::Fork(place)))
     }
 }

@@ -88,6 +88,9 @@ impl CodexMapper {
             }
         }
         self.close(status, out);
+        if let (Turn::Running(turn), TurnOutcome::Completed) = (&self.turn, &how) {
+            out.push(Step::Event(AgentEvent::Place { place: turn.clone() }));
+        }
         out.push(Step::Event(AgentEvent::TurnEnded(TurnEnd {
             how,
             usage: self.spent.in_turn(),
