@@ -89,6 +89,9 @@ pub(crate) fn admit(batch: &mut Batch, account: &Stored<AccountRow>, row: &Devic
     let put = Put::set(keys::device(row.about.account, row.device), row.encode());
     batch.push(put.expecting(Expected::Absent));
     feed::tell(batch, row.about.account, &FeedFact::from((row.device, Operation::Insert, row.about.clone())));
+    if row.about.kind == DeviceKind::Node {
+        crate::link::never_came(batch, row, row.about.created_at_ms);
+    }
     Ok(())
 }
 
@@ -111,12 +114,16 @@ impl Hub {
             let mut batch = Batch::new();
             row.credentials = vec![crate::credentials::hash(&credential)];
             admit(&mut batch, &account, &row)?;
+            crate::link::tell_device(self, &mut batch, row.about.account, row.device, &row.about).await?;
             let found = crate::rows::CredentialRow { account: row.about.account, device: row.device };
             batch.push(Put::set(keys::credential(&row.credentials[0]), found.encode()).expecting(Expected::Absent));
             let entry = self.entry_for(row.about.account, "device.enrol").about(row.device);
             audit::push(&mut batch, row.about.account, &entry);
             match self.commit(batch).await {
-                Ok(_) => return Ok((row.device, credential)),
+                Ok(_) => {
+                    self.rouse_hosts(row.about.account).await;
+                    return Ok((row.device, credential));
+                }
                 Err(failure) if failure.lost().is_some() => {}
                 Err(failure) => return Err(failure.into()),
             }
@@ -218,11 +225,14 @@ impl Hub {
             let fewer = AccountRow { devices: counted.value.devices.saturating_sub(1), ..counted.value };
             let put = Put::set(keys::account(account), fewer.encode());
             batch.push(put.expecting(Expected::Version(counted.version)));
+            crate::link::tell_device(self, &mut batch, account, device, &row.about).await?;
+            crate::link::revoked(self, &mut batch, device).await?;
             feed::tell(&mut batch, account, &FeedFact::from((device, Operation::Update, row.about)));
             audit::push(&mut batch, account, &entry);
             match self.commit(batch).await {
                 Ok(_) => {
                     self.cut(device);
+                    self.rouse_hosts(account).await;
                     return Ok(());
                 }
                 Err(failure) if failure.lost().is_some() => {}

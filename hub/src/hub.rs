@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::access::Gatehouse;
 use crate::failure::Failure;
 use crate::health::Checkup;
+use crate::link::Links;
 use crate::options::Options;
 use crate::pairing::Tries;
 use crate::port::Known;
@@ -63,6 +64,7 @@ pub(crate) struct Inner {
     /// Held while one pairing code is judged; whoever waits for it is one of the few tries of a source.
     pub(crate) claiming: tokio::sync::Mutex<()>,
     pub(crate) sockets: Sockets,
+    pub(crate) links: Links,
     pub(crate) known: Known,
     pub(crate) checkup: Checkup,
     /// Keeps every account's feed as small as what it says.
@@ -87,7 +89,7 @@ pub(crate) struct Parts {
 pub(crate) struct Bell(watch::Sender<()>);
 
 impl Bell {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(watch::Sender::new(()))
     }
 
@@ -129,6 +131,7 @@ impl Hub {
             rates: Mutex::default(),
             claiming: tokio::sync::Mutex::default(),
             sockets: Sockets::default(),
+            links: Links::default(),
             known: Known::default(),
             checkup: Checkup::default(),
             keeper,

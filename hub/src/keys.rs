@@ -15,13 +15,16 @@
 //! | `hub/due/{time}/{kind}/{id}` | empty, or an account id | what is to happen at a time (see [`Due`]) |
 //! | `hub/row/{acc}/{type}/{key}` | a fact | the newest fact of each row of the feed |
 //! | `hub/audit/{acc}/{aud}` | an `AuditEntry` | the audit trail of an account, in the order of time |
+//! | `hub/begun/{dev}/{arrival}` | a command id | what a linked host has begun, or what nobody knows of |
+//! | `hub/link/{dev}` | [`LinkRow`](crate::rows::LinkRow) | the link of a host: its generation, and how far its feed was taken over |
+//! | `hub/replica/{dev}/{path}` | empty | a stream of a linked host that was made here |
 //! | `hub/host/{dev}` | [`HostRow`](crate::rows::HostRow) | a host and its generation |
 //! | `hub/fence/{dev}/{generation}` | empty | this generation was replaced |
 //! | `hub/note/{dev}/{key}` | opaque | private notes of a host |
 //! | `hub/session/{ses}` | [`SessionRow`](crate::rows::SessionRow) | whose a session is |
 //! | `hub/edit/{ses}` | [`EditRow`](crate::rows::EditRow) | what a person has set by hand of a session |
 //! | `hub/gone/{ses}` | an account id | a session that was deleted; its id is never given to another |
-//! | `hub/news/{dev}/{number}` | a `SessionNews` | what a host has to hear |
+//! | `hub/news/{dev}/{number}` | a `SessionNews`, of a linked host a `LinkNews` | what a host has to hear |
 //! | `hub/quota/{acc}` | [`QuotaRow`](crate::rows::QuotaRow) | how much an account keeps |
 //! | `hub/upload/{acc}/{upl}` | [`UploadRow`](crate::rows::UploadRow) | a file on its way |
 //! | `hub/blob/{acc}/{sha256}` | [`BlobRow`](crate::rows::BlobRow) | a file, and in which stream its bytes are |
@@ -32,6 +35,7 @@
 
 use protocol::blob::BlobId;
 use protocol::id::{AccountId, AuditId, CommandId, DeviceId, InvitationId, PairingId, SessionId, TurnId, UploadId};
+use protocol::path::StreamPath;
 use protocol::time::UnixMs;
 
 /// The layout's number.
@@ -52,6 +56,8 @@ pub(crate) const INVITATIONS: &str = "hub/invitation/";
 pub(crate) const SESSIONS: &str = "hub/session/";
 /// What keys of commands start with.
 pub(crate) const COMMANDS: &str = "hub/command/";
+/// What keys of hosts start with.
+pub(crate) const HOSTS: &str = "hub/host/";
 /// What keys of enrolments start with.
 pub(crate) const PAIRINGS: &str = "hub/pairing/";
 
@@ -99,6 +105,26 @@ pub(crate) fn all_leased(host: DeviceId) -> String {
     format!("hub/leased/{host}/")
 }
 
+pub(crate) fn begun(host: DeviceId, arrival: u64) -> String {
+    format!("hub/begun/{host}/{arrival:020}")
+}
+
+pub(crate) fn all_begun(host: DeviceId) -> String {
+    format!("hub/begun/{host}/")
+}
+
+pub(crate) fn link(host: DeviceId) -> String {
+    format!("hub/link/{host}")
+}
+
+pub(crate) fn replica(host: DeviceId, stream: &StreamPath) -> String {
+    format!("hub/replica/{host}/{stream}")
+}
+
+pub(crate) fn all_replicas(host: DeviceId) -> String {
+    format!("hub/replica/{host}/")
+}
+
 pub(crate) fn row(account: AccountId, kind: &str, key: &str) -> String {
     format!("hub/row/{account}/{kind}/{key}")
 }
@@ -116,7 +142,7 @@ pub(crate) fn all_audit(account: AccountId) -> String {
 }
 
 pub(crate) fn host(host: DeviceId) -> String {
-    format!("hub/host/{host}")
+    format!("{HOSTS}{host}")
 }
 
 pub(crate) fn fence(host: DeviceId, generation: u64) -> String {

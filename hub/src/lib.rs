@@ -17,6 +17,7 @@ pub mod http;
 mod hub;
 mod identity;
 mod keys;
+mod link;
 mod network;
 mod open;
 mod options;

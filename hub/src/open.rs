@@ -21,10 +21,13 @@ use crate::hub::{Hub, Parts};
 use crate::keys;
 use crate::options::Options;
 use crate::random::Random;
-use crate::rows::{self, AccountRow, HostRow, Owner, Row};
+use crate::rows::{self, AccountRow, HostRow, LinkRow, Owner, Row};
 
 /// What messages of the product's own streams are.
 pub(crate) const CONTENT_TYPE: &str = "application/json";
+
+/// Hosts read at once.
+const HOSTS_PAGE: usize = 1_000;
 
 /// A hub cannot open.
 #[derive(Debug, thiserror::Error)]
@@ -98,9 +101,10 @@ impl Hub {
         let owner = streams.get(keys::OWNER).await.map_err(OpenError::Read)?;
         let owner = owner.ok_or_else(|| foreign("it has no owner"))?;
         let Owner { account, node } = crate::hub::decode::<Owner>(&owner)?.value;
-        let arrival = newest_arrival(&streams, node).await?;
+        let arrival = newest_arrival(&streams).await?;
         let hub = Self::assemble(Parts { streams, clock, random, options, account, node, arrival });
         hub.host_is_away().await?;
+        hub.remember_links().await?;
         hub.remember_access().await?;
         // Feeds live for ever, so they have to stay as small as what they say.
         let keeper = hub.inner.keeper.clone();
@@ -109,7 +113,8 @@ impl Hub {
         }
         let stop = hub.stopping();
         let timer = crate::timer::run(hub.clone());
-        hub.inner.tasks.spawn(async move { tokio::join!(timer, keeper.run(stop)) });
+        let leases = crate::link::watch_leases(hub.clone());
+        hub.inner.tasks.spawn(async move { tokio::join!(timer, keeper.run(stop), leases) });
         Ok(hub)
     }
 
@@ -205,16 +210,33 @@ pub(crate) fn json_stream(stream: StreamPath) -> Create {
     }
 }
 
-/// The newest arrival number in use, so that what comes now stands behind what waits already.
-async fn newest_arrival(streams: &Streams, host: DeviceId) -> Result<u64, OpenError> {
-    let mut newest = 0;
-    for prefix in [keys::all_waiting(host), keys::all_leased(host), keys::all_news(host)] {
-        let scan = store::Scan { prefix, after: None, direction: store::Direction::Backwards, limit: 1 };
-        let last = streams.scan(scan).await.map_err(OpenError::Read)?;
-        let number = last.first().and_then(|entry| entry.key.rsplit('/').next()?.parse::<u64>().ok());
-        newest = newest.max(number.unwrap_or(0));
+/// The newest arrival number in use, of any host, so that what comes now stands behind what waits already; and behind all news that a
+/// node has heard, since numbers of news only grow.
+async fn newest_arrival(streams: &Streams) -> Result<u64, OpenError> {
+    let (mut newest, mut after) = (0, None);
+    loop {
+        let (prefix, direction) = (keys::HOSTS.to_owned(), store::Direction::Forwards);
+        let scan = store::Scan { prefix, after: after.take(), direction, limit: HOSTS_PAGE };
+        let hosts = streams.scan(scan).await.map_err(OpenError::Read)?;
+        for entry in &hosts {
+            let Some(host) = entry.key.rsplit('/').next().and_then(|id| id.parse::<DeviceId>().ok()) else { continue };
+            let numbered =
+                [keys::all_waiting(host), keys::all_leased(host), keys::all_begun(host), keys::all_news(host)];
+            for prefix in numbered {
+                let scan = store::Scan { prefix, after: None, direction: store::Direction::Backwards, limit: 1 };
+                let last = streams.scan(scan).await.map_err(OpenError::Read)?;
+                let number = last.first().and_then(|entry| entry.key.rsplit('/').next()?.parse::<u64>().ok());
+                newest = newest.max(number.unwrap_or(0));
+            }
+            if let Some(link) = streams.get(&keys::link(host)).await.map_err(OpenError::Read)? {
+                newest = newest.max(crate::hub::decode::<LinkRow>(&link)?.value.heard);
+            }
+        }
+        match hosts.last() {
+            Some(last) if hosts.len() == HOSTS_PAGE => after = Some(last.key.clone()),
+            _ => return Ok(newest),
+        }
     }
-    Ok(newest)
 }
 
 #[cfg(test)]

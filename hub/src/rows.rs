@@ -6,6 +6,7 @@ use protocol::command::{Command, CommandRequest};
 use protocol::device::{Device, DeviceKind};
 use protocol::host::Host;
 use protocol::id::{AccountId, CommandId, DeviceId, InvitationId, PairingId, SessionId, UploadId};
+use protocol::link::{Cursor, LinkNews, Mismatch};
 use protocol::port::SessionNews;
 use protocol::session::Session;
 use protocol::time::UnixMs;
@@ -137,6 +138,39 @@ pub(crate) struct CommandRow {
     pub(crate) command: Command,
     /// Its place in its host's queue; kept when a lease is given back.
     pub(crate) arrival: u64,
+    /// Once it was leased to a host that is linked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) handover: Option<Handover>,
+}
+
+/// How far a command has got on its way to a host that is linked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Handover {
+    /// Whether the node has said that it has it: from then on it alone advances it.
+    pub(crate) taken: bool,
+    /// Who wants it back; whether it comes back is the node's to say.
+    pub(crate) cancel_by: Option<DeviceId>,
+}
+
+/// The link of a host: what must not be forgotten between two of its connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LinkRow {
+    /// The newest generation that was let in.
+    pub(crate) generation: u64,
+    /// Which start of the node has that generation.
+    pub(crate) boot: String,
+    /// Grows with each connection that is let in: an older one can store nothing any more.
+    pub(crate) seat: u64,
+    /// The id of the host in its own hub.
+    pub(crate) host: DeviceId,
+    /// How far this hub has got in the node's feed.
+    pub(crate) cursor: Option<Cursor>,
+    /// What did not fit, when something did not: this generation stores nothing more.
+    pub(crate) fenced: Option<Mismatch>,
+    /// The newest number of the news that the node has heard.
+    pub(crate) heard: u64,
 }
 
 impl CommandRow {
@@ -245,6 +279,8 @@ impl Row for CredentialRow {}
 impl Row for PairingRow {}
 impl Row for CommandRow {}
 impl Row for HostRow {}
+impl Row for LinkRow {}
+impl Row for LinkNews {}
 impl Row for SessionRow {}
 impl Row for TurnRow {}
 impl Row for EditRow {}

@@ -56,6 +56,7 @@ impl Hub {
             match self.commit(batch).await {
                 Ok(_) => {
                     self.inner.news.ring();
+                    self.inner.links.rouse(value.host);
                     return Ok((value.host, number));
                 }
                 Err(failure) if failure.lost().is_some() => {}

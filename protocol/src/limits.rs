@@ -34,6 +34,9 @@ pub const ACK_TIMEOUT_MS: u64 = 30_000;
 pub const LINK_RENEW_MS: u64 = 15_000;
 /// How long a host is online after a renewal, in milliseconds (issue "Many machines": TTL 45 s, so that one lost renewal is none).
 pub const LINK_TTL_MS: u64 = 45_000;
+/// How long after a renewal a host is shown as stale, in milliseconds: two renewals are missing, and 5 s to spare (W-052: one lost
+/// renewal is not seen).
+pub const LINK_STALE_MS: u64 = 35_000;
 /// Longest either side of a link waits for an answer before it takes the path for dead, in milliseconds (issue "Many machines": a dead
 /// link is found in 10 s in use).
 pub const LINK_ANSWER_MS: u64 = 10_000;

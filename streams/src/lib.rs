@@ -10,10 +10,12 @@ mod keep;
 mod lifetime;
 mod live;
 pub mod pattern;
+mod replica;
 mod service;
 mod subscription;
 
 pub use keep::{KeepError, Keeper, Keeping};
 pub use live::{Chunk, FollowError, Follower, Position, WakeSet};
+pub use replica::{ExtendError, Extended, Extension, Replicas};
 pub use service::Streams;
 pub use subscription::{Reach, SubscriptionError, Subscriptions};

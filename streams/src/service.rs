@@ -14,6 +14,7 @@ use store::{
 use tokio_util::task::TaskTracker;
 
 use crate::live::{FollowError, Follower, Position, Registry};
+use crate::replica;
 use crate::subscription::hints::Hints;
 
 /// Durable streams and a map over one store; cheap to clone.
@@ -55,6 +56,9 @@ impl Streams {
     /// As [`Store::commit`].
     pub async fn commit(&self, batch: Batch) -> Result<Vec<Done>, CommitError> {
         let inner = Arc::clone(&self.inner);
+        let mut batch = batch;
+        let asked = batch.operations.len();
+        replica::follow_deletions(&mut batch);
         let commit = self.inner.commits.track_future(async move {
             let news: Vec<News> = batch.operations.iter().map(News::of).collect();
             let done = inner.store.commit(batch).await?;
@@ -66,7 +70,7 @@ impl Streams {
                 }
             }
             inner.live.tell(news, &done);
-            Ok(done)
+            Ok(replica::without_deletions(done, asked))
         });
         ToTheEnd(Some(Box::pin(commit))).await
     }

@@ -38,6 +38,11 @@ impl Hub {
             let stored = self.own_command(who.account, command).await?;
             match stored.value.command.state {
                 CommandState::Cancelled => return Ok(ack(&stored.value)),
+                CommandState::Leased if stored.value.handover.is_some() => match self.ask_back(who, &stored).await {
+                    Ok(()) => return Ok(ack(&stored.value)),
+                    Err(failure) if failure.lost().is_some() => continue,
+                    Err(failure) => return Err(failure.into()),
+                },
                 CommandState::Queued | CommandState::Leased => {}
                 _ => return Err(Problem::new(ErrorCode::CommandNotCancellable)),
             }

@@ -22,6 +22,14 @@ pub(crate) async fn expire(hub: &Hub, command: CommandId) -> Result<(), Failure>
             return Ok(());
         }
         let mut batch = Batch::new();
+        if stored.value.handover.is_some() && stored.value.command.state == CommandState::Leased {
+            crate::link::overdue(hub, &mut batch, &stored);
+            match hub.commit(batch).await {
+                Ok(_) => return Ok(()),
+                Err(failure) if failure.lost().is_some() => continue,
+                Err(failure) => return Err(failure),
+            }
+        }
         let taken = take(&mut batch, &stored, Step::to(CommandState::Expired), &*hub.inner.clock);
         release(hub, &mut batch, &taken.value).await?;
         match hub.commit(batch).await {

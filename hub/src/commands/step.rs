@@ -92,6 +92,9 @@ fn unlist(batch: &mut Batch, row: &CommandRow, state: CommandState) {
     match state {
         CommandState::Queued => batch.push(Put::remove(keys::waiting(row.command.host, row.arrival))),
         CommandState::Leased => batch.push(Put::remove(keys::leased(row.command.host, row.arrival))),
+        CommandState::Running | CommandState::Indeterminate if row.handover.is_some() => {
+            batch.push(Put::remove(keys::begun(row.command.host, row.arrival)));
+        }
         _ => {}
     }
     if matches!(state, CommandState::Queued | CommandState::Leased) {
@@ -105,6 +108,9 @@ pub(crate) fn list(batch: &mut Batch, row: &CommandRow, now: UnixMs) {
     match row.command.state {
         CommandState::Queued => batch.push(Put::set(keys::waiting(row.command.host, row.arrival), id.to_string())),
         CommandState::Leased => batch.push(Put::set(keys::leased(row.command.host, row.arrival), id.to_string())),
+        CommandState::Running | CommandState::Indeterminate if row.handover.is_some() => {
+            batch.push(Put::set(keys::begun(row.command.host, row.arrival), id.to_string()));
+        }
         state if state.is_final() => {
             batch.push(Put::set(Due::Forget(id).key(now.plus_ms(COMMAND_MEMORY_MS)), row.account.to_string()));
         }

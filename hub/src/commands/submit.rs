@@ -63,6 +63,7 @@ impl Hub {
             match self.commit(batch).await {
                 Ok(_) => {
                     self.inner.queue.ring();
+                    self.inner.links.rouse(request.host);
                     self.inner.due.ring();
                     return Ok(ack(&row));
                 }
@@ -105,7 +106,13 @@ impl Hub {
                 attachments: request.body.attachments().to_vec(),
             },
         };
-        let row = CommandRow { account: who.account, request: request.clone(), command, arrival: self.arrival() };
+        let row = CommandRow {
+            account: who.account,
+            request: request.clone(),
+            command,
+            arrival: self.arrival(),
+            handover: None,
+        };
         batch.push(Put::set(keys::command(request.id), row.encode()).expecting(Expected::Absent));
         list(&mut batch, &row, now);
         feed::tell(&mut batch, who.account, &FeedFact::from((request.id, Operation::Insert, row.command.clone())));

@@ -72,6 +72,7 @@ fn routes() -> Router<Hub> {
         .route("/v1/devices/{device}", delete(devices::revoke))
         .route("/v1/logout", post(devices::logout))
         .route("/v1/connect", get(crate::socket::connect))
+        .route("/v1/link", get(crate::link::connect))
 }
 
 /// Puts the gate before routes, and the streams beside them.

@@ -74,6 +74,8 @@ pub static ROUTES: &[Route] = &[
     route(Method::DELETE, "/v1/devices/{device}", Need::Device),
     route(Method::POST, "/v1/logout", Need::Device),
     route(Method::GET, "/v1/connect", Need::Right(Right::Read)),
+    // Only a node, which the operation itself decides.
+    route(Method::GET, "/v1/link", Need::Device),
     route(Method::GET, "/v1/stream/{*path}", Need::Right(Right::Read)),
 ];
 

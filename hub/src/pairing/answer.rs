@@ -75,6 +75,7 @@ impl Hub {
             match self.commit(batch).await {
                 Ok(_) => {
                     self.inner.pairings.ring();
+                    self.rouse_hosts(who.account).await;
                     return Ok(());
                 }
                 Err(failure) if failure.lost().is_some() => {}
@@ -98,6 +99,7 @@ impl Hub {
         };
         let device = device.row(self);
         admit(batch, &account, &device)?;
+        crate::link::tell_device(self, batch, row.account, device.device, &device.about).await?;
         row.verdict = Verdict::Approved { device: device.device };
         Ok(())
     }

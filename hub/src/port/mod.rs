@@ -27,9 +27,9 @@ use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::keys;
 use crate::rows::BlobRow;
-use steps::Draft;
 
 pub(crate) use known::Known;
+pub(crate) use steps::Draft;
 
 /// Longest key of a private note, in bytes.
 const MAX_NOTE_KEY_BYTES: usize = 512;

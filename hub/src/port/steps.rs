@@ -18,11 +18,11 @@ use crate::rows::{Row, SessionRow, TurnRow};
 
 /// What a report makes of sessions and turns, before it is durable.
 #[derive(Debug)]
-pub(super) struct Draft<'a> {
+pub(crate) struct Draft<'a> {
     hub: &'a Hub,
     host: DeviceId,
     pub(super) sessions: HashMap<SessionId, SessionRow>,
-    pub(super) turns: HashMap<TurnId, SessionId>,
+    pub(crate) turns: HashMap<TurnId, SessionId>,
     /// For each step: which operation of the batch says where its stream ends, and the bytes that it adds.
     pub(super) ends: Vec<(usize, u64)>,
 }
@@ -32,7 +32,7 @@ fn refuse<T>(reason: impl Into<String>) -> Result<T, PortError> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(hub: &'a Hub, host: DeviceId) -> Self {
+    pub(crate) fn new(hub: &'a Hub, host: DeviceId) -> Self {
         Self { hub, host, sessions: HashMap::new(), turns: HashMap::new(), ends: Vec::new() }
     }
 
@@ -67,12 +67,18 @@ impl<'a> Draft<'a> {
         for step in steps {
             let StreamStep::Journal(session, facts) = step else { continue };
             for fact in facts {
-                if let SessionFact::Turn { id, .. } = fact
-                    && self.hub.session_of(*id).await?.is_none()
-                {
-                    self.turns.entry(*id).or_insert(*session);
-                }
+                self.learn(*session, fact).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes note of the turn that a fact of a journal names, if it is the first to.
+    pub(crate) async fn learn(&mut self, session: SessionId, fact: &SessionFact) -> Result<(), PortError> {
+        if let SessionFact::Turn { id, .. } = fact
+            && self.hub.session_of(*id).await?.is_none()
+        {
+            self.turns.entry(*id).or_insert(session);
         }
         Ok(())
     }
@@ -132,7 +138,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Keeps the newest facts of what is not over beside the journal, so that a page from its end can say what runs.
-    async fn index(&mut self, batch: &mut Batch, session: SessionId, fact: &SessionFact) -> Result<(), PortError> {
+    pub(crate) async fn index(
+        &mut self,
+        batch: &mut Batch,
+        session: SessionId,
+        fact: &SessionFact,
+    ) -> Result<(), PortError> {
         let (kind, key, of, open) = match fact {
             SessionFact::Turn { id, value: Some(turn), .. } => {
                 if self.session_of(*id).await?.is_some_and(|known| known != session) {

@@ -57,6 +57,7 @@ impl Hub {
                 Ok(_) => {
                     self.inner.known.forget_session(session);
                     self.inner.news.ring();
+                    self.inner.links.rouse(host);
                     self.inner.due.ring();
                     return Ok(());
                 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use protocol::error::{ErrorCode, Problem};
 use protocol::fact::{FeedFact, Operation};
 use protocol::id::{AccountId, SessionId};
+use protocol::link::LinkNews;
 use protocol::port::SessionNews;
 use protocol::session::{Session, SessionEdit};
 use store::{Batch, Expected, Put};
@@ -75,10 +76,15 @@ impl Hub {
                 let action = if after.archived_at_ms.is_some() { "session.archive" } else { "session.unarchive" };
                 let entry = self.entry(Some(who), action).about(session).on(home.host);
                 audit::push(&mut batch, who.account, &entry);
+                if home.host != self.node() {
+                    let news = LinkNews::Archived { session, at_ms: after.archived_at_ms };
+                    batch.push(Put::set(keys::news(home.host, self.arrival()), news.encode()));
+                }
             }
             match self.commit(batch).await {
                 Ok(_) => {
                     self.inner.news.ring();
+                    self.inner.links.rouse(home.host);
                     return Ok(());
                 }
                 Err(failure) if failure.lost().is_some() => {}

@@ -127,6 +127,11 @@ async fn every_route_takes_exactly_whom_the_table_says() {
                 "{name}"
             );
         }
+        // Takes the node of another machine only; has tests of its own.
+        if route.path == "/v1/link" {
+            assert_eq!(ask(Ask::bearer(&full)).await.0, StatusCode::FORBIDDEN);
+            continue;
+        }
         assert!(passes(ask(Ask::bearer(&full)).await.0), "{name}");
         assert!(passes(ask(Ask::cookie(&full, Some("http://localhost:7433"))).await.0), "{name}");
         let reads = matches!(route.need, Need::Right(Right::Read));

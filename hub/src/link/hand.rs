@@ -1,0 +1,146 @@
+//! Handing commands over: leased by compare-and-set, in the order of arrival, and told to the node; taken when it says so (W-001, W-002).
+
+use protocol::command::CommandState;
+use protocol::error::Problem;
+use protocol::id::CommandId;
+use protocol::link::{Handed, Taken};
+use store::{Batch, Expected, Put};
+
+use super::admission::Seat;
+use super::mirror::{self, Rows, Told};
+use super::push::Refusal;
+use crate::commands::{Step, expire, release, take};
+use crate::failure::Failure;
+use crate::hub::TRIES;
+use crate::keys;
+use crate::rows::{CommandRow, Handover, Row, Stored};
+
+/// Most commands handed over at once.
+const MOST: usize = 64;
+
+impl Seat {
+    /// The next commands for the node; none while some are on their way, or while its owner lets nobody in.
+    ///
+    /// What was leased and not taken comes first, once per connection, with the same token: the node has not said that it has it.
+    pub(super) async fn next_hand(&mut self) -> Result<Vec<Handed>, Refusal> {
+        if !self.handed.is_empty() || !self.hub.inner.links.is_open(self.host) {
+            return Ok(Vec::new());
+        }
+        let mut rows = Vec::new();
+        if !self.handed_again {
+            self.handed_again = true;
+            rows = mirror::leased(&self.hub, self.host).await?;
+            rows.retain(|row| row.value.handover.is_some_and(|handover| !handover.taken));
+        }
+        if rows.is_empty() {
+            rows = self.lease().await?;
+        }
+        let now = self.hub.now();
+        let handed = |row: Stored<CommandRow>| Handed {
+            command: row.value.request.id,
+            token: row.value.token(),
+            sender: row.value.command.sender.device,
+            expires_in_ms: row.value.command.expires_at_ms.since(now),
+            body: row.value.request.body,
+        };
+        let commands: Vec<Handed> = rows.into_iter().map(handed).collect();
+        self.handed.extend(commands.iter().map(|handed| handed.command));
+        Ok(commands)
+    }
+
+    async fn lease(&mut self) -> Result<Vec<Stored<CommandRow>>, Refusal> {
+        for _ in 0..TRIES {
+            let waiting = self.hub.scan(keys::all_waiting(self.host), None, MOST).await?;
+            if waiting.is_empty() {
+                return Ok(Vec::new());
+            }
+            let (mut batch, mut leased) = (Batch::new(), Vec::new());
+            for entry in waiting {
+                let id = std::str::from_utf8(&entry.value).ok().and_then(|id| id.parse::<CommandId>().ok());
+                let Some(id) = id else { continue };
+                let Some(mut stored) = self.hub.load::<CommandRow>(&keys::command(id)).await? else { continue };
+                if stored.value.command.state != CommandState::Queued {
+                    continue;
+                }
+                if self.hub.now() >= stored.value.command.expires_at_ms {
+                    expire(&self.hub, id).await?;
+                    continue;
+                }
+                stored.value.handover = Some(Handover::default());
+                leased.push(take(&mut batch, &stored, Step::to(CommandState::Leased), &*self.hub.inner.clock));
+            }
+            // All of them went, or were too old, since the look at the queue: there may be more behind them.
+            if leased.is_empty() {
+                continue;
+            }
+            self.hold(&mut batch);
+            match self.hub.commit(batch).await {
+                Ok(_) => {
+                    self.held();
+                    return Ok(leased);
+                }
+                Err(failure) if self.is_replaced(&failure) => return Err(Refusal::Replaced),
+                Err(failure) if failure.lost().is_some() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Err(Failure::Contended { tries: TRIES }.into())
+    }
+
+    /// The node has these commands now; what it says of them is written down.
+    pub(super) async fn take(&mut self, taken: &[Taken]) -> Result<(), Refusal> {
+        for _ in 0..TRIES {
+            let (mut batch, mut rows) = (Batch::new(), Rows::new());
+            for Taken { command, token, state } in taken {
+                let Some(stored) = mirror::held(&self.hub, &rows, self.host, *command).await? else { continue };
+                if stored.value.token() != *token {
+                    continue;
+                }
+                let told = Told { state: *state, turn: None, error: None, detail: None };
+                if let Some(row) = mirror::mirror(&mut batch, &self.hub, stored, told) {
+                    release(&self.hub, &mut batch, &row.value).await?;
+                    rows.insert(*command, row);
+                }
+            }
+            if batch.operations.is_empty() {
+                break;
+            }
+            self.hold(&mut batch);
+            match self.hub.commit(batch).await {
+                Ok(_) => {
+                    self.held();
+                    break;
+                }
+                Err(failure) if self.is_replaced(&failure) => return Err(Refusal::Replaced),
+                Err(failure) if failure.lost().is_some() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        for taken in taken {
+            self.handed.remove(&taken.command);
+        }
+        Ok(())
+    }
+
+    /// Adds the link's row to a batch, so that the batch fails when a newer connection was let in.
+    pub(super) fn hold(&self, batch: &mut Batch) {
+        let put = Put::set(keys::link(self.host), self.link.value.encode());
+        batch.push(put.expecting(Expected::Version(self.link.version)));
+    }
+
+    /// A batch with the link's row was committed.
+    pub(super) fn held(&mut self) {
+        self.link.version += 1;
+    }
+
+    /// Whether a batch failed because a newer connection was let in.
+    pub(super) fn is_replaced(&self, failure: &Failure) -> bool {
+        failure.lost() == Some(keys::link(self.host).as_str())
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}

@@ -1,0 +1,190 @@
+//! What becomes of commands that are in the hands of a node: the hub writes down what it is told, and says honestly what nobody knows.
+
+use std::collections::{HashMap, HashSet};
+
+use protocol::command::{CommandError, CommandState};
+use protocol::error::ErrorCode;
+use protocol::fact::{FeedFact, Operation};
+use protocol::id::{CommandId, DeviceId, TurnId};
+use protocol::limits::LINK_ANSWER_MS;
+use protocol::link::LinkNews;
+use store::{Batch, Expected, Put};
+
+use crate::audit::{self, About as _};
+use crate::commands::{Step, release, take};
+use crate::failure::Failure;
+use crate::feed;
+use crate::hub::Hub;
+use crate::identity::Identity;
+use crate::keys::{self, Due};
+use crate::rows::{CommandRow, Handover, Row, Stored};
+
+/// Most commands of one host that are looked at in one step; a host holds only a few.
+const MOST: usize = 1_000;
+
+/// What a node says of a command.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) state: CommandState,
+    pub(super) turn: Option<TurnId>,
+    pub(super) error: Option<CommandError>,
+    pub(super) detail: Option<String>,
+}
+
+/// Commands as a batch leaves them.
+pub(super) type Rows = HashMap<CommandId, Stored<CommandRow>>;
+
+/// The command as the batch so far leaves it, if it is in the hands of this host; `None` for every other.
+pub(super) async fn held(
+    hub: &Hub,
+    rows: &Rows,
+    host: DeviceId,
+    id: CommandId,
+) -> Result<Option<Stored<CommandRow>>, Failure> {
+    let stored = match rows.get(&id) {
+        Some(row) => Some(row.clone()),
+        None => hub.load::<CommandRow>(&keys::command(id)).await?,
+    };
+    Ok(stored.filter(|row| {
+        let CommandRow { command, handover, .. } = &row.value;
+        command.host == host && handover.is_some() && command.state != CommandState::Queued
+    }))
+}
+
+/// Adds to a batch what a node says of a command that it was handed; gives the row as the batch then leaves it when it was changed.
+pub(super) fn mirror(
+    batch: &mut Batch,
+    hub: &Hub,
+    mut stored: Stored<CommandRow>,
+    told: Told,
+) -> Option<Stored<CommandRow>> {
+    let before = stored.value.clone();
+    let handover = before.handover.unwrap_or_default();
+    stored.value.handover = Some(Handover { taken: true, ..handover });
+    let Told { state, turn, error, detail } = told;
+    let command = &mut stored.value.command;
+    if command.state.may_be_told(state) {
+        if command.state == CommandState::Indeterminate {
+            // That nobody knew is over.
+            (command.error, command.content.detail) = (None, None);
+        }
+        return Some(take(batch, &stored, Step { state, turn, error, detail }, &*hub.inner.clock));
+    }
+    if command.state == state {
+        command.turn = turn.or(command.turn);
+        command.error = error.or(command.error.take());
+        command.content.detail = detail.or(command.content.detail.take());
+    }
+    (stored.value != before).then(|| rewrite(batch, &stored, before.command != stored.value.command))
+}
+
+/// Adds a row that has changed while its state has not.
+fn rewrite(batch: &mut Batch, stored: &Stored<CommandRow>, tell: bool) -> Stored<CommandRow> {
+    let row = &stored.value;
+    let put = Put::set(keys::command(row.request.id), row.encode());
+    batch.push(put.expecting(Expected::Version(stored.version)));
+    if tell {
+        let fact = FeedFact::from((row.request.id, Operation::Update, row.command.clone()));
+        feed::tell(batch, row.account, &fact);
+    }
+    Stored { value: row.clone(), version: stored.version + 1 }
+}
+
+async fn listed(hub: &Hub, prefix: String) -> Result<Vec<Stored<CommandRow>>, Failure> {
+    let mut found = Vec::new();
+    for entry in hub.scan(prefix, None, MOST).await? {
+        let id = std::str::from_utf8(&entry.value).ok().and_then(|id| id.parse::<CommandId>().ok());
+        let Some(id) = id else { continue };
+        found.extend(hub.load::<CommandRow>(&keys::command(id)).await?);
+    }
+    Ok(found)
+}
+
+/// Commands that were leased to a host and have not begun, as far as anybody knows here.
+pub(super) async fn leased(hub: &Hub, host: DeviceId) -> Result<Vec<Stored<CommandRow>>, Failure> {
+    let mut rows = listed(hub, keys::all_leased(host)).await?;
+    rows.retain(|row| row.value.command.state == CommandState::Leased);
+    Ok(rows)
+}
+
+/// Adds what the node's own list of commands says of those that were handed to it: it has them, or they never reached it. What never
+/// reached it is free to end here.
+pub(super) async fn meet(
+    hub: &Hub,
+    batch: &mut Batch,
+    host: DeviceId,
+    holds: &HashSet<CommandId>,
+) -> Result<(), Failure> {
+    let mut rows = leased(hub, host).await?;
+    let begun = listed(hub, keys::all_begun(host)).await?;
+    rows.extend(begun.into_iter().filter(|row| row.value.command.state == CommandState::Indeterminate));
+    for mut stored in rows {
+        let handover = stored.value.handover.unwrap_or_default();
+        if holds.contains(&stored.value.request.id) {
+            if !handover.taken {
+                stored.value.handover = Some(Handover { taken: true, ..handover });
+                rewrite(batch, &stored, false);
+            }
+            continue;
+        }
+        let state = match handover {
+            Handover { taken: true, .. } => continue,
+            Handover { cancel_by: Some(_), .. } => CommandState::Cancelled,
+            _ if hub.now() >= stored.value.command.expires_at_ms => CommandState::Expired,
+            // It is handed over again.
+            _ => continue,
+        };
+        (stored.value.command.error, stored.value.command.content.detail) = (None, None);
+        let row = take(batch, &stored, Step::to(state), &*hub.inner.clock);
+        release(hub, batch, &row.value).await?;
+    }
+    Ok(())
+}
+
+/// Adds to the end of a host's lease that nobody knows what becomes of what it had begun.
+pub(super) async fn lose(hub: &Hub, batch: &mut Batch, host: DeviceId) -> Result<(), Failure> {
+    for stored in listed(hub, keys::all_begun(host)).await? {
+        if stored.value.command.state == CommandState::Running {
+            take(batch, &stored, lost(), &*hub.inner.clock);
+        }
+    }
+    Ok(())
+}
+
+fn lost() -> Step {
+    let error = CommandError { code: ErrorCode::HostLost, retryable: false };
+    Step { error: Some(error), ..Step::to(CommandState::Indeterminate) }
+}
+
+/// Adds what happens to a command that was handed to a node and whose time is over. While the node is there it is the one to say, and
+/// is asked again soon; when it is away, nobody knows.
+pub(crate) fn overdue(hub: &Hub, batch: &mut Batch, stored: &Stored<CommandRow>) {
+    if hub.inner.links.runs(stored.value.command.host) {
+        // As it is read, so that what the node says meanwhile is seen.
+        let later = Due::Expire(stored.value.request.id).key(hub.now().plus_ms(LINK_ANSWER_MS));
+        batch.push(Put::set(later, ""));
+    } else {
+        take(batch, stored, lost(), &*hub.inner.clock);
+    }
+}
+
+impl Hub {
+    /// Asks the node that was handed a command to take it back; who won is the node's to say. A second time changes nothing.
+    pub(crate) async fn ask_back(&self, who: &Identity, stored: &Stored<CommandRow>) -> Result<(), Failure> {
+        let handover = stored.value.handover.unwrap_or_default();
+        if handover.cancel_by.is_some() {
+            return Ok(());
+        }
+        let (id, host) = (stored.value.request.id, stored.value.command.host);
+        let mut asked = stored.clone();
+        asked.value.handover = Some(Handover { cancel_by: Some(who.device), ..handover });
+        let mut batch = Batch::new();
+        rewrite(&mut batch, &asked, false);
+        let news = LinkNews::Cancelled { command: id, by: who.device };
+        batch.push(Put::set(keys::news(host, self.arrival()), news.encode()));
+        audit::push(&mut batch, self.account(), &self.entry(Some(who), "command.cancel").about(id).on(host));
+        self.commit(batch).await?;
+        self.inner.links.rouse(host);
+        Ok(())
+    }
+}
