@@ -75,7 +75,7 @@ test("each screen is pictured and accessible, light and dark", async ({ towline,
   await expect(screen.sign(page)).toHaveAttribute("data-connection", "offline");
   await picture("13-transcript-offline");
   // Nothing is called online on an assumption.
-  await expect(page.locator(".hosts").getByText(words.presence("online", ""))).toHaveCount(0);
+  await expect(page.locator(".hosts").getByText(words.machines.state("online"))).toHaveCount(0);
   await page.context().setOffline(false);
   cutProxy.restore();
   await screen.expectLive(page);

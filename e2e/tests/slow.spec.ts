@@ -17,7 +17,7 @@ test("a network that takes no socket and cuts streams off is named, and nothing 
   await page.route(/\/v1\/stream\//, (route) => route.abort());
   await page.reload();
   await expect(page.locator(".sign-said").filter({ visible: true }).first()).toContainText(words.connection.blocked(0), { timeout: 60_000 });
-  await expect(page.locator(".hosts")).toContainText(words.presenceUnknown);
+  await expect(page.locator(".hosts")).toContainText(words.machines.state("unknown"));
   await expect(page.getByText(words.page.blocked)).toBeVisible();
   expect(await page.evaluate(() => Math.max(...[...document.querySelectorAll("main *")].map((each) => each.getBoundingClientRect().right)) - innerWidth), "nothing is wider than the screen").toBeLessThanOrEqual(0);
   await shoot("light-41-blocked");

@@ -23,6 +23,7 @@ mod streams_access;
 mod streams_server;
 mod up;
 mod verbs;
+mod which_host;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -189,6 +190,8 @@ async fn run(
         Verb::Export(wish) => verbs::export(&node()?, wish, out).await,
         Verb::Projects { verb: None } => verbs::projects(&node()?, out).await,
         Verb::Projects { verb: Some(Projects::Add { path }) } => verbs::add_project(&dir, &path, env, out).await,
+        Verb::Hosts => verbs::hosts(&node()?, out).await,
+        Verb::Commands(wish) => verbs::commands(&node()?, wish, out).await,
         Verb::Devices { verb: None } => verbs::devices(&node()?, out).await,
         Verb::Devices { verb: Some(Devices::Revoke { device }) } => verbs::revoke(&node()?, device, out).await,
         Verb::Rules { verb: None | Some(Rules::Ls) } => verbs::rules(&node()?, out).await,

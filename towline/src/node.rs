@@ -8,6 +8,7 @@ use client::{Api, Dialer, Remote, Socket};
 use protocol::api::{CommandAck, Me};
 use protocol::approval::Approval;
 use protocol::command::{Command, CommandBody, CommandRequest, CommandState};
+use protocol::device::Device;
 use protocol::fact::FeedFact;
 use protocol::host::{Host, Project};
 use protocol::id::{ApprovalId, CommandId, DeviceId, ProjectId, RuleId, SessionId};
@@ -42,6 +43,7 @@ pub(crate) struct Known {
     pub(crate) commands: BTreeMap<CommandId, Command>,
     pub(crate) approvals: BTreeMap<ApprovalId, Approval>,
     pub(crate) rules: BTreeMap<RuleId, Rule>,
+    pub(crate) devices: BTreeMap<DeviceId, Device>,
 }
 
 /// What to do when nothing runs.
@@ -87,11 +89,9 @@ impl Node {
         Socket::open(self.remote.clone(), options)
     }
 
-    /// Who we are there, and the host.
-    pub(crate) async fn me(&self) -> Result<(Me, DeviceId), CommandError> {
-        let me = self.ask(self.api.me()).await?;
-        let host = me.host.ok_or_else(|| CommandError::say(Kind::No, "this node runs no agents"))?;
-        Ok((me, host))
+    /// Who we are there, and which host is in that node, if one is.
+    pub(crate) async fn me(&self) -> Result<Me, CommandError> {
+        self.ask(self.api.me()).await
     }
 
     /// The account's lists.
@@ -106,6 +106,7 @@ impl Node {
                 FeedFact::Command { id, value: Some(value), .. } => drop(known.commands.insert(id, value)),
                 FeedFact::Approval { id, value: Some(value), .. } => drop(known.approvals.insert(id, value)),
                 FeedFact::Rule { id, value: Some(value), .. } => drop(known.rules.insert(id, value)),
+                FeedFact::Device { id, value: Some(value), .. } => drop(known.devices.insert(id, value)),
                 _ => {}
             }
         }
@@ -114,11 +115,22 @@ impl Node {
 
     /// Sends a command to the host; it is on disk when this returns.
     pub(crate) async fn send(&self, host: DeviceId, body: CommandBody) -> Result<CommandAck, CommandError> {
+        self.send_for(host, body, None).await
+    }
+
+    /// Sends a command that may wait so long for its host; `None` is what the hub thinks right.
+    pub(crate) async fn send_for(
+        &self,
+        host: DeviceId,
+        body: CommandBody,
+        keep: Option<Duration>,
+    ) -> Result<CommandAck, CommandError> {
         body.validate().map_err(|error| {
             CommandError::new(Kind::Usage, error).hint("Correct it; `towline send --help` says what can be sent.")
         })?;
         let id = CommandId::from_uuid(SystemClock.fresh());
-        self.ask(self.api.send(&CommandRequest { id, host, ttl_ms: None, body })).await
+        let ttl_ms = keep.map(|keep| u64::try_from(keep.as_millis()).unwrap_or(u64::MAX));
+        self.ask(self.api.send(&CommandRequest { id, host, ttl_ms, body })).await
     }
 
     /// Waits until a command has ended, at most as long as it may wait.
@@ -140,7 +152,7 @@ impl Node {
         let ended = self.out.waiting("Waiting for the host", ended).await;
         let ended = ended.unwrap_or_else(|_| {
             Err(CommandError::say(Kind::No, "the host has not taken the command yet")
-                .hint(format!("It waits as {}; see `towline sessions`.", ack.command)))
+                .hint(format!("It waits as {}; see `towline commands`.", ack.command)))
         })?;
         succeeded(&ended)?;
         Ok(ended)

@@ -204,3 +204,43 @@ fn a_service_is_installed_where_there_is_systemd_and_refused_where_there_is_none
     let told: Vec<&str> = told.lines().map(|line| line.trim_start_matches("--user ")).collect();
     assert_eq!(told, words);
 }
+
+#[test]
+fn the_machine_and_what_was_sent_to_it_are_listed() {
+    let world = World::new();
+    let node = world.up(&["--listen", "127.0.0.1:0", "--name", "desk"]);
+    good(world.run(&["send", "--agent", "demo", "--follow", "Say hello\nand more"]));
+    let hosts = json(&good(world.run(&["--json", "hosts"])));
+    assert_eq!(
+        (hosts.len(), &hosts[0]["name"], &hosts[0]["presence"], &hosts[0]["own"]),
+        (1, &"desk".into(), &"online".into(), &true.into())
+    );
+    let host = hosts[0]["host"].as_str().unwrap();
+    let text = good(world.run(&["hosts"]));
+    assert!(text.starts_with("desk  online") && text.contains(host), "{text}");
+
+    // By name, by id and by its beginning; a slip is met with what was meant.
+    for name in ["desk", "DE", host] {
+        let rows = json(&good(world.run(&["--json", "commands", "--host", name])));
+        assert_eq!(
+            (rows.len(), &rows[0]["state"], &rows[0]["text"]),
+            (1, &"succeeded".into(), &"Say hello\nand more".into()),
+            "{name}"
+        );
+    }
+    let slip = world.run(&["send", "--host", "dsk", "--agent", "demo", "x"]);
+    assert_eq!(slip.code, Some(2));
+    assert!(slip.err.contains("hint: Did you mean `desk`?"), "{}", slip.err);
+    let long = world.run(&["send", "--keep", "900h", "x"]);
+    assert_eq!(long.code, Some(2), "{}", long.err);
+
+    let command = json(&good(world.run(&["--json", "commands"])))[0]["command"].as_str().unwrap().to_owned();
+    let listed = good(world.run(&["commands"]));
+    assert!(listed.starts_with(&command) && listed.contains("succeeded") && listed.contains("Say hello…"), "{listed}");
+    let late = world.run(&["commands", "cancel", &command]);
+    assert_eq!(late.code, Some(1));
+    assert!(late.err.contains("The command has started or ended"), "{}", late.err);
+    assert_eq!(world.run(&["commands", "cancel", "ffff"]).code, Some(2));
+    good(world.run(&["send", "--host", "desk", "--keep", "24h", "--agent", "demo", "--follow", "Say bye"]));
+    assert_eq!(node.stop().0, Some(0));
+}

@@ -31,6 +31,8 @@ Commands:
   delete       Delete a session for good
   export       Write a session as Markdown or JSON
   projects     List the projects, or add one
+  hosts        List the machines that run agents: how each stands, and why one is not there
+  commands     List what was sent to the machines lately, or do something about what still waits
   devices      List the devices, or revoke one
   rules        List the standing rules, or revoke one
   policy       Show the policy of this machine, or try it out
@@ -80,7 +82,7 @@ fn alone_it_says_whether_it_runs_and_what_can_be_typed() {
     assert_eq!(
         said,
         serde_json::json!({"running": false, "url": null, "localUrl": null, "pid": null, "version": env!("CARGO_PKG_VERSION"),
-            "needsYou": [], "working": 0, "remoteAccessDisabled": false, "asking": []})
+            "needsYou": [], "working": 0, "remoteAccessDisabled": false, "asking": [], "machines": []})
     );
     assert!(!world.data().exists(), "looking makes nothing");
 }

@@ -33,7 +33,8 @@ pub(crate) async fn serve(request: Request) -> Response {
 
 /// Screens of the UI, which a person may open by their address.
 fn is_screen(path: &str) -> bool {
-    matches!(path, "/" | "/pair" | "/new" | "/archived" | "/devices" | "/health") || path.starts_with("/s/")
+    matches!(path, "/" | "/pair" | "/new" | "/archived" | "/devices" | "/health" | "/commands")
+        || path.starts_with("/s/")
 }
 
 /// Whether a path may be a screen of a later UI: not one of the API's, and not a file's.

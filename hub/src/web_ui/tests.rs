@@ -31,7 +31,9 @@ fn script() -> (&'static Asset, String) {
 #[tokio::test]
 async fn every_screen_is_the_page_and_nothing_but_the_page() {
     let html = [(header::ACCEPT, "text/html,application/xhtml+xml;q=0.9")];
-    for path in ["/", "/pair", "/new", "/archived", "/devices", "/health", "/s/ses_1", "/s/x/y", "/index.html"] {
+    for path in
+        ["/", "/pair", "/new", "/archived", "/devices", "/health", "/commands", "/s/ses_1", "/s/x/y", "/index.html"]
+    {
         let response = get(path, &[]).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         assert_eq!(header_of(&response, header::CACHE_CONTROL), "no-cache");

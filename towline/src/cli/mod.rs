@@ -12,7 +12,7 @@ use protocol::id::{DeviceId, PairingId, RuleId};
 
 pub(crate) use machine::{Config, Form, Logs, Policy, PolicyTest, Service};
 pub(crate) use node::{AcpCommand, Hub, HubVerb, Near, SettingFlags, Streams, Up};
-pub(crate) use session::{Answer, Export, ExportFormat, Send, Tail};
+pub(crate) use session::{Answer, CommandVerb, Commands, Export, ExportFormat, Send, Tail};
 
 /// What `--help` says after everything else.
 const EXIT_CODES: &str = "\
@@ -96,6 +96,10 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: Option<Projects>,
     },
+    /// List the machines that run agents: how each stands, and why one is not there
+    Hosts,
+    /// List what was sent to the machines lately, or do something about what still waits
+    Commands(Commands),
     /// List the devices, or revoke one
     Devices {
         #[command(subcommand)]

@@ -278,6 +278,16 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(time).map_err(|_| format!("`{text}` is less than nothing"))
 }
 
+/// How long a command may wait: at least a second, at most as long as the hub keeps any.
+pub(super) fn keep(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    let most = Duration::from_millis(protocol::limits::MAX_COMMAND_TTL_MS);
+    if time < Duration::from_secs(1) || time > most {
+        return Err(format!("from one second to {} hours", most.as_secs() / 3_600));
+    }
+    Ok(time)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,9 @@
 //! What can be typed about sessions.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use protocol::id::{ApprovalId, TurnId};
 
 #[derive(Debug, Args)]
@@ -12,6 +13,12 @@ pub(crate) struct Send {
     /// The session to send it to: its title, its id, or `last` for the newest
     #[arg(long, conflicts_with_all = ["project", "agent", "model", "mode", "effort"])]
     pub(crate) session: Option<String>,
+    /// The machine of a new session, by name, id, or the beginning of one [default: this one]
+    #[arg(long, value_name = "MACHINE", conflicts_with_all = ["session", "fork"])]
+    pub(crate) host: Option<String>,
+    /// How long it may wait for a machine that is away, up to 7 days, such as `24h` [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = super::node::keep)]
+    pub(crate) keep: Option<Duration>,
     /// The project of a new session, by name, path or id [default: the current directory's]
     #[arg(long)]
     pub(crate) project: Option<String>,
@@ -39,6 +46,28 @@ pub(crate) struct Send {
     /// Show the answer as it comes, and end with it
     #[arg(long)]
     pub(crate) follow: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Commands {
+    /// Only those for this machine
+    #[arg(long, value_name = "MACHINE")]
+    pub(crate) host: Option<String>,
+    /// How many, the newest first
+    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) limit: u32,
+    #[command(subcommand)]
+    pub(crate) verb: Option<CommandVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CommandVerb {
+    /// Take back a command that has not started
+    Cancel {
+        /// Which: its id, or the end of it
+        command: String,
+    },
 }
 
 #[derive(Debug, Args)]

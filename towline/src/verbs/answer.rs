@@ -19,13 +19,14 @@ struct Answered<'a> {
 
 /// Answers an approval.
 pub(crate) async fn answer(node: &Node, wish: Answer, out: Output) -> Result<(), CommandError> {
-    let (_, host) = node.me().await?;
+    let own = node.me().await?.host;
     let known = node.known().await?;
     let found = known.approvals.get(&wish.approval);
     let Some(approval) = found.filter(|approval| approval.state == ApprovalState::Pending) else {
         return Err(late(node, wish.approval, found).await);
     };
     let option = choose(approval, &wish.option)?;
+    let host = known.owner(approval.session, own)?;
     let content = AnswerContent {
         message: wish.message,
         answers: std::collections::BTreeMap::new(),
@@ -91,8 +92,10 @@ struct Cancelled {
 
 /// Stops the running turn.
 pub(crate) async fn cancel(node: &Node, session: &str, out: Output) -> Result<(), CommandError> {
-    let (_, host) = node.me().await?;
-    let session = node.known().await?.session(session)?;
+    let own = node.me().await?.host;
+    let known = node.known().await?;
+    let session = known.session(session)?;
+    let host = known.owner(session, own)?;
     node.done(host, CommandBody::CancelTurn { session, turn: None }).await?;
     out.either(&Cancelled { session: session.to_string() }, || format!("stopped: {session}"))
 }

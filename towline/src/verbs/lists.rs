@@ -24,6 +24,8 @@ struct SessionRow {
     session: String,
     title: String,
     activity: Activity,
+    host: DeviceId,
+    machine: String,
     project: String,
     agent: String,
     model: Option<String>,
@@ -55,6 +57,8 @@ pub(crate) async fn sessions(node: &Node, all: bool, out: Output) -> Result<(), 
             session: id.to_string(),
             title: session.content.title.clone(),
             activity: session.activity,
+            host: session.host,
+            machine: known.called(session.host),
             project: known.projects.get(&session.project).map(|p| p.content.name.clone()).unwrap_or_default(),
             agent: session.agent.clone(),
             model: session.model.clone(),
@@ -76,7 +80,8 @@ pub(crate) async fn sessions(node: &Node, all: bool, out: Output) -> Result<(), 
         });
     }
     rows.iter().try_for_each(|row| {
-        let what = format!("{:<11} {:<12} {:<8} {}", word(&row.activity), row.project, row.agent, row.title);
+        let machine = if known.hosts.len() > 1 { format!("{:<12} ", row.machine) } else { String::new() };
+        let what = format!("{machine}{:<11} {:<12} {:<8} {}", word(&row.activity), row.project, row.agent, row.title);
         out.line(printable(&format!("{}  {}  {what}", row.session, time(row.updated_at_ms))))
     })
 }
@@ -88,6 +93,7 @@ struct ProjectRow {
     name: String,
     path: String,
     available: bool,
+    host: DeviceId,
 }
 
 /// Lists the projects.
@@ -98,13 +104,16 @@ pub(crate) async fn projects(node: &Node, out: Output) -> Result<(), CommandErro
         name: project.content.name.clone(),
         path: project.content.path.clone(),
         available: project.available,
+        host: project.host,
     });
     let mut is_empty = true;
     for row in rows {
         is_empty = false;
         out.either(&row, || {
             let away = if row.available { "" } else { "  (not there, or not allowed)" };
-            printable(&format!("{}  {:<16} {}{away}", row.project, row.name, row.path))
+            let machine =
+                if known.hosts.len() > 1 { format!("{:<12} ", known.called(row.host)) } else { String::new() };
+            printable(&format!("{}  {machine}{:<16} {}{away}", row.project, row.name, row.path))
         })?;
     }
     if is_empty && !out.json {
@@ -138,9 +147,14 @@ pub(crate) async fn add_project(dir: &DataDir, path: &Path, env: &Env, out: Outp
     let mut project = None;
     if let Ok(node) = Node::find(dir, out) {
         let taken = async {
+            let own = node.me().await?.host;
             loop {
                 let known = node.known().await?;
-                if let Some((id, _)) = known.projects.iter().find(|(_, project)| project.content.path == shown) {
+                if let Some((id, _)) = known
+                    .projects
+                    .iter()
+                    .find(|(_, project)| project.content.path == shown && own == Some(project.host))
+                {
                     return Ok::<_, CommandError>(id.to_string());
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;

@@ -8,7 +8,7 @@ use protocol::api::CommandAck;
 use protocol::command::{CommandBody, CommandState, PromptContent, StartContent};
 use protocol::error::ErrorCode;
 use protocol::fold::Transcript;
-use protocol::host::AgentState;
+use protocol::host::{AgentState, Presence};
 use protocol::id::{CommandId, DeviceId, ProjectId, SessionId, TurnId};
 use protocol::limits::MAX_PROMPT_BYTES;
 use protocol::time::Clock;
@@ -25,6 +25,7 @@ use crate::error::{CommandError, Kind};
 use crate::near::{did_you_mean, nearest};
 use crate::node::{Known, Node, succeeded};
 use crate::output::{self, Output};
+use crate::which_host::standing;
 
 /// Between two looks at a command whose turn has not begun.
 const LOOK: Duration = Duration::from_millis(100);
@@ -50,31 +51,40 @@ struct Ended {
 /// Sends a prompt.
 pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Result<(), CommandError> {
     let text = if wish.text == "-" { read_prompt().await? } else { wish.text.clone() };
-    let (_, host) = node.me().await?;
+    let own = node.me().await?.host;
     let known = node.known().await?;
-    let body = match (&wish.session, &wish.fork) {
-        (_, Some(origin)) => CommandBody::ForkSession {
-            session: SessionId::from_uuid(SystemClock.fresh()),
-            from: known.session(origin)?,
-            after: wish.after,
-            content: StartContent { title: None, text: Some(text), attachments: Vec::new() },
-        },
-        (Some(session), None) => CommandBody::SendPrompt {
-            session: known.session(session)?,
-            content: PromptContent { text, attachments: Vec::new() },
-        },
-        (None, None) => CommandBody::StartSession {
-            session: SessionId::from_uuid(SystemClock.fresh()),
-            project: project(&known, wish.project.as_deref(), env)?,
-            agent: agent(&known, host, wish.agent)?,
-            model: wish.model,
-            mode: wish.mode,
-            effort: wish.effort,
-            content: StartContent { title: None, text: Some(text), attachments: Vec::new() },
-        },
+    let (host, body) = match (&wish.session, &wish.fork) {
+        (_, Some(origin)) => {
+            let from = known.session(origin)?;
+            let body = CommandBody::ForkSession {
+                session: SessionId::from_uuid(SystemClock.fresh()),
+                from,
+                after: wish.after,
+                content: StartContent { title: None, text: Some(text), attachments: Vec::new() },
+            };
+            (known.owner(from, own)?, body)
+        }
+        (Some(session), None) => {
+            let session = known.session(session)?;
+            let content = PromptContent { text, attachments: Vec::new() };
+            (known.owner(session, own)?, CommandBody::SendPrompt { session, content })
+        }
+        (None, None) => {
+            let host = known.target(wish.host.as_deref(), own)?;
+            let body = CommandBody::StartSession {
+                session: SessionId::from_uuid(SystemClock.fresh()),
+                project: project(&known, host, own == Some(host), wish.project.as_deref(), env)?,
+                agent: agent(&known, host, wish.agent)?,
+                model: wish.model,
+                mode: wish.mode,
+                effort: wish.effort,
+                content: StartContent { title: None, text: Some(text), attachments: Vec::new() },
+            };
+            (host, body)
+        }
     };
     let session = body.session();
-    let ack = node.send(host, body).await?;
+    let ack = node.send_for(host, body, wish.keep).await?;
     if wish.steer {
         steer(node, host, session, ack.command).await?;
     }
@@ -86,6 +96,16 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
     } else {
         out.line(format!("sent: {session}"))?;
         output::note(format!("See the answer: towline tail {session}"));
+    }
+    if !out.json
+        && let Some(away) = known.hosts.get(&host).filter(|away| away.presence != Presence::Online)
+    {
+        let (name, word) = (known.called(host), standing(away).0);
+        let until = super::lists::time(ack.expires_at_ms);
+        output::note(format!(
+            "It waits for {name} ({word}) until {until}. Take it back: towline commands cancel {}",
+            ack.command
+        ));
     }
     if wish.follow { follow(node, &ack, session, out).await } else { Ok(()) }
 }
@@ -123,24 +143,33 @@ async fn read_prompt() -> Result<String, CommandError> {
     Ok(text)
 }
 
-fn project(known: &Known, wanted: Option<&str>, env: &Env) -> Result<ProjectId, CommandError> {
+/// The project of a new session, among those of its machine; only on this machine itself is a directory one that can be looked at.
+fn project(
+    known: &Known,
+    host: DeviceId,
+    is_here: bool,
+    wanted: Option<&str>,
+    env: &Env,
+) -> Result<ProjectId, CommandError> {
+    let theirs = || known.projects.iter().filter(|(_, project)| project.host == host);
     let shown = |path: &Path| {
         let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         crate::up::shown(&real, env.home.as_deref())
     };
     let all = || {
-        let names: Vec<_> = known.projects.values().map(|project| project.content.path.as_str()).collect();
+        let names: Vec<_> = theirs().map(|(_, project)| project.content.path.as_str()).collect();
         if names.is_empty() {
-            "Add one: towline projects add DIRECTORY".to_owned()
+            format!("Add one on {}: towline projects add DIRECTORY", known.called(host))
         } else {
             format!("Say which: --project, one of {}.", names.join(", "))
         }
     };
     if let Some(wanted) = wanted {
         let path = shown(Path::new(wanted));
-        let mut found = known.projects.iter().filter(|(id, project)| {
+        let mut found = theirs().filter(|(id, project)| {
             let content = &project.content;
-            id.to_string() == wanted || content.name == wanted || content.path == wanted || content.path == path
+            let is_path = content.path == wanted || (is_here && content.path == path);
+            id.to_string() == wanted || content.name == wanted || is_path
         });
         return match (found.next(), found.next()) {
             (Some((id, _)), None) => Ok(*id),
@@ -148,19 +177,24 @@ fn project(known: &Known, wanted: Option<&str>, env: &Env) -> Result<ProjectId, 
                 Err(CommandError::say(Kind::Usage, format!("several projects are called `{wanted}`")).hint(all()))
             }
             (None, _) => {
-                let names = known.projects.values().map(|project| project.content.name.as_str());
+                let names = theirs().map(|(_, project)| project.content.name.as_str());
                 let error = CommandError::say(Kind::Usage, format!("there is no project `{wanted}`"));
                 Err(did_you_mean(wanted, names).into_iter().fold(error, CommandError::hint).hint(all()))
             }
         };
     }
     let mut here = env.current_dir.as_deref().into_iter().flat_map(Path::ancestors).map(shown);
-    let current = here.find_map(|path| known.projects.iter().find(|(_, project)| project.content.path == path));
-    let only = || (known.projects.len() == 1).then(|| known.projects.iter().next()).flatten();
-    current
-        .or_else(only)
-        .map(|(id, _)| *id)
-        .ok_or_else(|| CommandError::say(Kind::Usage, "the current directory is not in a project").hint(all()))
+    let current =
+        if is_here { here.find_map(|path| theirs().find(|(_, project)| project.content.path == path)) } else { None };
+    let only = || theirs().next().filter(|_| theirs().count() == 1);
+    current.or_else(only).map(|(id, _)| *id).ok_or_else(|| {
+        let words = if is_here {
+            "the current directory is not in a project".to_owned()
+        } else {
+            format!("{} does not have exactly one project", known.called(host))
+        };
+        CommandError::say(Kind::Usage, words).hint(all())
+    })
 }
 
 fn agent(known: &Known, host: DeviceId, wanted: Option<String>) -> Result<String, CommandError> {

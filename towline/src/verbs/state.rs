@@ -2,7 +2,8 @@
 
 use protocol::api::PairingClaim;
 use protocol::approval::ApprovalState;
-use protocol::host::RemoteAccess;
+use protocol::host::{Host, RemoteAccess};
+use protocol::id::DeviceId;
 use protocol::session::Activity;
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::error::{CommandError, Kind};
 use crate::node::{Known, Node};
 use crate::output::{Output, Style, printable};
 use crate::up::SIGN;
+use crate::which_host::standing;
 
 /// Most rows of each sort that are shown.
 const ROWS: usize = 8;
@@ -33,6 +35,17 @@ struct State {
     remote_access_disabled: bool,
     /// Devices that ask to be let in.
     asking: Vec<PairingClaim>,
+    /// The machines, where there are several.
+    machines: Vec<Machine>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Machine {
+    host: DeviceId,
+    name: String,
+    /// How it stands, in a word for people; `hosts --json` has those for programs.
+    standing: &'static str,
 }
 
 #[derive(Serialize)]
@@ -40,6 +53,8 @@ struct State {
 struct Needs {
     session: String,
     title: String,
+    /// The machine that it runs on, where there are several.
+    machine: Option<String>,
     /// What is asked; null when the session only says that it waits.
     question: Option<String>,
     approval: Option<String>,
@@ -88,6 +103,11 @@ async fn ask(node: Node) -> Result<State, CommandError> {
         ));
     }
     let needs_you = needs(&known);
+    let own = me.host.and_then(|own| known.hosts.get(&own));
+    let all = known.hosts.iter().filter(|_| known.hosts.len() > 1);
+    let machine =
+        |(id, host): (&DeviceId, &Host)| Machine { host: *id, name: known.called(*id), standing: standing(host).0 };
+    let machines = all.map(machine).collect();
     Ok(State {
         running: true,
         url: Some(public_url),
@@ -96,8 +116,9 @@ async fn ask(node: Node) -> Result<State, CommandError> {
         version,
         needs_you,
         working,
-        remote_access_disabled: known.hosts.values().any(|host| host.remote_access == RemoteAccess::Disabled),
+        remote_access_disabled: own.is_some_and(|host| host.remote_access == RemoteAccess::Disabled),
         asking,
+        machines,
     })
 }
 
@@ -113,6 +134,7 @@ fn needs(known: &Known) -> Vec<Needs> {
         Needs {
             session: id.to_string(),
             title: session.content.title.clone(),
+            machine: (known.hosts.len() > 1).then(|| known.called(session.host)),
             question: approval.map(|(_, approval)| approval.content.title.clone()),
             approval: approval.map(|(id, _)| id.to_string()),
         }
@@ -130,7 +152,8 @@ fn printable_state(state: &State, out: Output) -> String {
             let question = row.question.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
             let answer = row.approval.as_ref().map(|id| format!("\n    towline answer {id} allow"));
             let look = format!("\n    towline tail {}", row.session);
-            printable(&format!("\n  {}{question}{}", row.title, answer.unwrap_or(look)))
+            let machine = row.machine.as_deref().map(|name| format!(" on {name}")).unwrap_or_default();
+            printable(&format!("\n  {}{machine}{question}{}", row.title, answer.unwrap_or(look)))
         });
         let heading = out.paint(Style::Bad, "Needs you");
         parts.push(format!("{heading}{}{}", rows.collect::<String>(), more(state.needs_you.len())));
@@ -148,6 +171,10 @@ fn printable_state(state: &State, out: Output) -> String {
         0 => {}
         1 => parts.push("One session works.".to_owned()),
         count => parts.push(format!("{count} sessions work.")),
+    }
+    if !state.machines.is_empty() {
+        let rows = state.machines.iter().map(|row| printable(&format!("{} {}", row.name, row.standing)));
+        parts.push(format!("Machines: {}", rows.collect::<Vec<_>>().join(", ")));
     }
     if state.remote_access_disabled {
         parts.push(

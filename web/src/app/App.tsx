@@ -21,6 +21,7 @@ import "./app.css";
 
 // Looked at now and then: they are fetched when they are asked for.
 const Devices = lazy(() => import("../screens/devices/Devices").then(({ Devices }) => ({ default: Devices })));
+const Commands = lazy(() => import("../screens/commands/Commands").then(({ Commands }) => ({ default: Commands })));
 const Health = lazy(() => import("../screens/health/Health").then(({ Health }) => ({ default: Health })));
 
 /** Everything behind the door: the list, and what it leads to. */
@@ -121,6 +122,7 @@ function Rooms() {
           <Suspense fallback={<main className="alone" />}>
             {here.screen === "devices" ? <Devices /> : null}
             {here.screen === "health" ? <Health /> : null}
+            {here.screen === "commands" ? <Commands /> : null}
           </Suspense>
         </Boundary>
         {here.screen === "sessions" ? (

@@ -7,6 +7,7 @@ export type Route =
   | { screen: "archived" }
   | { screen: "devices" }
   | { screen: "health" }
+  | { screen: "commands" }
   | { screen: "new"; project: string | null }
   | { screen: "session"; session: string };
 
@@ -16,7 +17,7 @@ const SESSION = /^\/s\/(ses_[0-9a-f]{32})\/?$/;
 export function parse(path: string, query = ""): Route {
   if (path === "/pair") return { screen: "pair" };
   if (path === "/new") return { screen: "new", project: new URLSearchParams(query).get("project") };
-  if (path === "/archived" || path === "/devices" || path === "/health") return { screen: path.slice(1) as "archived" | "devices" | "health" };
+  if (path === "/archived" || path === "/devices" || path === "/health" || path === "/commands") return { screen: path.slice(1) as "archived" | "devices" | "health" | "commands" };
   const session = SESSION.exec(path)?.[1];
   return session === undefined ? { screen: "sessions" } : { screen: "session", session };
 }
@@ -28,6 +29,7 @@ export function href(route: Route): string {
     case "archived":
     case "devices":
     case "health":
+    case "commands":
       return `/${route.screen}`;
     case "new":
       return route.project === null ? "/new" : `/new?project=${encodeURIComponent(route.project)}`;

@@ -79,6 +79,14 @@ export class Feed {
     }
   }
 
+  /** Takes the lists anew, and follows from there: what is not in them any more goes. */
+  async refresh(): Promise<void> {
+    if (this.#stopped || this.#subscription === null) return;
+    this.#subscription.close();
+    this.#subscription = null;
+    await this.start();
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#stopTimer();

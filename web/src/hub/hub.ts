@@ -1,6 +1,8 @@
-import type { CommandBody, Me } from "../protocol/generated";
+import type { CommandBody, ErrorCode, Me } from "../protocol/generated";
+import { KEEP_MS, carries } from "../machines/queue";
 import { FileRoom } from "../session/files/files";
 import { Opener } from "../session/opener";
+import { Openers } from "../session/openers";
 import { Api, ApiError } from "./api";
 import { Feed, NO_ROWS, type Rows } from "./feed";
 import { Fresh } from "./fresh";
@@ -16,11 +18,11 @@ import { browserTiming, pauseMs } from "./timing";
 /** Whether this page may talk to the hub at all. */
 export type Phase = "starting" | "unreachable" | "shut" | "ready" | "unpaired";
 
+/** Why the hub did not do a thing; null when it did. */
+export type Refusal = ErrorCode | "unreachable" | null;
+
 /** How often a page that is refused looks whether it may come in again, in milliseconds. */
 const KNOCK_MS = 5_000;
-
-/** A day, in milliseconds: how long a prompt for a host that is away waits for it. */
-const KEEP_MS = 24 * 60 * 60 * 1000;
 
 /** Everything that talks to the hub, made once per page and taken down once. */
 export class Hub {
@@ -37,6 +39,7 @@ export class Hub {
   readonly drafts = new Drafts(this.kept);
   readonly reading = new Reading(this.api);
   readonly socket: HubSocket;
+  readonly #openers: Openers;
   #feed: Feed | null = null;
   #outbox: Outbox | null = null;
   #down: (() => void)[] = [];
@@ -53,6 +56,11 @@ export class Hub {
       online: () => navigator.onLine,
       client: "towline-web",
     });
+    this.#openers = new Openers((session) => {
+      const opener = new Opener(session, this.api, this.socket);
+      void opener.open();
+      return opener;
+    }, this.rows);
     this.api.onUnauthenticated = () => this.unpair();
   }
 
@@ -87,15 +95,14 @@ export class Hub {
     return Date.now() + this.#skewMs;
   }
 
-  /** Sends a command to the host that owns a thing; answers at once with the command's id. */
-  post(host: string, body: CommandBody): string {
-    return this.#outbox?.post(host, body, this.#keepMs(host, body)) ?? "";
+  /** Sends a command to the host that owns a thing, to be kept for it so long if that was chosen; answers at once with the command's id. */
+  post(host: string, body: CommandBody, keepMs: number | null = null): string {
+    return this.#outbox?.post(host, body, keepMs ?? this.#keepMs(host, body)) ?? "";
   }
 
   #keepMs(host: string, body: CommandBody): number | null {
     const away = this.rows.get().host.get(host)?.presence !== "online";
-    const keeps = body.kind === "send_prompt" || body.kind === "start_session" || body.kind === "fork_session";
-    return away && keeps ? KEEP_MS : null;
+    return away && carries(body.kind) ? KEEP_MS : null;
   }
 
   /** Switches single keys on or off on this device: they get in the way of some who speak or have a tremor. */
@@ -114,6 +121,37 @@ export class Hub {
     if (!this.#outbox?.withdraw(command)) void this.socket.cancelCommand(command);
   }
 
+  /** Takes back a command of any device that waits at the hub; answers why that was refused, or null. */
+  takeBack(command: string): Promise<Refusal> {
+    return this.#refusal(async () => {
+      const answer = await this.socket.cancelCommand(command);
+      if (!answer.ok) throw new ApiError(answer.problem);
+    });
+  }
+
+  /** Changes the words of a message that waits at the hub, wherever it was sent from: another one takes its place. */
+  changeWords(command: string, text: string): Refusal {
+    const row = this.rows.get().command.get(command);
+    const known = this.whole(command) ?? (row?.kind === "send_prompt" ? { kind: row.kind, session: row.session, content: { text, attachments: row.content.attachments } } : null);
+    if (!row || known === null || !("content" in known) || !carries(known.kind)) return "unsupported";
+    this.rewrite(command, row.host, { ...known, content: { ...known.content, text } } as CommandBody);
+    return null;
+  }
+
+  /** Whether the words of a message that waits at the hub can be changed from here. */
+  changeable(command: string): boolean {
+    return this.rows.get().command.get(command)?.kind === "send_prompt" || this.whole(command) !== null;
+  }
+
+  async #refusal(act: () => Promise<unknown>): Promise<Refusal> {
+    try {
+      await act();
+      return null;
+    } catch (error) {
+      return error instanceof ApiError ? error.problem.code : "unreachable";
+    }
+  }
+
   /** What was sent from here under an id, with everything that belonged to it; null for what other devices sent. */
   whole(command: string): CommandBody | null {
     return this.#outbox?.whole(command) ?? null;
@@ -126,9 +164,17 @@ export class Hub {
   }
 
   openSession(session: string): Opener {
-    const opener = new Opener(session, this.api, this.socket);
-    void opener.open();
-    return opener;
+    return this.#openers.take(session);
+  }
+
+  /** Nobody looks at a chat any more; what works in it is followed on. */
+  leaveSession(session: string, opener: Opener): void {
+    this.#openers.leave(session, opener);
+  }
+
+  /** Fetches the lists anew: something that they show is not there. */
+  refresh(): void {
+    void this.#feed?.refresh();
   }
 
   /** This device is not enrolled any more: nothing of its account stays here (W-119). */
@@ -144,6 +190,7 @@ export class Hub {
     this.#stopped = true;
     this.socket.stop();
     this.files.stop();
+    this.#openers.stop();
     this.#feed?.stop();
     // What is still posted or typed has nowhere to go, and above all not into storage that is about to be wiped: screens write
     // down what was typed when they are taken away, which is later than this.

@@ -1,10 +1,10 @@
 import type { Rows } from "../hub/feed";
 import type { Sent } from "../hub/outbox";
-import type { Attachment, Command, CommandBody, ErrorCode, TurnErrorCode } from "../protocol/generated";
+import type { Attachment, Command, CommandBody, CommandState, ErrorCode, TurnErrorCode } from "../protocol/generated";
 import { type Transcript, isFinal } from "./fold";
 
 /** Where a message of a person stands (LOOK: truth about delivery). */
-export type Delivery = "here" | "hub" | "queued" | "agent" | "done" | "failed" | "stopped";
+export type Delivery = "here" | "hub" | "queued" | "agent" | "done" | "failed" | "stopped" | "unknown";
 
 /** A message that the transcript does not show yet, or that never got there. */
 export interface Pending {
@@ -22,6 +22,9 @@ export interface Pending {
   /** What to send for another try. */
   body: CommandBody | null;
   host: string;
+  /** Where its command stands at the hub, and until when it waits there; null while the hub has not said. */
+  state: CommandState | null;
+  expiresAtMs: number | null;
   /** The files that go with it. */
   attachments: readonly Attachment[];
   /** Of one that is on this device: whether the hub may have it already, and whether its person wants it back. */
@@ -59,14 +62,17 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
     const turn = turns.get(id) ?? command.turn;
     if (turn !== null && said.has(turn)) continue;
     const known = turn === null ? undefined : transcript.turn(turn);
-    const base = { command: id, text: command.content.text, device: command.sender.device, atMs: command.createdAtMs, host: command.host, attachments: command.content.attachments ?? [], body: body(command.kind, session, command.content.text, command.content.attachments), tried: true, withdrawn: false };
+    const base = { command: id, text: command.content.text, device: command.sender.device, atMs: command.createdAtMs, host: command.host, state: command.state, expiresAtMs: command.expiresAtMs, attachments: command.content.attachments ?? [], body: body(command.kind, session, command.content.text, command.content.attachments), tried: true, withdrawn: false };
     if (known) {
       const ended = isFinal(known.state);
       if (ended && known.state !== "failed") continue;
-      const delivery: Delivery = ended ? "failed" : known.state === "queued" ? "queued" : "agent";
+      // Its machine vanished: what the turn was doing then is not what it does now.
+      const delivery: Delivery = ended ? "failed" : command.state === "indeterminate" ? "unknown" : known.state === "queued" ? "queued" : "agent";
       found.push({ ...base, delivery, place: turn === null ? null : place(turn), error: known.error ? { turn: known.error.code } : null, turn });
     } else if (command.state === "queued" || command.state === "leased") {
       found.push({ ...base, delivery: "hub", place: null, error: null, turn: null });
+    } else if (command.state === "indeterminate") {
+      found.push({ ...base, delivery: "unknown", place: null, error: null, turn: null });
     } else if (command.state === "running") {
       found.push({ ...base, delivery: "queued", place: null, error: null, turn });
     } else if ((command.state === "failed" || command.state === "expired") && command.createdAtMs > newest) {
@@ -81,7 +87,7 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
     if (what.kind !== "start_session" && what.kind !== "fork_session" && what.kind !== "send_prompt" && !change) continue;
     const text = what.content.text ?? "";
     const delivery: Delivery = phase === "refused" ? "failed" : phase === "acked" ? "hub" : "here";
-    found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, atMs, turn: null, body: change ? body("send_prompt", session, text) : what, host: request.host, attachments: what.kind === "edit_prompt" ? [] : what.content.attachments, tried, withdrawn });
+    found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, atMs, turn: null, body: change ? body("send_prompt", session, text) : what, host: request.host, state: null, expiresAtMs: null, attachments: what.kind === "edit_prompt" ? [] : what.content.attachments, tried, withdrawn });
   }
   return found.sort((a, b) => a.atMs - b.atMs || (a.command < b.command ? -1 : 1));
 }
@@ -89,7 +95,7 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
 function late(id: string, command: Command, session: string): Pending {
   const text = command.content.text ?? "";
   const code = command.state === "expired" ? "expired" : (command.error?.code ?? "internal");
-  return { command: id, text, delivery: "failed", place: null, error: { command: code }, device: command.sender.device, atMs: command.createdAtMs, turn: null, body: body("send_prompt", session, text), host: command.host, attachments: [], tried: true, withdrawn: false };
+  return { command: id, text, delivery: "failed", place: null, error: { command: code }, device: command.sender.device, atMs: command.createdAtMs, turn: null, body: body("send_prompt", session, text), host: command.host, state: command.state, expiresAtMs: command.expiresAtMs, attachments: [], tried: true, withdrawn: false };
 }
 
 /** Another try of a failed prompt; a failed start is tried again from its own screen, unless this device still has its body. */

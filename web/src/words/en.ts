@@ -1,5 +1,6 @@
 import { house } from "./house";
-import type { AgentState, ErrorCode, ItemStatus, NoticeLevel, PlanStatus, Presence, ToolKind, TurnErrorCode } from "../protocol/generated";
+import { machineWords } from "./machines";
+import type { AgentState, ErrorCode, ItemStatus, NoticeLevel, PlanStatus, ToolKind, TurnErrorCode } from "../protocol/generated";
 
 const many = (n: number, one: string, more: string): string => `${n.toLocaleString("en")} ${n === 1 ? one : more}`;
 const span = (ms: number): string => {
@@ -50,14 +51,6 @@ const exits: Record<number, string> = {
   137: "It was killed (exit code 137), perhaps for want of memory.",
   139: "It crashed (exit code 139).",
   143: "It was told to end (exit code 143).",
-};
-
-const presences: Record<Presence, string> = {
-  online: "online",
-  stale: "not heard from",
-  offline: "offline",
-  disabled: "remote access is off",
-  revoked: "removed",
 };
 
 const agentStates: Record<AgentState, string> = {
@@ -112,6 +105,7 @@ const errors: Partial<Record<ErrorCode, string>> = {
 /** Every word that people read, in English. A component never holds a sentence of its own. */
 export const en = {
   ...house,
+  ...machineWords,
   appName: "Towline",
   back: "Back to all chats",
   cancel: "Cancel",
@@ -175,13 +169,10 @@ export const en = {
     loading: "Fetching your chats",
     hosts: "Machines",
     starting: "Starting",
+    wasWorking: (host: string): string => `It worked when ${host} was last heard of`,
     more: (title: string): string => `More for “${title}”`,
     states: { needs: "needs you", working: "working", waiting: "waiting", unread: "unread", idle: "idle", dead: "cannot go on", archived: "archived" },
   },
-
-  presence: (presence: Presence, ago: string): string => (presence === "online" ? "online" : `${presences[presence]} ${ago}`.trim()),
-
-  presenceUnknown: "not known now",
 
   claims: {
     title: (name: string): string => `May “${name}” come in?`,
@@ -236,7 +227,6 @@ export const en = {
     promptLabel: "First message",
     start: "Start chat",
     unavailable: "not there or not allowed any more",
-    hostAway: (host: string): string => `${host} is not online. The chat starts when it is back, within a day.`,
     noProjectsTitle: "No project yet",
     noProjects: "A project is a directory in which agents may work. Name one on the machine when you start Towline:",
     noProjectsCommand: "towline up --project ~/code/api",
@@ -252,6 +242,8 @@ export const en = {
     missingTitle: "There is no such chat",
     missing: "It may have been deleted, or the address is of another machine.",
     missingNext: "Show all chats",
+    notYetTitle: "This chat is not here yet",
+    notYet: (host: string): string => `${host === "" ? "Its machine" : host} has not told the hub what is in it. It opens by itself as soon as that is here.`,
     failedTitle: "The chat could not be opened",
     failed: "Nothing was lost. Trying again by itself.",
     starting: "Your message is kept. It appears here as soon as the host has taken it.",
@@ -269,6 +261,7 @@ export const en = {
     working: (agent: string): string => `${agent} is working`,
     waitsForYou: (agent: string): string => `${agent} waits for you`,
     starts: (agent: string): string => `${agent} is being started`,
+    notKnown: (host: string): string => `${host} is not there: what the agent does now is not known`,
     unknownItem: "Something was said that this page cannot show. Load it anew after an update.",
     plan: "Plan",
     planDone: (done: number, all: number): string => `${done} of ${all} done`,
@@ -281,7 +274,6 @@ export const en = {
     turnInterrupted: "This turn was interrupted",
     stoppedBy: (who: string): string => `Stopped by ${who}.`,
     queuedPlace: (n: number): string => (n === 1 ? "next in line" : `${n} in line`),
-    awayFor: (host: string, time: string): string => `${host} (${time})`,
   },
 
   delivery: {
@@ -292,6 +284,7 @@ export const en = {
     done: "done",
     failed: "failed",
     stopped: "stopped",
+    unknown: "not known",
     takeBack: "Take back",
     takingBack: "being taken back",
     edit: "Edit",
@@ -449,6 +442,10 @@ export const en = {
     now: "now",
     minutes: (n: number): string => `${n}m`,
     hours: (n: number): string => `${n}h`,
+    justNow: "just now",
+    minutesAgo: (n: number): string => `${n} min ago`,
+    hoursAgo: (n: number): string => `${n} h ago`,
+    on: (day: string): string => `on ${day}`,
     locale: "en",
   },
 

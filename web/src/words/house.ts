@@ -83,18 +83,6 @@ export const house = {
     until: (time: string): string => `For one device, until ${time}. You are asked here before it comes in.`,
   },
 
-  machines: {
-    online: "Online.",
-    never: "never connected",
-    version: (version: string): string => `Towline ${version}`,
-    hubUnreachable: "Not known now: this device has no connection to the hub.",
-    disabled: "Offline: remote access is switched off there. Switch it on at the machine.",
-    revoked: "Removed: its access was taken back.",
-    neverConnected: "Offline: it has never connected. Start Towline there.",
-    stale: (time: string): string => `Not heard from for ${time}: it may be asleep or have lost its network.`,
-    leaseExpired: (time: string): string => `Offline, last seen ${time}: it is off, asleep or without a network. What you send waits for it.`,
-  },
-
   machineAgents: {
     title: (host: string): string => `Agents on ${host}`,
     state: { ready: "ready", logged_out: "no login", broken: "does not work", missing: "not installed" },

@@ -1,31 +1,48 @@
 import { type FormEvent, useEffect, useMemo, useState } from "react";
-import { useHub, useRows } from "../../app/context";
+import { useHub, useNow, useRows } from "../../app/context";
 import { go } from "../../app/router";
 import { mint } from "../../hub/ids";
+import { useStore } from "../../hub/store";
+import { KEEP_MS } from "../../machines/queue";
+import { names, waits } from "../../machines/standing";
+import { LAST_MACHINE, lastUsed, likeliest, targets } from "../../machines/target";
 import { Page } from "../../parts/Page";
+import { Typed } from "../../parts/Typed";
 import { Written } from "../../parts/Written";
-import type { AgentEntry, Choice } from "../../protocol/generated";
+import type { AgentEntry, Choice, CommandBody } from "../../protocol/generated";
 import { effortsOf } from "../../session/efforts";
 import { words } from "../../words";
 import { AttachButton, Tray, useFiles } from "../../parts/Attach";
+import { NoMachine } from "../machines/NoMachine";
 import { tooLong } from "../transcript/length";
+import { KeepChoice, MachineChoice } from "./Machine";
 import "./new.css";
 
 /** Starts a chat: where, with whom, and the first message. The chat is opened at once; the host catches up. */
 export function NewChat({ project: wanted }: { project: string | null }) {
   const hub = useHub();
   const rows = useRows();
+  const now = useNow();
+  const own = useStore(hub.me)?.host ?? null;
+  const live = useStore(hub.socket.connection).state === "live";
+  const hosts = useMemo(() => targets(rows, own), [rows.host, own]);
+  const [chosenHost, setHost] = useState("");
+  const hostId = likeliest(rows, [chosenHost, rows.project.get(wanted ?? "")?.host, hub.kept.get(LAST_MACHINE)], own);
+  const host = rows.host.get(hostId);
+  const hostName = names(rows.host).get(hostId) ?? "";
   const projects = useMemo(
-    () => [...rows.project].sort((a, b) => Number(b[1].available) - Number(a[1].available) || a[1].content.name.localeCompare(b[1].content.name)),
-    [rows.project],
+    () => [...rows.project].filter(([, each]) => each.host === hostId).sort((a, b) => Number(b[1].available) - Number(a[1].available) || a[1].content.name.localeCompare(b[1].content.name)),
+    [rows.project, hostId],
   );
-  const [chosenProject, setProject] = useState(wanted ?? lastUsed(rows.session, "project"));
-  const projectId = projects.some(([id, project]) => id === chosenProject && project.available) ? chosenProject : (projects.find(([, each]) => each.available)?.[0] ?? "");
+  const [chosenProject, setProject] = useState(wanted ?? "");
+  const usable = (id: string): boolean => projects.some(([each, project]) => each === id && project.available);
+  const projectId = [chosenProject, lastUsed(rows, hostId, "project"), projects[0]?.[0] ?? ""].find(usable) ?? "";
   const project = rows.project.get(projectId);
-  const host = project ? rows.host.get(project.host) : undefined;
   const agents = host?.content.agents ?? [];
-  const [chosenAgent, setAgent] = useState(() => lastUsed(rows.session, "agent"));
-  const agent = agents.find((each) => each.id === chosenAgent && each.state === "ready") ?? agents.find((each) => each.state === "ready");
+  const [chosenAgent, setAgent] = useState("");
+  const ready = (id: string): AgentEntry | undefined => agents.find((each) => each.id === id && each.state === "ready");
+  const agent = ready(chosenAgent) ?? ready(lastUsed(rows, hostId, "agent")) ?? agents.find((each) => each.state === "ready");
+  const [keepMs, setKeepMs] = useState<number>(KEEP_MS);
   const [model, setModel] = useState("");
   const [mode, setMode] = useState("");
   const [effort, setEffort] = useState("");
@@ -34,7 +51,14 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   const long = tooLong(text);
   const attach = useFiles("new");
 
-  if (rows.ready && projects.length === 0) {
+  if (rows.ready && hosts.length === 0) {
+    return (
+      <Frame>
+        <NoMachine />
+      </Frame>
+    );
+  }
+  if (rows.ready && rows.host.size === 1 && projects.length === 0) {
     return (
       <Frame>
         <Written title={words.newChat.noProjectsTitle} text={words.newChat.noProjects}>
@@ -45,15 +69,28 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   }
   // Whoever begins to fill in the form has seen what is chosen: an agent that becomes ready later does not take its place.
   const keep = (): void => {
+    if (hostId !== "") setHost(hostId);
     if (projectId !== "") setProject(projectId);
     if (agent) setAgent(agent.id);
   };
-  const ready = project !== undefined && agent !== undefined && (text.trim() !== "" || attach.list.length > 0) && !long && !attach.unfinished;
+  const complete = project !== undefined && agent !== undefined && (text.trim() !== "" || attach.list.length > 0) && !long && !attach.unfinished;
+  const choose = (id: string): void => {
+    setAgent(id);
+    setModel("");
+    setMode("");
+    setEffort("");
+  };
+  // What was chosen of another machine's offer is not this one's.
+  const move = (id: string): void => {
+    setHost(id);
+    setProject("");
+    choose("");
+  };
   const submit = (event?: FormEvent): void => {
     event?.preventDefault();
-    if (!ready) return;
+    if (!complete) return;
     const session = mint("ses");
-    hub.post(project.host, {
+    const body: CommandBody = {
       kind: "start_session",
       session,
       project: projectId,
@@ -62,7 +99,9 @@ export function NewChat({ project: wanted }: { project: string | null }) {
       mode: offered(agent.modes, mode),
       effort: offered(effortsOf(agent, model), effort),
       content: { title: null, text: text.trim() === "" ? "" : text, attachments: attach.files.attachments() },
-    });
+    };
+    hub.post(project.host, body, waits(host) ? keepMs : null);
+    hub.kept.set(LAST_MACHINE, project.host);
     attach.files.clear();
     hub.drafts.set("new", "");
     go({ screen: "session", session }, true);
@@ -70,8 +109,15 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   return (
     <Frame>
       <form className="new" onDrop={attach.onDrop} onDragOver={attach.onDragOver} onSubmit={submit} onClick={keep} onInput={keep}>
+        {hosts.length > 1 ? <MachineChoice hosts={hosts} chosen={hostId} choose={move} live={live} now={now} /> : null}
+        {host && waits(host) ? <KeepChoice host={host} name={hostName} live={live} now={now} keep={keepMs} choose={setKeepMs} /> : null}
         <fieldset className="field">
           <legend className="field-label">{words.newChat.project}</legend>
+          {projects.length === 0 ? (
+            <p className="soft">
+              <Typed text={words.target.noProjects(hostName)} />
+            </p>
+          ) : null}
           <div className="choices">
             {projects.map(([id, each]) => (
               <label key={id} className="choice">
@@ -79,7 +125,6 @@ export function NewChat({ project: wanted }: { project: string | null }) {
                 <span className="choice-name">{each.content.name}</span>
                 <span className="choice-note">
                   {each.available ? each.content.path : words.newChat.unavailable}
-                  {rows.host.size > 1 ? ` · ${rows.host.get(each.host)?.content.name ?? ""}` : ""}
                 </span>
               </label>
             ))}
@@ -87,10 +132,10 @@ export function NewChat({ project: wanted }: { project: string | null }) {
         </fieldset>
         <fieldset className="field">
           <legend className="field-label">{words.newChat.agent}</legend>
-          {agents.length === 0 ? <p className="soft">{words.newChat.noAgents}</p> : null}
+          {agents.length === 0 ? <p className="soft">{hosts.length > 1 ? words.target.noAgents(hostName) : words.newChat.noAgents}</p> : null}
           <div className="choices">
             {agents.map((each) => (
-              <AgentChoice key={each.id} agent={each} chosen={each.id === agent?.id} choose={() => { setAgent(each.id); setModel(""); setMode(""); setEffort(""); }} />
+              <AgentChoice key={each.id} agent={each} chosen={each.id === agent?.id} choose={() => choose(each.id)} />
             ))}
           </div>
         </fieldset>
@@ -101,7 +146,6 @@ export function NewChat({ project: wanted }: { project: string | null }) {
             <Select label={words.newChat.mode} choices={agent.modes} value={mode} choose={setMode} />
           </div>
         ) : null}
-        {host && host.presence !== "online" ? <p className="small soft" role="status">{words.newChat.hostAway(host.content.name)}</p> : null}
         <label className="field new-prompt">
           <span className="field-label">{words.newChat.promptLabel}</span>
           <textarea
@@ -121,7 +165,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
         <div className="new-attach">
           <AttachButton files={attach.files} className="" />
         </div>
-        <button type="submit" className="button button-primary button-wide new-start" disabled={!ready}>
+        <button type="submit" className="button button-primary button-wide new-start" disabled={!complete}>
           {words.newChat.start}
         </button>
       </form>
@@ -164,11 +208,4 @@ function Select({ label, choices, value, choose }: { label: string; choices: rea
 
 function offered(choices: readonly Choice[], id: string): string | null {
   return choices.some((choice) => choice.id === id) ? id : null;
-}
-
-/** What the newest chat used: the likeliest wish for the next one. */
-function lastUsed(sessions: ReadonlyMap<string, { project: string; agent: string; createdAtMs: number }>, what: "project" | "agent"): string {
-  let newest: { project: string; agent: string; createdAtMs: number } | null = null;
-  for (const session of sessions.values()) if (newest === null || session.createdAtMs > newest.createdAtMs) newest = session;
-  return newest?.[what] ?? "";
 }

@@ -6,8 +6,11 @@ import { useStore } from "../../hub/store";
 import { Icon } from "../../parts/Icon";
 import { Link } from "../../parts/Link";
 import { Sign } from "../../parts/Sign";
+import { names } from "../../machines/standing";
+import { LAST_MACHINE, likeliest } from "../../machines/target";
 import { Written } from "../../parts/Written";
 import { words } from "../../words";
+import { NoMachine } from "../machines/NoMachine";
 import { Claims } from "./Claims";
 import { Hosts } from "./Hosts";
 import { SessionRow } from "./SessionRow";
@@ -24,11 +27,14 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
   const rows = useRows();
   const sent = useStore(hub.sent);
   const here = useStore(hub.reading.here);
+  const me = useStore(hub.me);
   const now = useNow();
+  const next = likeliest(rows, [hub.kept.get(LAST_MACHINE)], me?.host ?? null);
   const [searching, setSearching] = useState(false);
   const [text, setText] = useState("");
   const [chosen, setProject] = useState("");
-  const all = useMemo(() => listed(rows, sent, here), [rows, sent, here]);
+  const all = useMemo(() => listed(rows, sent, here, me?.host), [rows, sent, here, me]);
+  const called = useMemo(() => names(rows.host), [rows.host]);
   const project = rows.project.has(chosen) ? chosen : "";
   const shown = useMemo(() => filtered(all, { text, project }), [all, text, project]);
   const present = all.filter((row) => !row.archived).length;
@@ -65,7 +71,7 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
           <Search text={text} setText={setText} project={project} setProject={setProject} asked={searching} done={() => setSearching(false)} clear={clear} found={shown.length} />
         ) : null}
         {!rows.ready ? <p className="sessions-note soft" role="status">{words.sessions.loading}</p> : null}
-        {rows.ready && present === 0 && sought === "" ? <Written title={words.sessions.emptyTitle} text={words.sessions.empty} /> : null}
+        {rows.ready && present === 0 && sought === "" ? rows.host.size === 0 ? <NoMachine /> : <Written title={words.sessions.emptyTitle} text={words.sessions.empty} /> : null}
         {(sought !== "" || project !== "") && shown.length === 0 ? (
           <div className="sessions-note soft">
             <p>{sought === "" ? words.sessions.noneHere : words.sessions.noneFound(sought)}</p>
@@ -74,7 +80,7 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
             </button>
           </div>
         ) : null}
-        {groups(shown, (host) => rows.host.get(host)?.content.name ?? "").map((group) => (
+        {groups(shown, (host) => called.get(host) ?? "").map((group) => (
           <section key={group.title} className="sessions-group">
             <h2 className={`sessions-group-title sessions-group-${group.need}`}>{group.title}</h2>
             <ul>
@@ -99,7 +105,7 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
         </div>
         <Link to={{ screen: "new", project: null }} className="button button-primary button-wide">
           <Icon name="plus" />
-          {rows.host.size === 1 ? words.sessions.newChatOn([...rows.host.values()][0]?.content.name ?? "") : words.sessions.newChat}
+          {next === "" ? words.sessions.newChat : words.sessions.newChatOn(called.get(next) ?? "")}
         </Link>
       </footer>
     </Frame>
@@ -119,7 +125,8 @@ interface SearchProps {
 }
 
 function Search({ text, setText, project, setProject, asked, done, clear, found }: SearchProps) {
-  const { project: projects } = useRows();
+  const { project: projects, host: hosts } = useRows();
+  const [called, several] = [names(hosts), hosts.size > 1];
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => {
     if (asked) field.current?.focus();
@@ -151,7 +158,7 @@ function Search({ text, setText, project, setProject, asked, done, clear, found 
             <option value="">{words.sessions.allProjects}</option>
             {[...projects].map(([id, each]) => (
               <option key={id} value={id}>
-                {each.content.name}
+                {several ? `${each.content.name} · ${called.get(each.host) ?? ""}` : each.content.name}
               </option>
             ))}
           </select>
@@ -174,6 +181,7 @@ function groups(rows: readonly Row[], hostName: (host: string) => string): Group
   const found = new Map<string, Group>();
   for (const row of rows) {
     const title = titleOf(row, hostName);
+    // The neediest row comes first, so that the heading of those elsewhere says it too.
     const group = found.get(title) ?? { need: row.archived ? "rest" : row.need, title, rows: [] };
     group.rows.push(row);
     found.set(title, group);
@@ -183,6 +191,7 @@ function groups(rows: readonly Row[], hostName: (host: string) => string): Group
 
 function titleOf(row: Row, hostName: (host: string) => string): string {
   if (row.archived) return words.archive.title;
+  if (row.elsewhere) return words.elsewhere.title;
   switch (row.need) {
     case "needs":
       return words.sessions.needsYou;

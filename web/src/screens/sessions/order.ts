@@ -1,6 +1,7 @@
 import type { Rows } from "../../hub/feed";
 import { unread } from "../../hub/marks";
 import type { Sent } from "../../hub/outbox";
+import { names } from "../../machines/standing";
 import type { Session } from "../../protocol/generated";
 import { words } from "../../words";
 
@@ -24,19 +25,31 @@ export interface Row {
   sought: string;
   /** Whether the hub has it yet: before that there is nothing to rename or to put away. */
   made: boolean;
+  /** Whether it runs on a machine other than the one that is looked at, where there are several. */
+  elsewhere: boolean;
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map();
 const RANK: Record<Need, number> = { needs: 0, working: 1, waiting: 2, unread: 3, rest: 4 };
 
-/** The list: need, then time (needs you, working, waiting, unread, the rest). What was put away is at the end of all. */
-export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: ReadonlyMap<string, number> = NOTHING): Row[] {
+/**
+ * The list: need, then time (needs you, working, waiting, unread, the rest). What was put away is at the end of all. With several
+ * machines, what runs on another one than the hub's own stands together, each chat once, as high as the neediest of it.
+ */
+export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: ReadonlyMap<string, number> = NOTHING, own: string | null = null): Row[] {
   const list: Row[] = [];
   const waits = waiting(rows, sent);
+  const called = names(rows.host);
+  const many = rows.host.size > 1;
+  // Of a machine that is not there nobody knows what it does now.
+  const lost = (host: string): boolean => !["online", "stale", undefined].includes(rows.host.get(host)?.presence);
+  const apart = (host: string, need: Need): boolean => many && host !== own && !lost(host) && (need === "needs" || need === "working");
   for (const [id, session] of rows.session) {
     const count = unread(session, rows.read_mark.get(id), here.get(id) ?? 0);
-    const need = needOf(session, waits.has(id), count);
-    const host = rows.host.get(session.host)?.content.name ?? "";
+    const last = needOf(session, waits.has(id), count);
+    const away = last === "working" && lost(session.host);
+    const need = away ? "waiting" : last;
+    const host = called.get(session.host) ?? "";
     const project = rows.project.get(session.project)?.content.name ?? "";
     const where = [host, project].filter((part) => part !== "").join(" · ");
     const now = need === "rest" || need === "unread" ? null : session.content.doing;
@@ -45,7 +58,7 @@ export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: Readon
       id,
       need,
       title,
-      doing: now === null || now === "" ? where : need === "needs" ? now : `${host} · ${now}`,
+      doing: away ? words.sessions.wasWorking(host) : now === null || now === "" ? where : host === "" || (need === "needs" && !many) ? now : `${host} · ${now}`,
       atMs: session.updatedAtMs,
       dead: session.activity === "dead",
       // What still works or asks is shown wherever it was put.
@@ -55,16 +68,19 @@ export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: Readon
       project: session.project,
       sought: fold([title, host, project, session.agent].join("\n")),
       made: true,
+      elsewhere: apart(session.host, need),
     });
   }
   for (const [id, made] of waits) {
     if (rows.session.has(id)) continue;
     const title = made.text.split("\n")[0]?.slice(0, 80) || words.sessions.untitled;
+    const need = rows.host.get(made.host)?.presence === "online" ? "working" : "waiting";
+    const host = many ? (called.get(made.host) ?? "") : "";
     list.push({
       id,
-      need: rows.host.get(made.host)?.presence === "online" ? "working" : "waiting",
+      need,
       title,
-      doing: words.sessions.starting,
+      doing: need === "waiting" && many ? words.queue.waits(host) : [host, words.sessions.starting].filter((part) => part !== "").join(" · "),
       atMs: made.atMs,
       dead: false,
       archived: false,
@@ -73,9 +89,13 @@ export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: Readon
       project: made.project,
       sought: fold(title),
       made: false,
+      elsewhere: apart(made.host, need),
     });
   }
-  return list.sort((a, b) => Number(a.archived) - Number(b.archived) || RANK[a.need] - RANK[b.need] || b.atMs - a.atMs || (a.id < b.id ? 1 : -1));
+  // Between two ranks: behind those of its own kind that are here.
+  const together = list.some((row) => row.elsewhere && row.need === "needs") ? RANK.needs + 0.5 : RANK.working + 0.5;
+  const place = (row: Row): number => (row.elsewhere ? together : RANK[row.need]);
+  return list.sort((a, b) => Number(a.archived) - Number(b.archived) || place(a) - place(b) || RANK[a.need] - RANK[b.need] || b.atMs - a.atMs || (a.id < b.id ? 1 : -1));
 }
 
 /** What is looked for in the list. */

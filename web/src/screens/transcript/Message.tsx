@@ -5,7 +5,7 @@ import type { Attachment } from "../../protocol/generated";
 import type { Delivery } from "../../session/pending";
 import { words } from "../../words";
 
-const SHAPES: Record<Delivery, Shape> = { here: "waiting", hub: "queued", queued: "queued", agent: "agent", done: "done", failed: "failed", stopped: "failed" };
+const SHAPES: Record<Delivery, Shape> = { here: "waiting", hub: "queued", queued: "queued", agent: "agent", done: "done", failed: "failed", stopped: "failed", unknown: "waiting" };
 
 const NONE: readonly Attachment[] = [];
 

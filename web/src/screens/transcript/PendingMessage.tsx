@@ -3,6 +3,7 @@ import { go } from "../../app/router";
 import { useStore } from "../../hub/store";
 import type { Pending } from "../../session/pending";
 import { words } from "../../words";
+import { names, standing, aged, waits } from "../../machines/standing";
 import { ago, clock } from "../../words/time";
 import { Message } from "./Message";
 import { Waiting } from "./Waiting";
@@ -15,8 +16,12 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
   const device = rows.device.get(message.device ?? me?.device ?? "")?.content.name ?? "";
   const { error, delivery, place } = message;
   const host = rows.host.get(message.host);
+  const live = useStore(hub.socket.connection).state === "live";
+  const name = names(rows.host).get(message.host) ?? "";
   // A host that is not there is named, with how long it has been away; one that is there takes the message in a moment.
-  const away = host === undefined || host.presence === "online" ? "" : words.transcript.awayFor(host.content.name, ago(host.seenAtMs, now));
+  const away = host !== undefined && waits(host);
+  const how = away ? standing(host, live) : "online";
+  const state = away ? [name, aged(how) ? `(${ago(host.seenAtMs, now)})` : ""].join(" ").trim() : "";
   const again = (): void => {
     const whole = hub.whole(message.command);
     // A change that came too late becomes a message of its own.
@@ -30,12 +35,18 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
     }
   };
   return (
-    <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={away} attachments={message.attachments}>
+    <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={message.state === "leased" ? "" : state} attachments={message.attachments}>
       {error ? <p className="message-error small">{"command" in error ? words.error(error.command) : words.transcript.turnError(error.turn)}</p> : null}
-      {delivery === "failed" ? (
+      {delivery === "unknown" ? (
+        <>
+          <p className="small">{words.queue.unknown(name)}</p>
+          <p className="small soft">{words.queue.againText}</p>
+        </>
+      ) : null}
+      {delivery === "failed" || delivery === "unknown" ? (
         <div className="message-actions">
           <button type="button" className="button small" onClick={again}>
-            {words.retry}
+            {delivery === "unknown" ? words.queue.again : words.retry}
           </button>
           <button
             type="button"
@@ -50,7 +61,7 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
         </div>
       ) : null}
       {delivery === "queued" || delivery === "hub" || delivery === "here" ? (
-        <Waiting session={session} command={message.command} turn={message.turn} place={place} text={message.text} host={message.host} body={message.body} withdrawn={message.withdrawn} open={delivery === "here" && message.tried} />
+        <Waiting session={session} command={message.command} turn={message.turn} place={place} text={message.text} host={message.host} body={message.body} away={away ? name : ""} expiresAtMs={message.expiresAtMs} leased={message.state === "leased"} now={now} withdrawn={message.withdrawn} open={delivery === "here" && message.tried} />
       ) : null}
     </Message>
   );

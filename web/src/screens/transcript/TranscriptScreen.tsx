@@ -1,13 +1,14 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useHub, useNow, useRows } from "../../app/context";
 import { useStore } from "../../hub/store";
+import { names as machineNames } from "../../machines/standing";
 import { Icon } from "../../parts/Icon";
 import { Link } from "../../parts/Link";
 import { Sign } from "../../parts/Sign";
 import { Written } from "../../parts/Written";
 import { type Entry, entries, turnOf } from "../../session/entries";
 import type { Opener } from "../../session/opener";
-import type { Forked } from "../../protocol/generated";
+import type { Forked, Host } from "../../protocol/generated";
 import { chunks } from "../../session/chunks";
 import { pending } from "../../session/pending";
 import { words } from "../../words";
@@ -35,7 +36,7 @@ export function TranscriptScreen({ session }: { session: string }) {
   useEffect(() => {
     const made = hub.openSession(session);
     setOpener(made);
-    return () => made.stop();
+    return () => hub.leaveSession(session, made);
   }, [hub, session]);
   return opener ? <Chat key={session} session={session} opener={opener} /> : null;
 }
@@ -57,9 +58,15 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   useEffect(() => {
     if (!known || phase !== "missing") return;
     void opener.open();
-    const timer = setInterval(() => void opener.open(), LOOK_AGAIN_MS);
+    let looks = 0;
+    const timer = setInterval(() => {
+      looks += 1;
+      // Neither is it there nor does it come: perhaps the lists are the older ones, and it has gone.
+      if (looks === 2) hub.refresh();
+      void opener.open();
+    }, LOOK_AGAIN_MS);
     return () => clearInterval(timer);
-  }, [known, phase, opener]);
+  }, [known, phase, opener, hub]);
 
   // the transcript changes in place, its version says when
   const lines = useMemo(() => entries(transcript), [transcript, version]);
@@ -68,7 +75,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   const queued = turns.filter(([, turn]) => turn.state === "queued").map(([id]) => id);
   const running = turns.find(([, turn]) => turn.state === "running" || turn.state === "awaiting_approval");
   const host = row?.host ?? waits[0]?.host ?? "";
-  const hostName = rows.host.get(host)?.content.name ?? "";
+  const hostName = useMemo(() => machineNames(rows.host), [rows.host]).get(host) ?? "";
   const agentId = row?.agent ?? "";
   const offer = rows.host.get(host)?.content.agents.find((each) => each.id === agentId);
   const agent = offer?.name ?? agentId;
@@ -152,14 +159,14 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
             ))}
             {making ? <p className="chat-note soft small">{words.transcript.starting}</p> : null}
             {phase === "open" && lines.length === 0 && waits.length === 0 ? <Written title={words.transcript.emptyTitle} text={words.transcript.empty} /> : null}
-            <Now running={running?.[1].state} activity={row?.activity} agent={agent} />
+            <Now running={running?.[1].state} activity={row?.activity} agent={agent} host={rows.host.get(host)} hostName={hostName} />
           </div>
         </div>
       ) : (
         <div className="chat-scroll chat-alone">
           {phase === "loading" ? <p className="chat-note soft" role="status">{words.transcript.loading}</p> : null}
           {phase === "missing" ? (
-            <Written title={words.transcript.missingTitle} text={words.transcript.missing} line="broken">
+            <Written title={known ? words.transcript.notYetTitle : words.transcript.missingTitle} text={known ? words.transcript.notYet(hostName) : words.transcript.missing} line="broken">
               <Link to={{ screen: "sessions" }} className="button button-primary">
                 {words.transcript.missingNext}
               </Link>
@@ -220,14 +227,15 @@ function Top({ older, lines, more }: { older: "none" | "more" | "loading" | "fai
 
 /**
  * One line about the turn that runs, below everything that it has said; its place is kept, so that nothing jumps. Without a
- * connection it says nothing: nobody here knows what the agent does now.
+ * connection it says nothing: nobody here knows what the agent does now. The same when its machine is away, and that is said.
  */
-function Now({ running, activity, agent }: { running: string | undefined; activity: string | undefined; agent: string }) {
+function Now({ running, activity, agent, host, hostName }: { running: string | undefined; activity: string | undefined; agent: string; host: Host | undefined; hostName: string }) {
   const live = useStore(useHub().socket.connection).state === "live";
-  const text = running === "running" ? words.transcript.working(agent) : running === "awaiting_approval" ? words.transcript.waitsForYou(agent) : activity === "starting" ? words.transcript.starts(agent) : "";
+  const away = host !== undefined && host.presence !== "online" && host.presence !== "stale";
+  const text = away ? (running === undefined ? "" : words.transcript.notKnown(hostName)) : running === "running" ? words.transcript.working(agent) : running === "awaiting_approval" ? words.transcript.waitsForYou(agent) : activity === "starting" ? words.transcript.starts(agent) : "";
   return (
     <p className="chat-now small soft" role="status">
-      {text === "" || !live ? null : <span className={running === "awaiting_approval" ? undefined : "breathing"}>{text}</span>}
+      {text === "" || !live ? null : <span className={running === "awaiting_approval" || away ? undefined : "breathing"}>{text}</span>}
     </p>
   );
 }

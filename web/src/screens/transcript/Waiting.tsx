@@ -1,9 +1,11 @@
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import { useHub, useRows } from "../../app/context";
 import { useStore } from "../../hub/store";
 import type { CommandBody } from "../../protocol/generated";
+import { placeOf } from "../../machines/queue";
 import { words } from "../../words";
-import { tooLong } from "./length";
+import { left } from "../../words/time";
+import { EditWords } from "./EditWords";
 
 interface Props {
   session: string;
@@ -19,6 +21,13 @@ interface Props {
   handed?: boolean;
   /** What was sent, where that is known: another text can take its place. */
   body: CommandBody | null;
+  /** The machine that it waits for at the hub; empty where it is there. */
+  away?: string;
+  /** Until when it waits at the hub. */
+  expiresAtMs?: number | null;
+  /** Whether the machine has it, and has not begun. */
+  leased?: boolean;
+  now?: number;
   /** Whether it is being taken back. */
   withdrawn?: boolean;
   /** Whether nobody knows if the hub has it. */
@@ -26,7 +35,7 @@ interface Props {
 }
 
 /** Under a message that waits: its place in the line, and what can still be done about it. */
-export function Waiting({ session, command, turn, place, text, host, body, ahead = null, handed = false, withdrawn = false, open = false }: Props) {
+export function Waiting({ session, command, turn, place, text, host, body, ahead = null, handed = false, away = "", expiresAtMs = null, leased = false, now = 0, withdrawn = false, open = false }: Props) {
   const hub = useHub();
   const rows = useRows();
   const sent = useStore(hub.sent);
@@ -44,17 +53,20 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
     if (turn !== null && owner !== "") hub.post(owner, { kind: "cancel_turn", session, turn });
     else hub.withdraw(command);
   };
+  const held = turn === null && rows.command.get(command)?.state === "queued" ? placeOf(command, rows) : null;
   const save = (changed: string): void => {
     setDraft(null);
     if (changed === text) return;
     if (turn !== null) hub.post(owner, { kind: "edit_prompt", session, turn, content: { text: changed } });
     else if (whole?.kind === "send_prompt" || whole?.kind === "start_session" || whole?.kind === "fork_session") hub.rewrite(command, owner, { ...whole, content: { ...whole.content, text: changed } } as CommandBody);
   };
-  if (draft !== null) return <Edit text={draft} save={save} cancel={() => setDraft(null)} />;
-  const line = place === null ? "" : words.transcript.queuedPlace(place);
+  if (draft !== null) return <EditWords text={draft} save={save} cancel={() => setDraft(null)} />;
+  // Where its machine is there it is handed over in a moment: nothing to say, and nothing that would flicker.
+  const atHub = away === "" || turn !== null ? "" : leased ? words.queue.handed(away) : held?.place ? [words.queue.place(held.place, away), ...(expiresAtMs === null ? [] : [words.queue.expires(left(expiresAtMs, now))])].join(" · ") : "";
+  const line = place === null ? atHub : words.transcript.queuedPlace(place);
   const note = handed ? words.delivery.handed : withdrawn ? words.delivery.takingBack : changing ? words.delivery.changing : open ? words.delivery.mayHaveArrived : line;
   const free = !handed && !withdrawn && !open && !changing;
-  const editable = free && (turn !== null || whole !== null);
+  const editable = free && !leased && (turn !== null || whole !== null);
   return (
     <div className="message-actions message-waiting">
       <span className="small soft">{note}</span>
@@ -81,52 +93,5 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
         )}
       </span>
     </div>
-  );
-}
-
-function Edit({ text, save, cancel }: { text: string; save: (text: string) => void; cancel: () => void }) {
-  const [changed, setChanged] = useState(text);
-  const area = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
-    area.current?.focus();
-    area.current?.setSelectionRange(text.length, text.length);
-  }, [text]);
-  const long = tooLong(changed);
-  const ready = changed.trim() !== "" && !long;
-  return (
-    <form
-      className="message-edit"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (ready) save(changed);
-      }}
-    >
-      <textarea
-        ref={area}
-        className="input"
-        rows={Math.min(12, changed.split("\n").length + 1)}
-        aria-label={words.delivery.editLabel}
-        value={changed}
-        onChange={(event) => setChanged(event.target.value)}
-        onKeyDown={(event) => {
-          if (event.nativeEvent.isComposing || event.keyCode === 229) return;
-          if (event.key === "Escape") cancel();
-          else if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && ready) save(changed);
-        }}
-      />
-      {long ? (
-        <p className="composer-long small" role="alert">
-          {words.composer.tooLong}
-        </p>
-      ) : null}
-      <div className="message-actions">
-        <button type="submit" className="button button-primary small" disabled={!ready}>
-          {words.delivery.save}
-        </button>
-        <button type="button" className="button button-plain small" onClick={cancel}>
-          {words.cancel}
-        </button>
-      </div>
-    </form>
   );
 }

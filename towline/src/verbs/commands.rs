@@ -1,0 +1,165 @@
+//! `commands`: what was sent to the machines lately, what became of it, and what can still be done about it.
+
+use std::cmp::Reverse;
+
+use protocol::api::CommandAck;
+use protocol::command::{Command, CommandKind, CommandState};
+use protocol::error::ErrorCode;
+use protocol::id::{CommandId, DeviceId, SessionId};
+use protocol::time::UnixMs;
+use serde::Serialize;
+
+use super::lists::{time, word};
+use crate::cli::{CommandVerb, Commands};
+use crate::error::{CommandError, Kind};
+use crate::node::{Known, Node};
+use crate::output::{Output, Style, printable};
+
+/// Longest piece of a command's words in a row, in characters.
+const PIECE: usize = 60;
+
+/// A row of `commands --json`; stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CommandRow<'a> {
+    command: CommandId,
+    kind: CommandKind,
+    state: CommandState,
+    host: DeviceId,
+    session: SessionId,
+    /// Who sent it.
+    device: DeviceId,
+    device_name: Option<&'a str>,
+    text: Option<&'a str>,
+    attempt: u32,
+    created_at_ms: UnixMs,
+    expires_at_ms: UnixMs,
+    error: Option<ErrorCode>,
+    detail: Option<&'a str>,
+}
+
+/// Lists the newest commands, or does something about one that waits.
+pub(crate) async fn commands(node: &Node, wish: Commands, out: Output) -> Result<(), CommandError> {
+    match wish.verb {
+        None => list(node, wish.host.as_deref(), wish.limit, out).await,
+        Some(CommandVerb::Cancel { command }) => {
+            let command = found(&node.known().await?, &command)?;
+            said(node.ask(node.api.take_back(command)).await?, "taken back", out)
+        }
+    }
+}
+
+async fn list(node: &Node, host: Option<&str>, limit: u32, out: Output) -> Result<(), CommandError> {
+    let known = node.known().await?;
+    let host = host.map(|host| known.host(host)).transpose()?;
+    let all = known.commands.iter().filter(|(_, command)| host.is_none_or(|host| command.host == host));
+    let mut rows: Vec<_> = all.collect();
+    rows.sort_by_key(|(id, command)| Reverse((command.created_at_ms, **id)));
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    if rows.is_empty() && !out.json {
+        return out.line("Nothing has been sent yet.");
+    }
+    for (id, command) in rows {
+        let row = CommandRow {
+            command: *id,
+            kind: command.kind,
+            state: command.state,
+            host: command.host,
+            session: command.session,
+            device: command.sender.device,
+            device_name: known.devices.get(&command.sender.device).map(|device| device.content.name.as_str()),
+            text: command.content.text.as_deref(),
+            attempt: command.attempt,
+            created_at_ms: command.created_at_ms,
+            expires_at_ms: command.expires_at_ms,
+            error: command.error.as_ref().map(|error| error.code),
+            detail: command.content.detail.as_deref(),
+        };
+        out.either(&row, || line(&known, &row, command, out))?;
+    }
+    Ok(())
+}
+
+fn line(known: &Known, row: &CommandRow<'_>, command: &Command, out: Output) -> String {
+    let style = match row.state {
+        CommandState::Succeeded => Style::Good,
+        CommandState::Failed | CommandState::Expired => Style::Bad,
+        CommandState::Queued | CommandState::Leased | CommandState::Running | CommandState::Indeterminate => {
+            Style::Warning
+        }
+        CommandState::Cancelled => Style::Faint,
+    };
+    let what = row.text.map_or_else(|| word(&row.kind).replace('_', " "), piece);
+    let from = row.device_name.map(|name| format!("  from {name}")).unwrap_or_default();
+    let to = if known.hosts.len() > 1 { format!("  to {}", known.called(row.host)) } else { String::new() };
+    let tries = if row.attempt > 1 { format!("  handed over {} times", row.attempt) } else { String::new() };
+    let until =
+        if row.state == CommandState::Queued { format!("  until {}", time(row.expires_at_ms)) } else { String::new() };
+    let state = out.paint(style, &format!("{:<13}", word(&row.state)));
+    let head = format!("{}  {}  {state}", row.command, time(row.created_at_ms));
+    format!("{head} {}", printable(&format!("{what}{to}{from}{tries}{until}{}", why(known, command))))
+}
+
+/// Why it did not go well, and what to do; on lines of its own.
+fn why(known: &Known, command: &Command) -> String {
+    let detail = command.content.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let host = known.called(command.host);
+    match (&command.error, command.state) {
+        (Some(error), _) => format!("\n  {}{detail}. {}", error.code.title(), error.code.hint()),
+        (None, CommandState::Expired) => format!("\n  {host} did not take it in time, so it was never run."),
+        (None, CommandState::Indeterminate) => {
+            format!("\n  Not known yet whether it ran: {host} vanished. It will say when it is back.")
+        }
+        (None, _) => String::new(),
+    }
+}
+
+/// The first line of a prompt, cut where it is long.
+fn piece(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let cut: String = line.chars().take(PIECE).collect();
+    if cut.len() < text.len() { format!("{cut}…") } else { cut }
+}
+
+/// The command that a person means: its id, or the end of it that no other ends with.
+fn found(known: &Known, text: &str) -> Result<CommandId, CommandError> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let ends = |id: &&CommandId| text.len() >= 4 && id.to_string().ends_with(text);
+    let mut fitting = known.commands.keys().filter(ends);
+    match (fitting.next(), fitting.next()) {
+        (Some(id), None) => Ok(*id),
+        (Some(_), Some(_)) => Err(CommandError::say(Kind::Usage, format!("several commands end with `{text}`"))
+            .hint("`towline commands` lists them; give more of the id.")),
+        (None, _) => Err(CommandError::say(Kind::Usage, format!("there is no command `{text}`"))
+            .hint("`towline commands` lists them.")),
+    }
+}
+
+/// What `commands cancel --json` and its like print; stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Said {
+    command: CommandId,
+    state: CommandState,
+    expires_at_ms: UnixMs,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the end of the answer")]
+fn said(ack: CommandAck, what: &str, out: Output) -> Result<(), CommandError> {
+    let said = Said { command: ack.command, state: ack.state, expires_at_ms: ack.expires_at_ms };
+    out.either(&said, || format!("{what}: {}", ack.command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_has_the_first_line_of_the_words() {
+        assert_eq!(piece("Fix it"), "Fix it");
+        assert_eq!(piece("Fix it\nplease"), "Fix it…");
+        assert_eq!(piece(&"x".repeat(61)), format!("{}…", "x".repeat(60)));
+    }
+}

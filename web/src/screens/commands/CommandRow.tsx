@@ -1,0 +1,104 @@
+import { useState } from "react";
+import { useHub, useRows } from "../../app/context";
+import type { Refusal } from "../../hub/hub";
+import { useStore } from "../../hub/store";
+import { placeOf } from "../../machines/queue";
+import { Link } from "../../parts/Link";
+import { Mark, type Shape } from "../../parts/Mark";
+import { Typed } from "../../parts/Typed";
+import type { Command, CommandState } from "../../protocol/generated";
+import { words } from "../../words";
+import { clock, left } from "../../words/time";
+import { EditWords } from "../transcript/EditWords";
+import { who } from "../transcript/people";
+
+const SHAPES: Record<CommandState, Shape> = { queued: "queued", leased: "waiting", running: "agent", succeeded: "done", failed: "failed", expired: "failed", cancelled: "barred", indeterminate: "waiting" };
+
+interface Props {
+  id: string;
+  command: Command;
+  /** The machine that it is for, by its name here. */
+  host: string;
+  several: boolean;
+  now: number;
+}
+
+/** One command: what it asks for, its badge, why it failed and what to do, who sent it, and what can still be done about it. */
+export function CommandRow({ id, command, host, several, now }: Props) {
+  const hub = useHub();
+  const rows = useRows();
+  const me = useStore(hub.me);
+  const [editing, setEditing] = useState(false);
+  const [refused, setRefused] = useState<Refusal>(null);
+  const may = me?.about.rights.includes("prompt") ?? false;
+  const { text } = command.content;
+  const sender = who(command.sender, rows, me);
+  const place = placeOf(id, rows);
+  const name = text?.split("\n")[0]?.slice(0, 120) || words.commands.kind(command.kind);
+  const waits = command.state === "queued";
+  const facts = [
+    words.commands.from(sender.device || sender.person),
+    ...(several ? [words.commands.to(host)] : []),
+    ...(command.attempt > 1 ? [words.commands.attempts(command.attempt)] : []),
+    ...(place.place === null ? [] : [words.queue.place(place.place, host)]),
+    ...(waits ? [words.queue.expires(left(command.expiresAtMs, now))] : []),
+  ];
+  const why = command.error ? words.error(command.error.code) : command.state === "expired" ? words.queue.expired(host) : command.state === "indeterminate" ? words.queue.unknown(host) : "";
+  const act = (done: Promise<Refusal>): void => {
+    setRefused(null);
+    void done.then(setRefused);
+  };
+  return (
+    <li className="house-row command-row" data-command={id} data-state={command.state}>
+      <Mark shape={SHAPES[command.state]} />
+      <div className="house-what">
+        <span className="command-head">
+          {rows.session.has(command.session) ? (
+            <Link to={{ screen: "session", session: command.session }} className="command-name">
+              {name}
+            </Link>
+          ) : (
+            <span className="command-name">{name}</span>
+          )}
+          <span className="badge" data-state={command.state}>
+            {words.commands.badge(command.state)}
+          </span>
+        </span>
+        <span className="small soft">{[...(text ? [words.commands.kind(command.kind)] : []), ...facts].join(" · ")}</span>
+        {why === "" ? null : (
+          <span className={command.state === "indeterminate" ? "small" : "small house-bad"}>
+            <Typed text={why} />
+            {command.content.detail ? <span className="soft"> {command.content.detail}</span> : null}
+          </span>
+        )}
+        {refused === null ? null : (
+          <span className="small house-bad" role="alert">
+            {words.queue.refused(refused, words.error)}
+          </span>
+        )}
+        {editing ? (
+          <EditWords
+            text={text ?? ""}
+            save={(changed) => {
+              setEditing(false);
+              if (changed !== text) setRefused(hub.changeWords(id, changed));
+            }}
+            cancel={() => setEditing(false)}
+          />
+        ) : waits && may ? (
+          <span className="command-ways">
+            {text === null || !hub.changeable(id) ? null : (
+              <button type="button" className="button small" aria-label={words.commands.editLabel(name)} onClick={() => setEditing(true)}>
+                {words.commands.edit}
+              </button>
+            )}
+            <button type="button" className="button small" aria-label={words.commands.cancelLabel(name)} onClick={() => act(hub.takeBack(id))}>
+              {words.commands.cancel}
+            </button>
+          </span>
+        ) : null}
+      </div>
+      <time className="small soft">{clock(command.createdAtMs, now)}</time>
+    </li>
+  );
+}
