@@ -204,8 +204,8 @@ pub(crate) fn every_row(account: AccountId) -> String {
 }
 
 /// What keys of everything that a host keeps here start with, but for its own row.
-pub(crate) fn all_of_host(host: DeviceId) -> [String; 5] {
-    ["waiting", "leased", "fence", "note", "news"].map(|kind| format!("hub/{kind}/{host}/"))
+pub(crate) fn all_of_host(host: DeviceId) -> [String; 7] {
+    ["waiting", "leased", "begun", "fence", "note", "news", "replica"].map(|kind| format!("hub/{kind}/{host}/"))
 }
 
 pub(crate) fn file(session: SessionId, blob: BlobId) -> String {

@@ -113,6 +113,7 @@ pub(crate) async fn clear(hub: &Hub, account: AccountId) -> Result<(), Failure> 
                 sweep.all(prefix).await?;
             }
             sweep.take(Put::remove(keys::host(device))).await?;
+            sweep.take(Put::remove(keys::link(device))).await?;
         }
     }
     for prefix in

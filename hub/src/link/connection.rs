@@ -11,7 +11,7 @@ use protocol::socket::CloseCode;
 use tokio::time::{sleep_until, timeout};
 
 use super::admission::{Seat, admit, version};
-use super::line::{Ending, Line, part};
+use super::line::{Beat, Ending, Line, part};
 use super::presence::Hold;
 use super::push::Refusal;
 use crate::hub::Hub;
@@ -43,7 +43,7 @@ async fn talk(hub: Hub, who: Identity, socket: &mut WebSocket) -> Result<std::co
     let Hold { cut, mut bell } = hold;
     bell.mark_changed();
     loop {
-        let dead_at = connection.line.dead_at();
+        let (at, beat) = connection.line.next();
         tokio::select! {
             biased;
             () = cut.cancelled() => return Err(Ending::refuse(ErrorCode::LinkReplaced)),
@@ -53,7 +53,10 @@ async fn talk(hub: Hub, who: Identity, socket: &mut WebSocket) -> Result<std::co
                 }
             }
             _ = bell.changed() => connection.look().await?,
-            () = sleep_until(dead_at) => return Err(Ending::Close(CloseCode::ResyncRequired)),
+            () = sleep_until(at) => match beat {
+                Beat::Probe => connection.line.probe().await?,
+                Beat::Dead => return Err(Ending::Close(CloseCode::ResyncRequired)),
+            },
         }
     }
 }

@@ -9,7 +9,7 @@ use store::{Batch, Expected, Put};
 use super::admission::Seat;
 use super::mirror::{self, Rows, Told};
 use super::push::Refusal;
-use crate::commands::{Step, expire, release, take};
+use crate::commands::{Step, expire, take};
 use crate::failure::Failure;
 use crate::hub::TRIES;
 use crate::keys;
@@ -23,6 +23,7 @@ impl Seat {
     ///
     /// What was leased and not taken comes first, once per connection, with the same token: the node has not said that it has it.
     pub(super) async fn next_hand(&mut self) -> Result<Vec<Handed>, Refusal> {
+        self.drop_over().await?;
         if !self.handed.is_empty() || !self.hub.inner.links.is_open(self.host) {
             return Ok(Vec::new());
         }
@@ -46,6 +47,17 @@ impl Seat {
         let commands: Vec<Handed> = rows.into_iter().map(handed).collect();
         self.handed.extend(commands.iter().map(|handed| handed.command));
         Ok(commands)
+    }
+
+    /// What is over need not be answered any more.
+    async fn drop_over(&mut self) -> Result<(), Failure> {
+        for command in self.handed.clone() {
+            let row = self.hub.load::<CommandRow>(&keys::command(command)).await?;
+            if row.is_none_or(|row| row.value.command.state != CommandState::Leased) {
+                self.handed.remove(&command);
+            }
+        }
+        Ok(())
     }
 
     async fn lease(&mut self) -> Result<Vec<Stored<CommandRow>>, Refusal> {
@@ -96,9 +108,10 @@ impl Seat {
                 if stored.value.token() != *token {
                     continue;
                 }
-                let told = Told { state: *state, turn: None, error: None, detail: None };
+                // How it ended is said by its fact, with all that belongs to it.
+                let state = if state.is_final() { stored.value.command.state } else { *state };
+                let told = Told { state, turn: None, error: None, detail: None };
                 if let Some(row) = mirror::mirror(&mut batch, &self.hub, stored, told) {
-                    release(&self.hub, &mut batch, &row.value).await?;
                     rows.insert(*command, row);
                 }
             }

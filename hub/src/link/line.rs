@@ -38,11 +38,22 @@ pub(super) struct Line<'a> {
     heard: Instant,
     /// Since when an answer is outstanding.
     awaiting: Option<Instant>,
+    /// When a sign of life was asked for last.
+    probed: Instant,
+}
+
+/// What is due on a line on which nothing is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beat {
+    /// Ask for a sign of life: who is busy with what it was asked for is not dead.
+    Probe,
+    /// Take the path for dead.
+    Dead,
 }
 
 impl<'a> Line<'a> {
     pub(super) fn new(socket: &'a mut WebSocket) -> Self {
-        Self { socket, heard: Instant::now(), awaiting: None }
+        Self { socket, heard: Instant::now(), awaiting: None, probed: Instant::now() }
     }
 
     /// The next text; `None` for a sign of life alone. Cancellation safe.
@@ -66,7 +77,11 @@ impl<'a> Line<'a> {
 
     /// Writes, and waits until the node's side of the path has taken it.
     pub(super) async fn say(&mut self, frame: &HubFrame) -> Result<(), Ending> {
-        match timeout(SEND_TIMEOUT, self.socket.send(Message::Text(text(frame)))).await {
+        self.send(Message::Text(text(frame))).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Ending> {
+        match timeout(SEND_TIMEOUT, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a link broke");
@@ -81,10 +96,21 @@ impl<'a> Line<'a> {
         self.awaiting = outstanding.then(|| self.awaiting.unwrap_or_else(Instant::now));
     }
 
-    /// When the path is to be taken for dead, unless something is heard before.
-    pub(super) fn dead_at(&self) -> Instant {
-        let idle = self.heard + IDLE;
-        self.awaiting.map_or(idle, |since| (since.max(self.heard) + ANSWER).min(idle))
+    /// What is due next, and when, unless something is heard before.
+    pub(super) fn next(&self) -> (Instant, Beat) {
+        let idle = (self.heard + IDLE, Beat::Dead);
+        let Some(since) = self.awaiting else { return idle };
+        let quiet = since.max(self.heard);
+        let dead = (quiet + ANSWER, Beat::Dead);
+        let probe = (quiet.max(self.probed) + ANSWER / 2, Beat::Probe);
+        let next = if probe.0 < dead.0 { probe } else { dead };
+        if next.0 < idle.0 { next } else { idle }
+    }
+
+    /// Asks for a sign of life: a WebSocket ping, which whoever reads answers.
+    pub(super) async fn probe(&mut self) -> Result<(), Ending> {
+        self.probed = Instant::now();
+        self.send(Message::Ping(bytes::Bytes::new())).await
     }
 }
 

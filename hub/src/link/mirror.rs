@@ -6,7 +6,7 @@ use protocol::command::{CommandError, CommandState};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation};
 use protocol::id::{CommandId, DeviceId, TurnId};
-use protocol::limits::LINK_ANSWER_MS;
+use protocol::limits::{LINK_ANSWER_MS, LINK_STALE_MS};
 use protocol::link::LinkNews;
 use store::{Batch, Expected, Put};
 
@@ -157,9 +157,12 @@ fn lost() -> Step {
 }
 
 /// Adds what happens to a command that was handed to a node and whose time is over. While the node is there it is the one to say, and
-/// is asked again soon; when it is away, nobody knows.
+/// this is looked at again soon; when it is away, nobody knows. Neither does anybody when it is there and has not said for a while that
+/// it has it: its owner lets nothing in, or it does not understand it.
 pub(crate) fn overdue(hub: &Hub, batch: &mut Batch, stored: &Stored<CommandRow>) {
-    if hub.inner.links.runs(stored.value.command.host) {
+    let taken = stored.value.handover.is_some_and(|handover| handover.taken);
+    let late = hub.now() >= stored.value.command.expires_at_ms.plus_ms(LINK_STALE_MS);
+    if hub.inner.links.runs(stored.value.command.host) && (taken || !late) {
         // As it is read, so that what the node says meanwhile is seen.
         let later = Due::Expire(stored.value.request.id).key(hub.now().plus_ms(LINK_ANSWER_MS));
         batch.push(Put::set(later, ""));

@@ -222,3 +222,27 @@ async fn what_runs_when_the_host_is_lost_is_indeterminate_until_it_comes_back_to
     node.store(&[machine.told(&told, id, CommandState::Succeeded)], Vec::new()).await;
     assert_eq!(yard.state(id).await, CommandState::Succeeded);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_node_that_is_there_never_takes_is_not_left_open() {
+    let yard = Yard::new().await;
+    let machine = yard.machine().await;
+    let mut node = yard.linked(&machine).await;
+    let session = session(&yard, &machine, &mut node).await;
+    let never = prompt(&yard, &machine, session, "a").await.id;
+    assert_eq!(ids(&node.hear_hand().await), [never]);
+    let later = prompt(&yard, &machine, session, "b").await.id;
+    let mut frames = Vec::new();
+    for _ in 0..COMMAND_TTL_MS / 10_000 + 6 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        frames.extend(node.renewed().await);
+    }
+    assert_eq!(yard.state(never).await, CommandState::Indeterminate);
+    assert_eq!(yard.state(later).await, CommandState::Expired);
+    assert!(frames.is_empty(), "{frames:?}");
+    let next = prompt(&yard, &machine, session, "c").await.id;
+    assert_eq!(ids(&node.hear_hand().await), [next]);
+    drop(node);
+    drop(yard.link(&machine, &[]).await);
+    assert_eq!(yard.state(never).await, CommandState::Expired);
+}

@@ -4,6 +4,7 @@ mod commands;
 mod leases;
 mod news;
 mod pushes;
+mod weather;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -268,6 +269,12 @@ pub(super) struct Node {
 impl Node {
     pub(super) async fn say(&mut self, frame: &NodeFrame) {
         self.say_text(serde_json::to_string(frame).expect("a frame")).await;
+    }
+
+    /// Says something, whether or not anybody listens any more.
+    pub(super) async fn try_say(&mut self, frame: &NodeFrame) {
+        let text = serde_json::to_string(frame).expect("a frame");
+        let _gone = self.wire.send(Message::text(text)).await;
     }
 
     pub(super) async fn say_text(&mut self, text: String) {
