@@ -28,6 +28,8 @@ pub(crate) enum Shape {
     Networks,
     /// Names of environment variables.
     Variables,
+    /// A program and its arguments.
+    Command,
     /// Programs by the name that commands call them.
     Commands,
 }
@@ -65,6 +67,10 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("data", "Where Towline keeps what it remembers."),
     ("listen", "Who can reach this machine, and how."),
     ("host", "What runs here."),
+    (
+        "remote_prompts",
+        "What happens on this machine when a prompt comes from another device. Nothing, unless it is said here; it cannot be said from afar.",
+    ),
     ("agents", "Which agents there are, and what they are given."),
     ("log", "What is written about what happens; never what people or agents say."),
     ("terminal", "How `towline up` behaves in a terminal."),
@@ -227,6 +233,48 @@ pub(crate) const KEYS: &[Key] = &[
         default: "\"24h\"",
         example: "\"2h\"",
         about: "How long an agent waits for an answer; then what it asked for is refused, and it goes on.",
+    },
+    Key {
+        section: "remote_prompts",
+        name: "notify",
+        shape: Shape::Switch,
+        variable: None,
+        flag: None,
+        default: "false",
+        example: "true",
+        about: "Whether to show a notification: by `notify-send`, or `osascript` on a Mac, where they are there.",
+    },
+    Key {
+        section: "remote_prompts",
+        name: "open_browser",
+        shape: Shape::Switch,
+        variable: None,
+        flag: None,
+        default: "false",
+        example: "true",
+        about: "Whether to open the chat in a browser of this machine, where it has a screen.",
+    },
+    Key {
+        section: "remote_prompts",
+        name: "command",
+        shape: Shape::Command,
+        variable: None,
+        flag: None,
+        default: "[]",
+        example: "[\"/usr/local/bin/lamp\", \"--blink\"]",
+        about: "A program to run, with its arguments; no shell reads them. It is told `TOWLINE_SESSION`, `TOWLINE_COMMAND`, `TOWLINE_TITLE`, \
+                `TOWLINE_PROJECT`, `TOWLINE_AGENT_NAME`, `TOWLINE_DEVICE`, `TOWLINE_DEVICE_NAME` and `TOWLINE_PROMPT` as variables of its \
+                environment; what it prints goes to the log.",
+    },
+    Key {
+        section: "remote_prompts",
+        name: "command_limit",
+        shape: Shape::Time(1_000, 3_600_000),
+        variable: None,
+        flag: None,
+        default: "\"30s\"",
+        example: "\"5m\"",
+        about: "How long the program may run; then it is ended, with everything that it started.",
     },
     Key {
         section: "agents",

@@ -152,6 +152,7 @@ fn shape_words(shape: Shape) -> String {
         Shape::Origin => "an address with its scheme and without a path".to_owned(),
         Shape::Networks => "a list of addresses and networks".to_owned(),
         Shape::Variables => "a list of names".to_owned(),
+        Shape::Command => "a list: the program and its arguments".to_owned(),
         Shape::Commands => {
             "a table: a name of a-z, 0-9 and `-`, and the program with its arguments as a list".to_owned()
         }
@@ -173,7 +174,7 @@ fn shape_schema(shape: Shape) -> Json {
         Shape::Count(first, last) => json!({"type": "integer", "minimum": first, "maximum": last}),
         Shape::Name(most) => json!({"type": "string", "minLength": 1, "maxLength": most}),
         Shape::Time(..) | Shape::Address | Shape::Filter | Shape::Path | Shape::Origin => json!({"type": "string"}),
-        Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks => texts(),
+        Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks | Shape::Command => texts(),
         Shape::Commands => json!({
             "type": "object",
             "propertyNames": {"pattern": "^[a-z0-9-]{1,32}$"},

@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) policy_file: Option<PathBuf>,
     /// How long an agent waits for an answer.
     pub(crate) approval_expiry: Duration,
+    /// What happens here when a prompt comes from another device.
+    pub(crate) remote_prompts: RemotePrompts,
     /// Variables that agents get.
     pub(crate) agent_env: Vec<String>,
     /// Whether the lines between us and agents are kept.
@@ -58,6 +60,19 @@ pub(crate) struct Settings {
     pub(crate) pair_once: bool,
     /// Whether to open a browser.
     pub(crate) open_browser: bool,
+}
+
+/// What an owner wants to happen on the machine itself when a prompt comes from another device.
+#[derive(Debug, Clone)]
+pub(crate) struct RemotePrompts {
+    /// A notification.
+    pub(crate) notify: bool,
+    /// The chat in a browser.
+    pub(crate) open_browser: bool,
+    /// A program with its arguments; none when it is empty.
+    pub(crate) command: Vec<String>,
+    /// How long that program may run.
+    pub(crate) command_limit: Duration,
 }
 
 impl Settings {
@@ -108,6 +123,15 @@ impl Settings {
                 .text("host.approval_expiry")
                 .and_then(value::time)
                 .unwrap_or(Duration::from_millis(APPROVAL_EXPIRY_MS)),
+            remote_prompts: RemotePrompts {
+                notify: read.switch("remote_prompts.notify", false),
+                open_browser: read.switch("remote_prompts.open_browser", false),
+                command: read.list("remote_prompts.command"),
+                command_limit: read
+                    .text("remote_prompts.command_limit")
+                    .and_then(value::time)
+                    .unwrap_or(Duration::from_secs(30)),
+            },
             agent_env: read.list("agents.environment"),
             keep_lines: read.switch("agents.keep_lines", true),
             acp_agents: read.commands("agents.acp"),

@@ -59,7 +59,7 @@ impl Value {
             Shape::Count(..) => Self::Count(text.parse().map_err(|_| expected(shape))?),
             Shape::Paths => Self::List(list(if cfg!(windows) { ';' } else { ':' })),
             Shape::HostNames | Shape::Variables | Shape::Networks => Self::List(list(',')),
-            Shape::Commands => return Err("it can stand in the file only".to_owned()),
+            Shape::Command | Shape::Commands => return Err("it can stand in the file only".to_owned()),
             Shape::Time(..) | Shape::Address | Shape::Name(_) | Shape::Filter | Shape::Path | Shape::Origin => {
                 Self::Text(text.to_owned())
             }
@@ -81,7 +81,9 @@ impl Value {
                 let digits = value.as_integer().ok_or_else(bad)?;
                 Self::Count(u64::from_str_radix(digits.as_str(), digits.radix()).map_err(|_| bad())?)
             }
-            Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks => Self::List(texts(value)?),
+            Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks | Shape::Command => {
+                Self::List(texts(value)?)
+            }
             Shape::Commands => {
                 let table = value.as_table().ok_or_else(bad)?;
                 let one = |(name, command): (&toml::Spanned<toml::de::DeString<'_>>, &toml::Spanned<DeValue<'_>>)| {
@@ -118,6 +120,9 @@ impl Value {
             (Shape::Origin, Self::Text(text)) => origin_host(text).is_some(),
             (Shape::Networks, Self::List(list)) => list.iter().all(|text| text.parse::<hub::Network>().is_ok()),
             (Shape::Variables, Self::List(list)) => list.iter().all(|text| is_variable(text)),
+            (Shape::Command, Self::List(list)) => {
+                list.first().is_none_or(|program| is_path(program)) && list.iter().all(|text| !text.contains('\0'))
+            }
             (Shape::Commands, Self::Commands(commands)) => {
                 for (name, command) in commands {
                     AcpCommand::check(name, command).map_err(|why| format!("`{name}`: {why}"))?;
@@ -156,6 +161,7 @@ pub(super) fn expected(shape: Shape) -> String {
             "expected a list of addresses and networks, such as [\"127.0.0.1\", \"10.0.0.0/8\"]".to_owned()
         }
         Shape::Variables => "expected a list of variables' names, such as [\"HTTPS_PROXY\"]".to_owned(),
+        Shape::Command => "expected a list: the program and its arguments, such as [\"lamp\", \"--blink\"]".to_owned(),
         Shape::Commands => {
             "expected names with a list each: the program and its arguments, such as { gemini = [\"gemini\", \"--acp\"] }"
                 .to_owned()
@@ -250,6 +256,7 @@ mod tests {
                 &["[\"10.0.0.0/33\"]", "[\"proxy\"]", "\"::1\""],
             ),
             (Shape::Variables, &["[\"A_B\"]"], &["[\"A=b\"]", "[\"\"]"]),
+            (Shape::Command, &["[]", "[\"lamp\", \"\"]"], &["\"lamp\"", "[\"\"]", "[1]"]),
             (
                 Shape::Commands,
                 &["{}", "{ gemini = [\"gemini\"] }"],

@@ -5,6 +5,8 @@ pub(crate) mod bind;
 mod browser;
 mod pairing;
 mod projects;
+mod reaction;
+mod remote_prompt;
 mod screen;
 pub(crate) mod signals;
 
@@ -287,6 +289,11 @@ impl Node {
             });
         }
         serving.spawn(door.keep(hub.stopping()));
+        if let Some(reaction) = reaction::Reaction::wanted(settings, env, &local_url, hub.stopping()) {
+            let quiet = Output { json: false, colour: false, progress: false };
+            let node = crate::node::Node::find(dir, quiet)?;
+            serving.spawn(remote_prompt::react(node, reaction, hub.stopping()));
+        }
 
         let ended = tokio::select! {
             () = signals.next() => Ok(()),
