@@ -39,6 +39,9 @@ pub(crate) use mirror::overdue;
 pub(crate) use news::tell_device;
 pub(crate) use presence::{Links, never_came, revoked, watch_leases};
 
+/// What a link reads at once, in bytes: most of thousands are idle, and each has this for good.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+
 /// Answers `GET /v1/link`. Whoever gets here has been authenticated, and the request's `Host` and `Origin` have been checked.
 ///
 /// # Errors
@@ -63,7 +66,8 @@ pub(crate) async fn connect(
     let upgrade = upgrade
         .max_message_size(MAX_LINK_FRAME_BYTES)
         .max_frame_size(MAX_LINK_FRAME_BYTES)
-        .max_write_buffer_size(MAX_LINK_FRAME_BYTES * 2);
+        .max_write_buffer_size(MAX_LINK_FRAME_BYTES * 2)
+        .read_buffer_size(READ_BUFFER_BYTES);
     Ok(upgrade.on_upgrade(move |socket| {
         let tasks = hub.tasks().clone();
         tasks.track_future(async move {

@@ -1,6 +1,7 @@
 //! A node on the other side of the wire, which knows the contract and nothing of the code.
 
 mod commands;
+mod disks;
 mod leases;
 mod news;
 mod pushes;
