@@ -1,11 +1,13 @@
 //! The HTTP API of a hub, one method for each route of `protocol::api`.
 
+use bytes::Bytes;
 use http::Method;
 use protocol::account::{AccountList, InvitationList, InvitationOffer, NewInvitation, SecretLink};
 use protocol::api::{
     Access, AccessEdit, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck,
     DeviceList, Lists, Me, NewPairing, PairingAnswer, PairingList, PairingOffer, TranscriptPage,
 };
+use protocol::blob::BlobId;
 use protocol::command::CommandRequest;
 use protocol::health::HealthReport;
 use protocol::id::{AccountId, AuditId, CommandId, DeviceId, InvitationId, PairingId, RuleId, SessionId};
@@ -13,7 +15,7 @@ use protocol::offset::Offset;
 use protocol::session::SessionEdit;
 
 use crate::error::ApiError;
-use crate::http::{call, tell};
+use crate::http::{call, fetch, tell};
 use crate::remote::Remote;
 
 /// For requests without a body.
@@ -173,6 +175,12 @@ impl Api {
     /// `not_found`, `forbidden` for the owner's own.
     pub async fn close_account(&self, account: AccountId) -> Result<(), ApiError> {
         tell(&self.remote, Method::DELETE, &format!("/v1/accounts/{account}"), NOTHING).await
+    /// Reads a file that somebody attached, whole: at most `MAX_BLOB_BYTES`.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn blob(&self, blob: BlobId) -> Result<Bytes, ApiError> {
+        fetch(&self.remote, &format!("/v1/blobs/{blob}")).await
     }
 
     /// Makes a pairing code.

@@ -33,6 +33,11 @@ pub(crate) async fn call<B: Serialize + Sync, A: DeserializeOwned>(
     serde_json::from_slice(&bytes).map_err(|source| ApiError::Strange { what, reason: source.to_string() })
 }
 
+/// Reads bytes that are no JSON.
+pub(crate) async fn fetch(remote: &Remote, path: &str) -> Result<Bytes, ApiError> {
+    exchange(remote, Method::GET, path, None::<&()>).await.map(|(_, bytes)| bytes)
+}
+
 /// Sends a request whose answer has no body.
 pub(crate) async fn tell<B: Serialize + Sync>(
     remote: &Remote,
@@ -91,11 +96,8 @@ async fn attempt<B: Serialize + Sync>(
         None => Bytes::new(),
     };
     let request = request.body(Full::new(bytes)).map_err(|source| strange(source.to_string()))?;
-    let stream = remote
-        .dialer
-        .dial(&remote.host, remote.port)
-        .await
-        .map_err(|source| ApiError::Unreachable { authority: authority.clone(), source })?;
+    let stream = remote.connect().await;
+    let stream = stream.map_err(|source| ApiError::Unreachable { authority: authority.clone(), source })?;
     let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let _connection = AbortOnDropHandle::new(tokio::spawn(async move {
         if let Err(error) = connection.await {

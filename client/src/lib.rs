@@ -7,16 +7,22 @@
 //! Nothing here knows TCP but [`Dialer::tcp`]: whoever brings another [`Dialer`] brings another network.
 
 mod api;
+mod backoff;
 mod dial;
 mod error;
 mod follow;
 mod http;
+mod line;
 mod remote;
 pub mod socket;
+mod tls;
 
 pub use api::Api;
+pub use backoff::Backoff;
 pub use dial::{Dialer, Dialing, Io};
 pub use error::ApiError;
 pub use follow::{FollowError, SessionFollow, Source, Update};
+pub use line::{Line, LineError};
 pub use remote::{ParseRemoteError, Remote};
 pub use socket::{Mailbox, Socket};
+pub use tls::{Fingerprint, ParseFingerprintError};

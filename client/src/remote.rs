@@ -1,10 +1,12 @@
 //! Which hub, and as whom.
 
 use std::fmt;
+use std::io;
 
 use http::Uri;
 
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Io};
+use crate::tls::{self, Fingerprint};
 
 /// A hub to talk to, and the credential to do it with; cheap to clone.
 #[derive(Clone)]
@@ -13,6 +15,8 @@ pub struct Remote {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) credential: Option<String>,
+    tls: bool,
+    pin: Option<Fingerprint>,
 }
 
 /// A text is not the address of a hub that this program can talk to.
@@ -24,17 +28,45 @@ pub struct ParseRemoteError {
 }
 
 impl Remote {
-    /// Names a hub by its plain HTTP address and the bearer credential of this device, if it has one.
+    /// Names a hub by its address and the bearer credential of this device, if it has one. By `https`, the hub is known by the
+    /// certificates that this system trusts.
     ///
     /// # Errors
-    /// [`ParseRemoteError`] unless the address is `http://HOST[:PORT]`.
+    /// [`ParseRemoteError`] unless the address is `http://HOST[:PORT]` or `https://HOST[:PORT]`.
     pub fn new(url: &str, credential: Option<String>, dialer: Dialer) -> Result<Self, ParseRemoteError> {
         let bad = || ParseRemoteError { text: url.to_owned() };
         let uri: Uri = url.parse().map_err(|_| bad())?;
-        let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
-        let authority =
-            uri.authority().filter(|authority| plain && !authority.as_str().contains('@')).ok_or_else(bad)?;
-        Ok(Self { dialer, host: authority.host().to_owned(), port: authority.port_u16().unwrap_or(80), credential })
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(bad()),
+        };
+        let root = matches!(uri.path(), "" | "/") && uri.query().is_none();
+        let authority = uri.authority().filter(|authority| root && !authority.as_str().contains('@')).ok_or_else(bad)?;
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        Ok(Self { dialer, host: authority.host().to_owned(), port, credential, tls, pin: None })
+    }
+
+    /// Takes this certificate of the hub and no other, whoever has signed it; says nothing of a hub that is reached without TLS.
+    #[must_use]
+    pub fn pinned(self, pin: Option<Fingerprint>) -> Self {
+        Self { pin, ..self }
+    }
+
+    /// Whether nobody on the way can read what is said.
+    pub fn is_private(&self) -> bool {
+        self.tls
+    }
+
+    /// The name or address of the hub, as it was given.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Connects; the caller bounds the wait.
+    pub(crate) async fn connect(&self) -> io::Result<Box<dyn Io>> {
+        let stream = self.dialer.dial(&self.host, self.port).await?;
+        if self.tls { tls::wrap(stream, &self.host, self.pin).await } else { Ok(stream) }
     }
 
     /// What belongs into the `Host` header.
@@ -67,11 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn plain_addresses_are_taken_and_nothing_else() {
+    fn addresses_of_hubs_are_taken_and_nothing_else() {
         check("http://127.0.0.1:4437", Some("127.0.0.1:4437"));
         check("http://[::1]:1/", Some("[::1]:1"));
         check("http://desk", Some("desk:80"));
-        for url in ["https://a:1", "http://a:1/b", "http://a:1/?q=1", "http://u:p@a:1", "127.0.0.1:1", "", "http://"] {
+        check("https://desk", Some("desk:443"));
+        check("https://a:1", Some("a:1"));
+        for url in ["ftp://a:1", "http://a:1/b", "http://a:1/?q=1", "http://u:p@a:1", "127.0.0.1:1", "", "http://"] {
             check(url, None);
         }
     }

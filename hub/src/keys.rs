@@ -32,6 +32,8 @@
 //! | `hub/user/{acc}/{sha256}/{ses}` | empty | a file is used by a session |
 //! | `hub/turn/{trn}` | [`TurnRow`](crate::rows::TurnRow) | of which session a turn is |
 //! | `hub/open/{ses}/{type}/{key}` | a fact | the newest facts of turns and approvals that are not over |
+//! | `hub/handed/{acc}/{cmd}` | empty | a command that another hub handed over (`acc` is the account there) and whose end it has not heard |
+//! | `hub/chain/{stream}` | a `ChainRow` | the chain of an own stream up to a position |
 
 use protocol::blob::BlobId;
 use protocol::id::{AccountId, AuditId, CommandId, DeviceId, InvitationId, PairingId, SessionId, TurnId, UploadId};
@@ -46,6 +48,10 @@ pub(crate) const OWNER: &str = "hub/owner";
 pub(crate) const PROBE: &str = "hub/probe";
 /// What keys of timed things start with.
 pub(crate) const DUE: &str = "hub/due/";
+/// What keys of sessions start with.
+pub(crate) const SESSIONS: &str = "hub/session/";
+/// What keys of chains start with.
+pub(crate) const CHAINS: &str = "hub/chain/";
 /// What keys of turns start with.
 pub(crate) const TURNS: &str = "hub/turn/";
 /// What keys of accounts start with.
@@ -234,6 +240,14 @@ pub(crate) fn open(session: SessionId, kind: &str, key: &str) -> String {
 
 pub(crate) fn all_open(session: SessionId) -> String {
     format!("hub/open/{session}/")
+}
+
+pub(crate) fn handed(there: AccountId, command: CommandId) -> String {
+    format!("hub/handed/{there}/{command}")
+}
+
+pub(crate) fn all_handed(there: AccountId) -> String {
+    format!("hub/handed/{there}/")
 }
 
 /// What is to happen at a time.

@@ -35,6 +35,7 @@ mod stall;
 #[cfg(test)]
 mod testing;
 mod timer;
+mod uplink;
 mod uploads;
 mod views;
 mod web_ui;
@@ -53,3 +54,4 @@ pub use pairing::{ClaimAnswer, ClaimError, ClaimWatch};
 pub use random::{Random, SystemRandom};
 pub use serve::serve;
 pub use sockets::SocketPass;
+pub use uplink::{FeedPage, OwnPage, OwnStream, Resume, RowPage, Unread, Uplink};

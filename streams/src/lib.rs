@@ -13,9 +13,11 @@ pub mod pattern;
 mod replica;
 mod service;
 mod subscription;
+mod watch;
 
 pub use keep::{KeepError, Keeper, Keeping};
 pub use live::{Chunk, FollowError, Follower, Position, WakeSet};
 pub use replica::{ExtendError, Extended, Extension, Replicas};
 pub use service::Streams;
 pub use subscription::{Reach, SubscriptionError, Subscriptions};
+pub use watch::{Grown, Watch};

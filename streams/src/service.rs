@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::live::{FollowError, Follower, Position, Registry};
 use crate::replica;
 use crate::subscription::hints::Hints;
+use crate::watch::{Watch, Watches};
 
 /// Durable streams and a map over one store; cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,6 +31,7 @@ struct Inner {
     /// Streams that grew, for subscriptions; heard once somebody heeds them.
     touched: Hints<StreamPath>,
     heeded: AtomicBool,
+    watches: Watches,
     commits: TaskTracker,
 }
 
@@ -42,6 +44,7 @@ impl Streams {
                 live: Registry::default(),
                 touched: Hints::default(),
                 heeded: AtomicBool::new(false),
+                watches: Watches::default(),
                 commits: TaskTracker::new(),
             }),
         }
@@ -66,6 +69,13 @@ impl Streams {
                 for news in &news {
                     if let News::Messages { stream, .. } = news {
                         inner.touched.add(stream.clone());
+                    }
+                }
+            }
+            if inner.watches.are_some() {
+                for news in &news {
+                    if let News::Messages { stream, .. } | News::Deleted { stream } = news {
+                        inner.watches.tell(stream);
                     }
                 }
             }
@@ -153,6 +163,19 @@ impl Streams {
     /// The number of streams that somebody in this process follows.
     pub fn followed(&self) -> usize {
         self.inner.live.len()
+    }
+
+    /// The position before which compaction may have dropped messages from among others; `None` when it never did.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn compacted_before(&self, stream: &StreamPath) -> Result<Option<Offset>, ReadError> {
+        crate::keep::cut(self, stream).await
+    }
+
+    /// Notes from now on which streams grow.
+    pub fn watch(&self) -> Watch {
+        self.inner.watches.add()
     }
 
     /// Waits until the commits whose callers left have ended; for an orderly shutdown, after the last commit was asked for.

@@ -11,10 +11,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::book::{Ask, Book, Letters};
 use super::wire::{Cut, Wire};
 use super::{Closed, Connection, Options, SubscriptionKey};
+use crate::backoff::Backoff;
 use crate::remote::Remote;
 
 pub(super) struct Driver {

@@ -4,7 +4,6 @@
 //! was delivered, and asks again what was not answered; a command that the hub has already taken gets the same answer. Only what
 //! connecting again cannot help ends it (W-049), see [`Closed`].
 
-mod backoff;
 mod book;
 mod driver;
 mod wire;

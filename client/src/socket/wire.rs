@@ -48,7 +48,7 @@ impl Wire {
         if let Some(authorization) = remote.authorization() {
             request.headers_mut().insert(header::AUTHORIZATION, authorization);
         }
-        let stream = remote.dialer.dial(&remote.host, remote.port).await;
+        let stream = remote.connect().await;
         let stream = stream.map_err(|error| Cut::Again(format!("cannot reach {}: {error}", remote.authority())))?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_FRAME_BYTES))

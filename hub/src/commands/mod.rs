@@ -9,4 +9,5 @@ mod submit;
 mod tests;
 
 pub(crate) use expire::{expire, forget};
-pub(crate) use step::{Step, release, take};
+pub(crate) use step::{Step, list, release, take};
+pub(crate) use submit::{kind_word, words};

@@ -199,7 +199,7 @@ impl Drop for Place<'_> {
 }
 
 /// The kind's word in the audit trail.
-const fn kind_word(kind: CommandKind) -> &'static str {
+pub(crate) const fn kind_word(kind: CommandKind) -> &'static str {
     match kind {
         CommandKind::StartSession => "start_session",
         CommandKind::ForkSession => "fork_session",
@@ -214,7 +214,7 @@ const fn kind_word(kind: CommandKind) -> &'static str {
 }
 
 /// How many bytes of words a command carries.
-fn words(body: &CommandBody) -> usize {
+pub(crate) fn words(body: &CommandBody) -> usize {
     match body {
         CommandBody::StartSession { content, .. } | CommandBody::ForkSession { content, .. } => {
             content.title.as_deref().map_or(0, str::len) + content.text.as_deref().map_or(0, str::len)

@@ -7,6 +7,7 @@ use protocol::id::{AccountId, SessionId};
 use protocol::link::LinkNews;
 use protocol::port::SessionNews;
 use protocol::session::{Session, SessionEdit};
+use protocol::time::UnixMs;
 use store::{Batch, Expected, Put};
 
 use crate::audit::{self, About};
@@ -17,6 +18,26 @@ use crate::hub::{Hub, TRIES};
 use crate::identity::Identity;
 use crate::keys;
 use crate::rows::{EditRow, Row};
+
+/// What is to be set of a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// Its title.
+    pub(crate) title: Option<String>,
+    /// Whether it is put away.
+    pub(crate) archive: Archive,
+}
+
+/// What is to become of a session's place in the lists.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Archive {
+    /// It stays where it is.
+    Leave,
+    /// It is among the others.
+    Out,
+    /// It is put away since then, if it is not already.
+    Since(UnixMs),
+}
 
 /// A row of the feed, and what is to hold when it is written.
 struct Listed {
@@ -31,14 +52,24 @@ impl Hub {
     /// # Errors
     /// `not_found`, `bad_request` for a title that is empty, too long, or steers the text around it; failures of the store.
     pub async fn edit_session(&self, who: &Identity, session: SessionId, edit: SessionEdit) -> Result<(), Problem> {
-        if let Some(title) = &edit.title {
+        let archive = match edit.archived {
+            Some(true) => Archive::Since(self.now()),
+            Some(false) => Archive::Out,
+            None => Archive::Leave,
+        };
+        self.set_session(who, session, Wanted { title: edit.title, archive }).await
+    }
+
+    /// As [`Hub::edit_session`], for what was done at a time of its own.
+    pub(crate) async fn set_session(&self, who: &Identity, session: SessionId, wanted: Wanted) -> Result<(), Problem> {
+        if let Some(title) = &wanted.title {
             check_name("title", title)?;
         }
         let (hub, who) = (self.clone(), who.clone());
-        self.whole(async move { hub.edit_now(&who, session, &edit).await }).await
+        self.whole(async move { hub.edit_now(&who, session, &wanted).await }).await
     }
 
-    async fn edit_now(&self, who: &Identity, session: SessionId, wanted: &SessionEdit) -> Result<(), Problem> {
+    async fn edit_now(&self, who: &Identity, session: SessionId, wanted: &Wanted) -> Result<(), Problem> {
         for _ in 0..TRIES {
             let home = self.own_session(who.account, session).await?.value;
             let Some(mut listed) = self.listed(who.account, session).await? else {
@@ -50,10 +81,10 @@ impl Hub {
             if let Some(title) = &wanted.title {
                 after.title = Some(title.trim().to_owned());
             }
-            after.archived_at_ms = match wanted.archived {
-                Some(true) => before.archived_at_ms.or_else(|| Some(self.now())),
-                Some(false) => None,
-                None => before.archived_at_ms,
+            after.archived_at_ms = match wanted.archive {
+                Archive::Since(at) => before.archived_at_ms.or(Some(at)),
+                Archive::Out => None,
+                Archive::Leave => before.archived_at_ms,
             };
             if after == before {
                 return Ok(());

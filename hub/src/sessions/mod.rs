@@ -8,7 +8,7 @@ mod read;
 mod tests;
 
 pub(crate) use delete::sweep;
-pub(crate) use edit::take_out;
+pub(crate) use edit::{Archive, Wanted, take_out};
 
 use protocol::error::{ErrorCode, Problem};
 use protocol::id::{AccountId, SessionId};

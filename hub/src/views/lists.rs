@@ -111,7 +111,7 @@ fn idle_since(message: &[u8]) -> Option<UnixMs> {
 }
 
 /// A message as it stands in a stream.
-pub(super) fn raw(message: &[u8]) -> Result<Box<RawValue>, Failure> {
+pub(crate) fn raw(message: &[u8]) -> Result<Box<RawValue>, Failure> {
     serde_json::from_slice(message)
         .map_err(|_| Failure::Row { key: "a message of a stream".to_owned(), reason: "it is not JSON".to_owned() })
 }

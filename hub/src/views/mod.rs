@@ -5,3 +5,5 @@ mod me;
 #[cfg(test)]
 mod tests;
 mod transcript;
+
+pub(crate) use lists::raw;

@@ -64,6 +64,9 @@ struct Notes {
     marks: Vec<(UnixMs, Offset)>,
     /// The end at the last compaction.
     compacted: Option<Offset>,
+    /// Messages that begin before this may have been dropped from among others; written before any is.
+    #[serde(default)]
+    cut: Option<Offset>,
 }
 
 /// A stream could not be kept small; the next round tries again.
@@ -160,20 +163,31 @@ impl Keeper {
             let cut = Offset::new(head.tail.epoch, head.tail.byte - most);
             self.streams.trim(stream, Cut::Before(cut)).await?;
         }
-        if compact && notes.is_grown(&head) && self.drop_superseded(stream, &notes, now).await? {
+        if compact && notes.is_grown(&head) && self.drop_superseded(stream, &key, &mut notes, now).await? {
             notes.compacted = Some(head.tail);
         }
         if notes != before {
-            let value = serde_json::to_vec(&notes).expect("a struct of plain fields is JSON");
-            self.streams.commit(Batch::of(Put::set(key, value))).await?;
+            self.write(&key, &notes).await?;
         }
         Ok(())
     }
 
+    async fn write(&self, key: &str, notes: &Notes) -> Result<(), KeepError> {
+        let value = serde_json::to_vec(notes).expect("a struct of plain fields is JSON");
+        self.streams.commit(Batch::of(Put::set(key, value))).await?;
+        Ok(())
+    }
+
     /// Compacts a stream; tells whether nothing was left for another time.
-    async fn drop_superseded(&self, stream: &StreamPath, notes: &Notes, now: UnixMs) -> Result<bool, KeepError> {
+    async fn drop_superseded(
+        &self,
+        stream: &StreamPath,
+        key: &str,
+        notes: &mut Notes,
+        now: UnixMs,
+    ) -> Result<bool, KeepError> {
         let (mut from, mut walk, mut look) = (None, None, Fold::default());
-        let epoch = loop {
+        let end = loop {
             let read = Read {
                 stream: stream.clone(),
                 from,
@@ -190,18 +204,26 @@ impl Keeper {
                 }
             }
             if page.next >= page.head.tail {
-                break page.head.tail.epoch;
+                break page.head.tail;
             }
             (from, walk) = (Some(page.next), Some(walk.unwrap_or(page.head.compactions)));
             tokio::time::sleep(PAUSE).await;
         };
         let forgotten = notes.end_before(now, TOLD_MS).unwrap_or(Offset::ZERO);
         let whole = !look.is_overfull();
-        if let Some(cut) = look.cut(epoch, forgotten) {
+        if let Some(cut) = look.cut(end.epoch, forgotten) {
+            notes.cut = Some(end);
+            self.write(key, notes).await?;
             self.streams.trim(stream, cut).await?;
         }
         Ok(whole)
     }
+}
+
+/// The position before which messages of a stream may have been dropped from among others; `None` when none ever were.
+pub(crate) async fn cut(streams: &Streams, stream: &StreamPath) -> Result<Option<Offset>, ReadError> {
+    let entry = streams.get(&format!("{NOTES}{stream}")).await?;
+    Ok(entry.and_then(|entry| serde_json::from_slice::<Notes>(&entry.value).ok()).and_then(|notes| notes.cut))
 }
 
 impl Notes {

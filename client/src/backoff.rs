@@ -7,7 +7,7 @@ use protocol::limits::MAX_RECONNECT_MS;
 
 /// The pauses between attempts.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub struct Backoff {
     first: Duration,
     attempt: u32,
     random: u64,
@@ -15,12 +15,12 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// Begins at that pause; the seed makes clients differ.
-    pub(super) fn new(first: Duration, seed: u64) -> Self {
+    pub fn new(first: Duration, seed: u64) -> Self {
         Self { first, attempt: 0, random: seed }
     }
 
     /// The pause before the next attempt: anything from nothing to a ceiling that doubles each time.
-    pub(super) fn pause(&mut self) -> Duration {
+    pub fn pause(&mut self) -> Duration {
         let ceiling =
             self.first.saturating_mul(1_u32 << self.attempt.min(20)).min(Duration::from_millis(MAX_RECONNECT_MS));
         self.attempt = self.attempt.saturating_add(1);
@@ -29,7 +29,7 @@ impl Backoff {
     }
 
     /// The connection was of use: the next pause is a short one again.
-    pub(super) fn worked(&mut self) {
+    pub fn worked(&mut self) {
         self.attempt = 0;
     }
 

@@ -1,0 +1,182 @@
+//! Commands that another hub hands over: on this disk under their own id, before the hub hears that they are taken.
+
+use protocol::command::{Command, CommandContent, CommandError, CommandRequest, CommandState};
+use protocol::error::{ErrorCode, Problem};
+use protocol::fact::{FACT_VERSION, FeedFact, Operation};
+use protocol::id::CommandId;
+use protocol::link::Handed;
+use protocol::time::UnixMs;
+use store::{Batch, Expected, Put};
+
+use super::Uplink;
+use crate::audit::{self, About};
+use crate::commands::list;
+use crate::failure::Failure;
+use crate::feed;
+use crate::hub::TRIES;
+use crate::keys;
+use crate::rows::{CommandRow, Row, SessionRow};
+
+/// Commands read at once.
+const PAGE: usize = 1_000;
+
+impl Uplink {
+    /// Takes a command: once it returns, the command is on disk and this node alone advances it. One that is known already is left
+    /// as it stands, wherever it came from. `arrived` is when it was handed over; what is left of its life is counted from there. With
+    /// a `failure` it never runs.
+    ///
+    /// # Errors
+    /// Failures of the store, after which nothing was taken.
+    pub async fn take(
+        &self,
+        handed: &Handed,
+        arrived: UnixMs,
+        failure: Option<(ErrorCode, String)>,
+    ) -> Result<CommandState, Problem> {
+        let (uplink, handed) = (self.clone(), handed.clone());
+        self.hub.whole(async move { uplink.take_in(&handed, arrived, failure).await }).await
+    }
+
+    async fn take_in(
+        &self,
+        handed: &Handed,
+        arrived: UnixMs,
+        failure: Option<(ErrorCode, String)>,
+    ) -> Result<CommandState, Problem> {
+        let hub = &self.hub;
+        let mark = keys::handed(self.there, handed.command);
+        for _ in 0..TRIES {
+            if let Some(found) = hub.load::<CommandRow>(&keys::command(handed.command)).await? {
+                // It came here directly as well, or by another hub: this one hears of its end, too.
+                hub.commit(Batch::of(Put::set(mark, ""))).await?;
+                return Ok(found.value.command.state);
+            }
+            let mut batch = Batch::of(Put::set(mark.clone(), ""));
+            let failure = match (&failure, handed.body.validate()) {
+                (Some(failure), _) => Some(failure.clone()),
+                (None, Err(invalid)) => Some((ErrorCode::Invalid, invalid.to_string())),
+                (None, Ok(())) => self.claim_session(&mut batch, handed).await?,
+            };
+            let row = self.row(handed, arrived, failure);
+            let id = handed.command;
+            batch.push(Put::set(keys::command(id), row.encode()).expecting(Expected::Absent));
+            list(&mut batch, &row, hub.now());
+            feed::tell(&mut batch, row.account, &FeedFact::from((id, Operation::Insert, row.command.clone())));
+            let who = self.somebody(handed.sender);
+            let action = format!("command.{}", crate::commands::kind_word(handed.body.kind()));
+            let entry = hub.entry(Some(&who), action).about(id).on(hub.node());
+            audit::push(&mut batch, hub.account(), &entry.sized(crate::commands::words(&handed.body)));
+            match hub.commit(batch).await {
+                Ok(_) => {
+                    hub.inner.queue.ring();
+                    hub.inner.due.ring();
+                    return Ok(row.command.state);
+                }
+                Err(failure) if failure.lost().is_some() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Err(Failure::Contended { tries: TRIES }.into())
+    }
+
+    /// A new session takes its id at once, as it does for a command that comes here directly; a prompt takes its session out of the
+    /// archive.
+    async fn claim_session(&self, batch: &mut Batch, handed: &Handed) -> Result<Option<(ErrorCode, String)>, Failure> {
+        let hub = &self.hub;
+        let session = handed.body.session();
+        if !handed.body.kind().makes_session() {
+            crate::sessions::take_out(hub, batch, hub.account(), session).await?;
+            return Ok(None);
+        }
+        let key = keys::session(session);
+        if hub.load::<SessionRow>(&key).await?.is_some() {
+            return Ok(Some((ErrorCode::SessionExists, "a session with this id exists".to_owned())));
+        }
+        if hub.streams().get(&keys::gone(session)).await?.is_some() {
+            return Ok(Some((ErrorCode::SessionExists, "a session with this id was deleted".to_owned())));
+        }
+        let row = SessionRow { account: hub.account(), host: hub.node(), command: Some(handed.command), live: false };
+        batch.push(Put::set(key, row.encode()).expecting(Expected::Absent));
+        Ok(None)
+    }
+
+    fn row(&self, handed: &Handed, arrived: UnixMs, failure: Option<(ErrorCode, String)>) -> CommandRow {
+        let hub = &self.hub;
+        let account = hub.account();
+        let (state, error, detail) = match failure {
+            None => (CommandState::Queued, None, None),
+            Some((code, detail)) => {
+                let error = CommandError { code, retryable: code.is_retryable() };
+                (CommandState::Failed, Some(error), Some(detail))
+            }
+        };
+        let command = Command {
+            v: FACT_VERSION,
+            kind: handed.body.kind(),
+            host: hub.node(),
+            session: handed.body.session(),
+            turn: None,
+            sender: protocol::item::Sender { account, device: handed.sender },
+            state,
+            attempt: 0,
+            created_at_ms: hub.now(),
+            expires_at_ms: arrived.plus_ms(handed.expires_in_ms),
+            updated_at_ms: hub.now(),
+            error,
+            content: CommandContent {
+                text: handed.body.text().map(str::to_owned),
+                detail,
+                attachments: handed.body.attachments().to_vec(),
+            },
+        };
+        let request = CommandRequest {
+            id: handed.command,
+            host: hub.node(),
+            ttl_ms: Some(handed.expires_in_ms),
+            body: handed.body.clone(),
+        };
+        CommandRow { account, request, command, arrival: hub.arrival() }
+    }
+
+    /// Where a command stands here; `None` when it is not known.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn known(&self, command: CommandId) -> Result<Option<CommandState>, Problem> {
+        Ok(self.hub.load::<CommandRow>(&keys::command(command)).await?.map(|row| row.value.command.state))
+    }
+
+    /// Every command of that hub whose end it has not heard yet.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn holds(&self) -> Result<Vec<CommandId>, Problem> {
+        let mut held = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.hub.scan(keys::all_handed(self.there), after.take(), PAGE).await?;
+            held.extend(page.iter().filter_map(|entry| entry.key.rsplit('/').next()?.parse::<CommandId>().ok()));
+            after = page.last().filter(|_| page.len() == PAGE).map(|entry| entry.key.clone());
+            if after.is_none() {
+                return Ok(held);
+            }
+        }
+    }
+
+    /// Notes that the hub has heard of the ends of these.
+    ///
+    /// # Errors
+    /// Failures of the store; they are told again then, which changes nothing.
+    pub async fn heard_of(&self, ended: &[CommandId]) -> Result<(), Problem> {
+        let mut batch = Batch::new();
+        ended.iter().for_each(|id| batch.push(Put::remove(keys::handed(self.there, *id))));
+        if !batch.operations.is_empty() {
+            self.hub.commit(batch).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn was_handed(&self, command: CommandId) -> Result<bool, Failure> {
+        Ok(self.hub.streams().get(&keys::handed(self.there, command)).await?.is_some())
+    }
+}
