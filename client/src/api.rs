@@ -175,6 +175,8 @@ impl Api {
     /// `not_found`, `forbidden` for the owner's own.
     pub async fn close_account(&self, account: AccountId) -> Result<(), ApiError> {
         tell(&self.remote, Method::DELETE, &format!("/v1/accounts/{account}"), NOTHING).await
+    }
+
     /// Reads a file that somebody attached, whole: at most `MAX_BLOB_BYTES`.
     ///
     /// # Errors

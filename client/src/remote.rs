@@ -42,7 +42,8 @@ impl Remote {
             _ => return Err(bad()),
         };
         let root = matches!(uri.path(), "" | "/") && uri.query().is_none();
-        let authority = uri.authority().filter(|authority| root && !authority.as_str().contains('@')).ok_or_else(bad)?;
+        let authority =
+            uri.authority().filter(|authority| root && !authority.as_str().contains('@')).ok_or_else(bad)?;
         let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
         Ok(Self { dialer, host: authority.host().to_owned(), port, credential, tls, pin: None })
     }

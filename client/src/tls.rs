@@ -32,7 +32,8 @@ impl FromStr for Fingerprint {
             return Err(ParseFingerprintError);
         }
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |c: char| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()).ok_or(ParseFingerprintError);
+            let digit =
+                |c: char| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()).ok_or(ParseFingerprintError);
             *byte = (digit(pair[0])? << 4) | digit(pair[1])?;
         }
         Ok(Self(bytes))
@@ -140,7 +141,8 @@ mod tests {
     #[test]
     fn a_fingerprint_is_read_as_programs_print_it() {
         let plain = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let pairs: Vec<String> = plain.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_uppercase()).collect();
+        let pairs: Vec<String> =
+            plain.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_uppercase()).collect();
         assert_eq!(plain.parse::<Fingerprint>().unwrap().to_string(), plain);
         assert_eq!(pairs.join(":").parse(), plain.parse::<Fingerprint>());
         for bad in ["", "ba78", &plain.replace('b', "x"), &format!("{plain}00")] {

@@ -9,6 +9,7 @@
 //! | `hub/device/{acc}/{dev}` | [`DeviceRow`](crate::rows::DeviceRow) | a device and the hashes of its credentials |
 //! | `hub/credential/{sha256}` | [`CredentialRow`](crate::rows::CredentialRow) | from the hash of a credential to its device |
 //! | `hub/pairing/{pai}` | [`PairingRow`](crate::rows::PairingRow) | an enrolment under way |
+//! | `hub/asked/{pai}` | [`AskedRow`](crate::rows::AskedRow) | a node that shows a code which nobody has typed yet |
 //! | `hub/command/{cmd}` | [`CommandRow`](crate::rows::CommandRow) | a command and where it stands |
 //! | `hub/waiting/{dev}/{arrival}` | a command id | what waits for a host, in the order of arrival |
 //! | `hub/leased/{dev}/{arrival}` | a command id | what a host has taken and not begun |
@@ -48,8 +49,10 @@ pub(crate) const OWNER: &str = "hub/owner";
 pub(crate) const PROBE: &str = "hub/probe";
 /// What keys of timed things start with.
 pub(crate) const DUE: &str = "hub/due/";
-/// What keys of sessions start with.
-pub(crate) const SESSIONS: &str = "hub/session/";
+/// What keys of devices start with.
+pub(crate) const DEVICES: &str = "hub/device/";
+/// What keys of commands of other hubs start with.
+pub(crate) const HANDED: &str = "hub/handed/";
 /// What keys of chains start with.
 pub(crate) const CHAINS: &str = "hub/chain/";
 /// What keys of turns start with.
@@ -64,6 +67,8 @@ pub(crate) const SESSIONS: &str = "hub/session/";
 pub(crate) const COMMANDS: &str = "hub/command/";
 /// What keys of hosts start with.
 pub(crate) const HOSTS: &str = "hub/host/";
+/// What keys of nodes that ask start with.
+pub(crate) const ASKED: &str = "hub/asked/";
 /// What keys of enrolments start with.
 pub(crate) const PAIRINGS: &str = "hub/pairing/";
 
@@ -76,11 +81,11 @@ pub(crate) fn invitation(invitation: InvitationId) -> String {
 }
 
 pub(crate) fn device(account: AccountId, device: DeviceId) -> String {
-    format!("hub/device/{account}/{device}")
+    format!("{DEVICES}{account}/{device}")
 }
 
 pub(crate) fn devices(account: AccountId) -> String {
-    format!("hub/device/{account}/")
+    format!("{DEVICES}{account}/")
 }
 
 pub(crate) fn credential(hash: &str) -> String {
@@ -89,6 +94,10 @@ pub(crate) fn credential(hash: &str) -> String {
 
 pub(crate) fn pairing(pairing: PairingId) -> String {
     format!("{PAIRINGS}{pairing}")
+}
+
+pub(crate) fn asked(pairing: PairingId) -> String {
+    format!("{ASKED}{pairing}")
 }
 
 pub(crate) fn command(command: CommandId) -> String {
@@ -243,11 +252,7 @@ pub(crate) fn all_open(session: SessionId) -> String {
 }
 
 pub(crate) fn handed(there: AccountId, command: CommandId) -> String {
-    format!("hub/handed/{there}/{command}")
-}
-
-pub(crate) fn all_handed(there: AccountId) -> String {
-    format!("hub/handed/{there}/")
+    format!("{HANDED}{there}/{command}")
 }
 
 /// What is to happen at a time.

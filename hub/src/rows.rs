@@ -101,11 +101,28 @@ pub(crate) struct Claim {
     pub(crate) platform: String,
     pub(crate) kind: DeviceKind,
     pub(crate) public_key: Option<String>,
+    /// The id that a node has already and keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<DeviceId>,
     pub(crate) source: String,
     pub(crate) words: String,
     /// The SHA-256 of the claim's token, in hex.
     pub(crate) token: String,
     pub(crate) claimed_at_ms: UnixMs,
+}
+
+/// A node that has asked to be linked and shows a code, before anybody has typed it: of no account yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AskedRow {
+    pub(crate) pairing: PairingId,
+    /// The SHA-256 of the code, in hex; `None` once it is void.
+    pub(crate) code: Option<String>,
+    pub(crate) created_at_ms: UnixMs,
+    pub(crate) expires_at_ms: UnixMs,
+    /// Wrong tries while the code was open.
+    pub(crate) tries: u32,
+    pub(crate) claim: Claim,
 }
 
 /// What was decided about an enrolment.
@@ -277,6 +294,7 @@ impl Row for InvitationRow {}
 impl Row for DeviceRow {}
 impl Row for CredentialRow {}
 impl Row for PairingRow {}
+impl Row for AskedRow {}
 impl Row for CommandRow {}
 impl Row for HostRow {}
 impl Row for LinkRow {}

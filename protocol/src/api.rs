@@ -3,6 +3,7 @@
 //! | method and path | right | body → answer |
 //! |---|---|---|
 //! | `POST /v1/pairings/claim` | none | [`ClaimRequest`] → [`ClaimResponse`] |
+//! | `POST /v1/pairings/node` | none | [`NodeClaimRequest`] → [`NodeClaimResponse`]: a node that wants to be linked, with a code or asking for one |
 //! | `POST /v1/pairings/status` | the claim's token | [`ClaimStatusRequest`] → [`ClaimStatus`], and the cookie for a browser |
 //! | `GET /v1/me` | read | → [`Me`] |
 //! | `GET /v1/lists` | read | → [`Lists`] |
@@ -19,6 +20,7 @@
 //! | `DELETE /v1/commands/{command}` | prompt | → [`CommandAck`] |
 //! | `POST /v1/pairings` | manage | [`NewPairing`] → [`PairingOffer`] |
 //! | `GET /v1/pairings` | manage | → [`PairingList`] |
+//! | `POST /v1/pairings/accept` | manage | [`NodeCode`] → [`PairingClaim`]: the node that shows this code; still to be answered |
 //! | `POST /v1/pairings/{pairing}/answer` | manage | [`PairingAnswer`] → 204 |
 //! | `POST /v1/setup-link` | manage, by the node itself | → [`SecretLink`](crate::account::SecretLink) |
 //! | `POST /v1/invitations` | manage, in the owner's account | [`NewInvitation`](crate::account::NewInvitation) → [`InvitationOffer`](crate::account::InvitationOffer) |
@@ -82,6 +84,62 @@ pub struct ClaimResponse {
     pub words: String,
     /// Until when it can be confirmed.
     pub expires_at_ms: UnixMs,
+}
+
+/// A node wants to be linked: with a code that was made here, or with one that it shows and somebody here types.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeClaimRequest {
+    /// The typed code, or the QR code's secret; null to be given one to show.
+    pub code: Option<String>,
+    /// What the node calls itself.
+    pub name: String,
+    /// Its system and program.
+    pub platform: String,
+    /// Its own id, which it keeps here.
+    pub device: DeviceId,
+    /// Its Ed25519 public key, base64url without padding.
+    pub public_key: String,
+    /// What proves that it has the key: its signature of [`NodeClaimRequest::signed`], base64url without padding.
+    pub signature: String,
+}
+
+impl NodeClaimRequest {
+    /// What is signed: every field but the signature, each with its length before it, so that no two requests look alike.
+    pub fn signed(&self) -> Vec<u8> {
+        let device = self.device.to_string();
+        let code = self.code.as_deref().unwrap_or_default();
+        let mut text = b"towline node claim 1\n".to_vec();
+        for field in [code, &self.name, &self.platform, &device, &self.public_key] {
+            text.extend_from_slice(&(field.len() as u64).to_be_bytes());
+            text.extend_from_slice(field.as_bytes());
+        }
+        text
+    }
+}
+
+/// The node is known; somebody here must confirm.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeClaimResponse {
+    /// The enrolment.
+    pub pairing: PairingId,
+    /// What proves in `POST /v1/pairings/status` that this node made the claim.
+    pub claim_token: String,
+    /// Two words that both screens show.
+    pub words: String,
+    /// The code to show, which somebody here types; null for a claim with a code.
+    pub code: Option<String>,
+    /// Until when it can be confirmed.
+    pub expires_at_ms: UnixMs,
+}
+
+/// The code that a node shows.
+#[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeCode {
+    /// The code; case, spaces and hyphens do not matter.
+    pub code: String,
 }
 
 /// Asks what became of a claim.
@@ -155,12 +213,30 @@ pub struct PairingClaim {
     pub name: String,
     /// Its system and program.
     pub platform: String,
+    /// What it is; an older hub lets in no nodes and does not say.
+    #[serde(default = "browser")]
+    pub kind: DeviceKind,
+    /// The fingerprint of its key, where it has one: what both screens show of it.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
     /// The address it came from.
     pub source: String,
     /// The words that its screen shows.
     pub words: String,
     /// Until when it can be confirmed.
     pub expires_at_ms: UnixMs,
+}
+
+const fn browser() -> DeviceKind {
+    DeviceKind::Browser
+}
+
+/// The fingerprint of a key as people compare it: the first 16 bytes of its SHA-256, in hex, in groups of four digits.
+pub fn fingerprint(public_key: &str) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(public_key.as_bytes());
+    let groups: Vec<String> = digest[..16].chunks(2).map(|pair| format!("{:02x}{:02x}", pair[0], pair[1])).collect();
+    groups.join(" ")
 }
 
 /// Confirms or refuses a device.

@@ -56,6 +56,8 @@ fn fuzz_bodies() {
     target("http-bodies", &fixtures("wire/http-bodies.json"), |input| {
         let read = [
             reads::<api::ClaimRequest>(input),
+            reads::<api::NodeClaimRequest>(input),
+            reads::<api::NodeCode>(input),
             reads::<api::ClaimStatusRequest>(input),
             reads::<api::NewPairing>(input),
             reads::<api::PairingAnswer>(input),

@@ -17,6 +17,15 @@ pub enum Grown {
     Any,
 }
 
+impl From<Look<StreamPath>> for Grown {
+    fn from(look: Look<StreamPath>) -> Self {
+        match look {
+            Look::At(streams) => Self::These(streams),
+            Look::Everywhere => Self::Any,
+        }
+    }
+}
+
 /// Notes every stream that grows from its making on; one task waits for it.
 #[derive(Debug)]
 pub struct Watch {
@@ -26,10 +35,12 @@ pub struct Watch {
 impl Watch {
     /// Waits until something grew, and takes the names. Cancellation safe.
     pub async fn next(&self) -> Grown {
-        match self.hints.next().await {
-            Look::At(streams) => Grown::These(streams),
-            Look::Everywhere => Grown::Any,
-        }
+        self.hints.next().await.into()
+    }
+
+    /// Takes the names of what grew already; `None` when nothing did.
+    pub fn try_next(&self) -> Option<Grown> {
+        self.hints.try_next().map(Grown::from)
     }
 }
 

@@ -1,6 +1,6 @@
 // @generated from `protocol/tests/wire` by `cargo xtask gen`. Do not edit: a stale file fails a test.
 // What the wire carries, held against its types by the compiler; the same stands in `protocol/fixtures/wire`.
-import type { AccountList, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, ClientFrame, CommandAck, CommandRequest, DeviceList, FeedFact, InvitationList, InvitationOffer, Lists, Me, NewInvitation, NewPairing, PairingAnswer, PairingList, PairingOffer, Problem, ReadTo, ServerFrame, SessionEdit, SessionFact, TranscriptPage, UploadRequest, UploadState } from "../src/protocol/generated";
+import type { AccountList, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, ClientFrame, CommandAck, CommandRequest, DeviceList, FeedFact, InvitationList, InvitationOffer, Lists, Me, NewInvitation, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode, PairingAnswer, PairingList, PairingOffer, Problem, ReadTo, ServerFrame, SessionEdit, SessionFact, TranscriptPage, UploadRequest, UploadState } from "../src/protocol/generated";
 
 export const wire = {
   "session-facts": {
@@ -1614,6 +1614,24 @@ export const wire = {
       "pairing": "pai_019b76daa8007b0b8b0b0b0b0b0b0b0b",
       "words": "amber tide"
     } satisfies ClaimResponse,
+    "node asks": {
+      "code": null,
+      "device": "dev_019b76daa80072028202020202020202",
+      "name": "Desk",
+      "platform": "linux x86_64",
+      "publicKey": "key",
+      "signature": "signature"
+    } satisfies NodeClaimRequest,
+    "node is given a code": {
+      "claimToken": "t",
+      "code": "ABCD-EFGH",
+      "expiresAtMs": 1767225600000,
+      "pairing": "pai_019b76daa8007b0b8b0b0b0b0b0b0b0b",
+      "words": "amber tide"
+    } satisfies NodeClaimResponse,
+    "code of a node": {
+      "code": "ABCD-EFGH"
+    } satisfies NodeCode,
     "ask for the claim": {
       "claimToken": "t",
       "pairing": "pai_019b76daa8007b0b8b0b0b0b0b0b0b0b",
@@ -1651,6 +1669,8 @@ export const wire = {
       "claims": [
         {
           "expiresAtMs": 1767225600000,
+          "fingerprint": null,
+          "kind": "browser",
           "name": "Phone",
           "pairing": "pai_019b76daa8007b0b8b0b0b0b0b0b0b0b",
           "platform": "iPhone · Safari",

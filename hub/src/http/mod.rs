@@ -46,6 +46,8 @@ fn routes() -> Router<Hub> {
         .route("/healthz", get(probe::health))
         .route("/readyz", get(probe::ready))
         .route("/v1/pairings/claim", post(pairings::claim))
+        .route("/v1/pairings/node", post(pairings::node))
+        .route("/v1/pairings/accept", post(pairings::accept))
         .route("/v1/pairings/status", post(pairings::status))
         .route("/v1/pairings", get(pairings::list).post(pairings::offer))
         .route("/v1/pairings/{pairing}/answer", post(pairings::answer))

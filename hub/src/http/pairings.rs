@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::{StatusCode, header};
 use protocol::api::{
-    ClaimRequest, ClaimResponse, ClaimStatusRequest, NewPairing, PairingAnswer, PairingList, PairingOffer,
+    ClaimRequest, ClaimResponse, ClaimStatusRequest, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode,
+    PairingAnswer, PairingClaim, PairingList, PairingOffer,
 };
 use protocol::id::PairingId;
 
@@ -21,6 +22,21 @@ pub(super) async fn claim(State(hub): State<Hub>, request: Request) -> Result<Js
     let source = gate::source(request.extensions());
     let claim: ClaimRequest = body::from_anybody(request.into_body()).await?;
     Ok(Json(hub.claim_pairing(&source, claim).await?))
+}
+
+pub(super) async fn node(State(hub): State<Hub>, request: Request) -> Result<Json<NodeClaimResponse>, Refused> {
+    let source = gate::source(request.extensions());
+    let claim: NodeClaimRequest = body::from_anybody(request.into_body()).await?;
+    Ok(Json(hub.claim_node(&source, claim).await?))
+}
+
+pub(super) async fn accept(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+    request: Body,
+) -> Result<Json<PairingClaim>, Refused> {
+    let given: NodeCode = body::from_device(request).await?;
+    Ok(Json(hub.accept_node(&who, &given.code).await?))
 }
 
 pub(super) async fn status(State(hub): State<Hub>, request: Request) -> Result<Response, Refused> {

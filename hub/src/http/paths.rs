@@ -34,10 +34,12 @@ pub static ROUTES: &[Route] = &[
     route(Method::GET, "/healthz", Need::Nobody),
     route(Method::GET, "/readyz", Need::Nobody),
     route(Method::POST, "/v1/pairings/claim", Need::Nobody),
+    route(Method::POST, "/v1/pairings/node", Need::Nobody),
     // Needs the claim's token, which is in the body.
     route(Method::POST, "/v1/pairings/status", Need::Nobody),
     route(Method::GET, "/v1/pairings", Need::Right(Right::Manage)),
     route(Method::POST, "/v1/pairings", Need::Right(Right::Manage)),
+    route(Method::POST, "/v1/pairings/accept", Need::Right(Right::Manage)),
     route(Method::POST, "/v1/pairings/{pairing}/answer", Need::Right(Right::Manage)),
     route(Method::GET, "/v1/me", Need::Right(Right::Read)),
     route(Method::GET, "/v1/lists", Need::Right(Right::Read)),

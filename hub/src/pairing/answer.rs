@@ -1,6 +1,6 @@
 //! Saying yes or no to a claim.
 
-use protocol::api::{PairingClaim, PairingList};
+use protocol::api::{PairingClaim, PairingList, fingerprint};
 use protocol::device::{DeviceKind, Right};
 use protocol::error::{ErrorCode, Problem};
 use protocol::id::{AccountId, PairingId};
@@ -30,6 +30,8 @@ impl Hub {
                 pairing: row.pairing,
                 name: claim.name,
                 platform: claim.platform,
+                kind: claim.kind,
+                fingerprint: claim.public_key.as_deref().map(fingerprint),
                 source: claim.source,
                 words: claim.words,
                 expires_at_ms: row.expires_at_ms,
@@ -88,6 +90,11 @@ impl Hub {
     /// Makes the device of a claim. It has no credential until it fetches one.
     async fn approve(&self, batch: &mut Batch, row: &mut PairingRow) -> Result<(), Problem> {
         let Some(claim) = row.claim.clone() else { return Err(Problem::new(ErrorCode::NotFound)) };
+        if let Some(device) = claim.device {
+            self.approve_node(batch, row.account, device, &claim).await?;
+            row.verdict = Verdict::Approved { device };
+            return Ok(());
+        }
         let account = self.account_row(row.account).await?;
         let device = NewDevice {
             account: row.account,

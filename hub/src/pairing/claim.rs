@@ -3,6 +3,7 @@
 use protocol::api::{ClaimRequest, ClaimResponse};
 use protocol::device::DeviceKind;
 use protocol::error::{ErrorCode, Problem};
+use protocol::id::DeviceId;
 use protocol::limits::{PAIRING_MAX_TRIES, PAIRING_TTL_MS};
 use store::{Batch, Expected, Put};
 use subtle::{Choice, ConstantTimeEq};
@@ -48,12 +49,22 @@ impl Hub {
     /// [`ClaimError`].
     pub async fn claim_pairing(&self, source: &str, request: ClaimRequest) -> Result<ClaimResponse, ClaimError> {
         check(&request)?;
+        self.claim_as(source, request, None).await
+    }
+
+    /// Uses a code; `device` is the id that a node has proved to be its own.
+    pub(super) async fn claim_as(
+        &self,
+        source: &str,
+        request: ClaimRequest,
+        device: Option<DeviceId>,
+    ) -> Result<ClaimResponse, ClaimError> {
         // Before anything is waited for, so that a source cannot try more often by trying at the same time.
         let begun = lock(&self.inner.tries).begin(source, self.now());
         let noted = begun.map_err(|retry_after_ms| ClaimError::Limited { retry_after_ms })?;
         let (hub, source) = (self.clone(), source.to_owned());
         self.whole(async move {
-            let claimed = hub.claim(&source, noted, request).await;
+            let claimed = hub.claim(&source, noted, request, device).await;
             let wrong =
                 matches!(&claimed, Err(ClaimError::Refused(problem)) if problem.code == ErrorCode::PairingInvalid);
             if !wrong {
@@ -64,16 +75,24 @@ impl Hub {
         .await
     }
 
-    async fn claim(&self, source: &str, noted: Noted, request: ClaimRequest) -> Result<ClaimResponse, ClaimError> {
+    async fn claim(
+        &self,
+        source: &str,
+        noted: Noted,
+        request: ClaimRequest,
+        device: Option<DeviceId>,
+    ) -> Result<ClaimResponse, ClaimError> {
         // One after the other: each guess is judged against what the guesses before it have left open, so that no code is
         // compared with more of them than it may be.
         let _turn = self.inner.claiming.lock().await;
         for _ in 0..TRIES {
             let now = self.now();
             let rows = self.pairing_rows().await?;
-            let open = rows.iter().filter(|row| is_open(&row.value) && now < row.value.expires_at_ms);
+            // By the links that let people in no machine comes in.
+            let fits = |row: &PairingRow| is_open(row) && (device.is_none() || !row.setup);
+            let open = rows.iter().filter(|row| fits(&row.value) && now < row.value.expires_at_ms);
             let found = find(open, &request.code);
-            let invitations = self.invitation_rows().await?;
+            let invitations = if device.is_none() { self.invitation_rows().await? } else { Vec::new() };
             let invited = invitation(invitations.iter().filter(|row| now < row.value.expires_at_ms), &request.code);
             let is_void = match found {
                 Some(found) => found.value.setup && self.owner_is_in().await?,
@@ -90,6 +109,7 @@ impl Hub {
                 platform: request.platform.trim().to_owned(),
                 kind: request.kind,
                 public_key: request.public_key.clone(),
+                device,
                 source: source.to_owned(),
                 words: words.clone(),
                 token: hash(&token),
@@ -106,8 +126,8 @@ impl Hub {
                     audit::push(&mut batch, row.account, &entry);
                     let approved = match (row.setup, row.once) {
                         (true, _) => self.approve_owner(&mut batch, &mut row).await?,
-                        (false, true) => self.approve_alone(&mut batch, &mut row).await?,
-                        (false, false) => false,
+                        (false, true) if device.is_none() => self.approve_alone(&mut batch, &mut row).await?,
+                        (false, _) => false,
                     };
                     if row.setup {
                         // It is the only way in, and a device that does not come for its credential must not keep it shut for a day.
@@ -180,7 +200,7 @@ impl Hub {
         Err(Failure::Contended { tries: TRIES })
     }
 
-    async fn alarm(&self, source: &str, action: &'static str, why: &'static str) {
+    pub(super) async fn alarm(&self, source: &str, action: &'static str, why: &'static str) {
         tracing::warn!(source, why, "somebody guesses pairing codes");
         let mut entry = self.entry(None, action).failed(ErrorCode::PairingInvalid);
         entry.source = Some(source.to_owned());
@@ -225,7 +245,7 @@ fn invitation<'a>(
     found
 }
 
-fn same(left: &str, right: &str) -> Choice {
+pub(super) fn same(left: &str, right: &str) -> Choice {
     left.as_bytes().ct_eq(right.as_bytes())
 }
 

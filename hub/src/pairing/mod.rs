@@ -5,6 +5,9 @@
 mod answer;
 mod claim;
 mod code;
+mod node;
+#[cfg(test)]
+mod node_tests;
 mod offer;
 mod status;
 #[cfg(test)]

@@ -52,6 +52,18 @@ impl Hub {
             // Before looking, so that a change in between is heard.
             let mut bell = self.inner.pairings.listen();
             let row = self.load::<PairingRow>(&keys::pairing(request.pairing)).await?;
+            if row.is_none() && self.is_asking(request).await? {
+                // Nobody has typed its code yet.
+                if tokio::time::Instant::now() >= until || stop.is_cancelled() {
+                    return Ok(ClaimStatus::Pending.into());
+                }
+                tokio::select! {
+                    _ = bell.changed() => {}
+                    () = tokio::time::sleep_until(until) => {}
+                    () = stop.cancelled() => {}
+                }
+                continue;
+            }
             // Not counted as a try: an old page that still asks must not use up somebody's tries.
             let Some(row) = row else { return Err(Problem::new(ErrorCode::PairingInvalid).into()) };
             if !row.value.claim.as_ref().is_some_and(|claim| matches(&request.claim_token, &claim.token)) {
@@ -115,7 +127,10 @@ impl Hub {
 pub(crate) async fn finish(hub: &Hub, pairing: PairingId) -> Result<(), Failure> {
     let key = keys::pairing(pairing);
     for _ in 0..TRIES {
-        let Some(stored) = hub.load::<PairingRow>(&key).await? else { return Ok(()) };
+        let Some(stored) = hub.load::<PairingRow>(&key).await? else {
+            hub.commit(Batch::of(Put::remove(keys::asked(pairing)))).await?;
+            return Ok(());
+        };
         if let Verdict::Approved { device } = stored.value.verdict {
             let account = stored.value.account;
             let entry = hub.entry_for(account, "device.revoke").about(device);

@@ -144,10 +144,11 @@ impl Uplink {
         };
         let page = self.hub.streams().page(read).await.map_err(Failure::from)?;
         let tail = page.head.tail;
-        Ok(page.messages.first().filter(|message| message.end == tail).map(|message| Cursor {
-            offset: tail,
-            last: Chain::START.after(&message.body),
-        }))
+        Ok(page
+            .messages
+            .first()
+            .filter(|message| message.end == tail)
+            .map(|message| Cursor { offset: tail, last: Chain::START.after(&message.body) }))
     }
 
     /// A page of the rows of this host; begins at `(0, None)`.

@@ -13,7 +13,7 @@ use crate::audit::{self, About};
 use crate::commands::list;
 use crate::failure::Failure;
 use crate::feed;
-use crate::hub::TRIES;
+use crate::hub::{Hub, TRIES};
 use crate::keys;
 use crate::rows::{CommandRow, Row, SessionRow};
 
@@ -146,23 +146,6 @@ impl Uplink {
         Ok(self.hub.load::<CommandRow>(&keys::command(command)).await?.map(|row| row.value.command.state))
     }
 
-    /// Every command of that hub whose end it has not heard yet.
-    ///
-    /// # Errors
-    /// Failures of the store.
-    pub async fn holds(&self) -> Result<Vec<CommandId>, Problem> {
-        let mut held = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.hub.scan(keys::all_handed(self.there), after.take(), PAGE).await?;
-            held.extend(page.iter().filter_map(|entry| entry.key.rsplit('/').next()?.parse::<CommandId>().ok()));
-            after = page.last().filter(|_| page.len() == PAGE).map(|entry| entry.key.clone());
-            if after.is_none() {
-                return Ok(held);
-            }
-        }
-    }
-
     /// Notes that the hub has heard of the ends of these.
     ///
     /// # Errors
@@ -178,5 +161,24 @@ impl Uplink {
 
     pub(super) async fn was_handed(&self, command: CommandId) -> Result<bool, Failure> {
         Ok(self.hub.streams().get(&keys::handed(self.there, command)).await?.is_some())
+    }
+}
+
+impl Hub {
+    /// Every command that another hub has handed over and whose end it has not heard yet.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn all_handed(&self) -> Result<Vec<CommandId>, Problem> {
+        let mut held = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.scan(keys::HANDED.to_owned(), after.take(), PAGE).await?;
+            held.extend(page.iter().filter_map(|entry| entry.key.rsplit('/').next()?.parse::<CommandId>().ok()));
+            after = page.last().filter(|_| page.len() == PAGE).map(|entry| entry.key.clone());
+            if after.is_none() {
+                return Ok(held);
+            }
+        }
     }
 }

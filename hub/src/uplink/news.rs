@@ -99,9 +99,7 @@ impl Uplink {
             let found = hub.streams().get(&key).await.map_err(Failure::from)?;
             let operation = if found.is_some() { Operation::Update } else { Operation::Insert };
             let fact = FeedFact::from((device, operation, about.clone()));
-            let same = |entry: &store::Entry| {
-                matches!(FeedFact::parse(&entry.value), Ok(FeedFact::Device { value: Some(known), .. }) if known == *about)
-            };
+            let same = |entry: &store::Entry| matches!(FeedFact::parse(&entry.value), Ok(FeedFact::Device { value: Some(known), .. }) if known == *about);
             if found.as_ref().is_some_and(same) {
                 return Ok(());
             }

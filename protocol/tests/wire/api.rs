@@ -3,7 +3,8 @@
 use protocol::account::{Account, AccountList, Invitation, InvitationList, InvitationOffer, NewInvitation, SecretLink};
 use protocol::api::{
     AuditEntry, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck, DeviceList,
-    DeviceRow, Lists, Me, NewPairing, PairingAnswer, PairingClaim, PairingList, PairingOffer, TranscriptPage,
+    DeviceRow, Lists, Me, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode, PairingAnswer, PairingClaim,
+    PairingList, PairingOffer, TranscriptPage,
 };
 use protocol::blob::{Blob, BlobId, UploadRequest, UploadState};
 use protocol::command::CommandState;
@@ -49,10 +50,27 @@ pub(super) fn bodies() -> Vec<(&'static str, Sample)> {
         kind: DeviceKind::Browser,
         public_key: None,
     };
+    let node = NodeClaimRequest {
+        code: None,
+        name: text("Desk"),
+        platform: text("linux x86_64"),
+        device,
+        public_key: text("key"),
+        signature: text("signature"),
+    };
+    let asked = NodeClaimResponse {
+        pairing,
+        claim_token: text("t"),
+        words: text("amber tide"),
+        code: Some(text("ABCD-EFGH")),
+        expires_at_ms: at,
+    };
     let waiting = PairingClaim {
         pairing,
         name: text("Phone"),
         platform: text("iPhone · Safari"),
+        kind: DeviceKind::Browser,
+        fingerprint: None,
         source: text("10.0.0.2"),
         words: text("amber tide"),
         expires_at_ms: at,
@@ -90,6 +108,9 @@ pub(super) fn bodies() -> Vec<(&'static str, Sample)> {
     vec![
         ("ClaimRequest", sample("claim", &claim)),
         ("ClaimResponse", sample("claimed", &response)),
+        ("NodeClaimRequest", sample("node asks", &node)),
+        ("NodeClaimResponse", sample("node is given a code", &asked)),
+        ("NodeCode", sample("code of a node", &NodeCode { code: text("ABCD-EFGH") })),
         ("ClaimStatusRequest", sample("ask for the claim", &status)),
         ("ClaimStatus", sample("pending", &ClaimStatus::Pending)),
         ("ClaimStatus", sample("approved browser", &approved(None))),

@@ -45,12 +45,17 @@ impl<T: Ord> Hints<T> {
     pub(crate) async fn next(&self) -> Look<T> {
         loop {
             let bell = self.bell.notified();
-            let found = std::mem::replace(&mut *self.lock(), Look::At(BTreeSet::new()));
-            if !matches!(&found, Look::At(names) if names.is_empty()) {
+            if let Some(found) = self.try_next() {
                 return found;
             }
             bell.await;
         }
+    }
+
+    /// Takes the hints that there are; `None` without one.
+    pub(crate) fn try_next(&self) -> Option<Look<T>> {
+        let found = std::mem::replace(&mut *self.lock(), Look::At(BTreeSet::new()));
+        (!matches!(&found, Look::At(names) if names.is_empty())).then_some(found)
     }
 
     fn lock(&self) -> MutexGuard<'_, Look<T>> {

@@ -1912,6 +1912,69 @@ kind: DeviceKind,
 publicKey: string | null, };
 
 /**
+ * A node wants to be linked: with a code that was made here, or with one that it shows and somebody here types.
+ */
+export type NodeClaimRequest = { 
+/**
+ * The typed code, or the QR code's secret; null to be given one to show.
+ */
+code: string | null, 
+/**
+ * What the node calls itself.
+ */
+name: string, 
+/**
+ * Its system and program.
+ */
+platform: string, 
+/**
+ * Its own id, which it keeps here.
+ */
+device: DeviceId, 
+/**
+ * Its Ed25519 public key, base64url without padding.
+ */
+publicKey: string, 
+/**
+ * What proves that it has the key: its signature of [`NodeClaimRequest::signed`], base64url without padding.
+ */
+signature: string, };
+
+/**
+ * The node is known; somebody here must confirm.
+ */
+export type NodeClaimResponse = { 
+/**
+ * The enrolment.
+ */
+pairing: PairingId, 
+/**
+ * What proves in `POST /v1/pairings/status` that this node made the claim.
+ */
+claimToken: string, 
+/**
+ * Two words that both screens show.
+ */
+words: string, 
+/**
+ * The code to show, which somebody here types; null for a claim with a code.
+ */
+code: string | null, 
+/**
+ * Until when it can be confirmed.
+ */
+expiresAtMs: UnixMs, };
+
+/**
+ * The code that a node shows.
+ */
+export type NodeCode = { 
+/**
+ * The code; case, spaces and hyphens do not matter.
+ */
+code: string, };
+
+/**
  * The request is known; the host must confirm.
  */
 export type ClaimResponse = { 
@@ -2017,6 +2080,14 @@ name: string,
  * Its system and program.
  */
 platform: string, 
+/**
+ * What it is; an older hub lets in no nodes and does not say.
+ */
+kind: DeviceKind, 
+/**
+ * The fingerprint of its key, where it has one: what both screens show of it.
+ */
+fingerprint: string | null, 
 /**
  * The address it came from.
  */

@@ -14,7 +14,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("hub", &["fuzz", "protocol", "store", "streams", "web"]),
     ("host", &["fuzz", "protocol"]),
     ("client", &["fuzz", "protocol"]),
-    ("towline", &["client", "fuzz", "host", "hub", "protocol", "store", "streams", "web"]),
+    ("link", &["client", "hub", "protocol", "store", "streams"]),
+    ("towline", &["client", "fuzz", "host", "hub", "link", "protocol", "store", "streams", "web"]),
     ("sim", &["client", "host", "hub", "protocol", "store", "streams", "web"]),
     // Damaged input for tests.
     ("fuzz", &[]),
