@@ -171,7 +171,9 @@ fn reaction(trouble: &Trouble) -> Next {
         return Next::Stop;
     }
     match trouble.code {
-        None => Next::Soon,
+        // Deletions were forgotten that the hub had not heard of (`offset_gone`): it is sent all rows. A connection of this very start
+        // that the hub still took for alive (`link_replaced`) makes room at the next dial.
+        None | Some(ErrorCode::OffsetGone | ErrorCode::LinkReplaced) => Next::Soon,
         Some(
             ErrorCode::Unauthenticated
             | ErrorCode::Forbidden
@@ -180,10 +182,6 @@ fn reaction(trouble: &Trouble) -> Next {
             | ErrorCode::HostNotAllowed
             | ErrorCode::OriginNotAllowed,
         ) => Next::Stop,
-        // Deletions were forgotten that the hub had not heard of: it is sent all rows.
-        Some(ErrorCode::OffsetGone) => Next::Soon,
-        // A connection of this very start that the hub still took for alive makes room at the next dial.
-        Some(ErrorCode::LinkReplaced) => Next::Soon,
         Some(ErrorCode::UpgradeRequired | ErrorCode::NotFound) => Next::Slowly,
         Some(code) if code.is_retryable() => Next::Soon,
         Some(_) => Next::Slowly,

@@ -242,15 +242,16 @@ impl Up<'_> {
         let mut push = Push { req, facts: Vec::new(), whole: None, cursor: None, pieces: Vec::new() };
         let (mut steps, mut ended) = (Vec::new(), Vec::new());
         let mut room = self.budget;
-        let (mut feed, mut fed) = (self.book.feed, !self.book.feed);
+        let mut unread = self.book.feed;
+        let mut told = !unread;
         for stream in self.book.in_order() {
             let Some(entry) = self.entry(&stream).await? else { continue };
             // The lists name a session before its streams come; turns of sessions that the hub has go before the lists.
-            if feed && !(self.book.knows(entry.session) && matches!(stream.owned(), Some(Owned::Turn(_)))) {
-                fed = self.add_facts(&mut push, &mut ended, &mut room).await?;
-                feed = false;
+            if unread && !(self.book.knows(entry.session) && matches!(stream.owned(), Some(Owned::Turn(_)))) {
+                told = self.add_facts(&mut push, &mut ended, &mut room).await?;
+                unread = false;
             }
-            if !fed && !self.book.knows(entry.session) {
+            if !told && !self.book.knows(entry.session) {
                 continue;
             }
             if room == 0 || push.pieces.len() >= MAX_PUSH_PIECES {
@@ -258,7 +259,7 @@ impl Up<'_> {
             }
             self.add_piece(&mut push, &mut steps, &mut room, stream, entry).await?;
         }
-        if feed {
+        if unread {
             self.add_facts(&mut push, &mut ended, &mut room).await?;
         }
         Ok((push, steps, ended))

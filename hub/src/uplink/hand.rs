@@ -152,7 +152,9 @@ impl Uplink {
     /// Failures of the store; they are told again then, which changes nothing.
     pub async fn heard_of(&self, ended: &[CommandId]) -> Result<(), Problem> {
         let mut batch = Batch::new();
-        ended.iter().for_each(|id| batch.push(Put::remove(keys::handed(self.there, *id))));
+        for id in ended {
+            batch.push(Put::remove(keys::handed(self.there, *id)));
+        }
         if !batch.operations.is_empty() {
             self.hub.commit(batch).await?;
         }
