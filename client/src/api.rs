@@ -5,7 +5,8 @@ use http::Method;
 use protocol::account::{AccountList, InvitationList, InvitationOffer, NewInvitation, SecretLink};
 use protocol::api::{
     Access, AccessEdit, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck,
-    DeviceList, Lists, Me, NewPairing, PairingAnswer, PairingList, PairingOffer, TranscriptPage,
+    DeviceList, Lists, Me, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode, PairingAnswer, PairingClaim,
+    PairingList, PairingOffer, TranscriptPage,
 };
 use protocol::blob::BlobId;
 use protocol::command::CommandRequest;
@@ -49,6 +50,22 @@ impl Api {
     /// `pairing_invalid`, `rate_limited`.
     pub async fn claim(&self, request: &ClaimRequest) -> Result<ClaimResponse, ApiError> {
         call(&self.remote, Method::POST, "/v1/pairings/claim", Some(request)).await
+    }
+
+    /// Asks to be linked, as a node; needs no credential.
+    ///
+    /// # Errors
+    /// `pairing_invalid`, `rate_limited`, `forbidden` when the id is another's.
+    pub async fn claim_node(&self, request: &NodeClaimRequest) -> Result<NodeClaimResponse, ApiError> {
+        call(&self.remote, Method::POST, "/v1/pairings/node", Some(request)).await
+    }
+
+    /// Finds the node that shows a code; it waits for an answer from then on.
+    ///
+    /// # Errors
+    /// `pairing_invalid`, `rate_limited`, `forbidden`.
+    pub async fn accept_node(&self, code: &NodeCode) -> Result<PairingClaim, ApiError> {
+        call(&self.remote, Method::POST, "/v1/pairings/accept", Some(code)).await
     }
 
     /// Asks what became of a claim, waiting at most as long as the request says; needs no credential.

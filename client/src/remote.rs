@@ -67,7 +67,8 @@ impl Remote {
     /// Connects; the caller bounds the wait.
     pub(crate) async fn connect(&self) -> io::Result<Box<dyn Io>> {
         let stream = self.dialer.dial(&self.host, self.port).await?;
-        if self.tls { tls::wrap(stream, &self.host, self.pin).await } else { Ok(stream) }
+        // On the heap: a handshake is large, and most connections have none.
+        if self.tls { Box::pin(tls::wrap(stream, &self.host, self.pin)).await } else { Ok(stream) }
     }
 
     /// What belongs into the `Host` header.

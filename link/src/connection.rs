@@ -8,7 +8,9 @@ use hub::{Hub, Uplink};
 use protocol::error::{ErrorCode, Problem};
 use protocol::host::RemoteAccess;
 use protocol::limits::{LINK_ANSWER_MS, LINK_RENEW_MS};
-use protocol::link::{Cursor, HubFrame, LINK_MAX, LINK_MIN, NodeFrame, NodeHello};
+use protocol::link::{Chain, Cursor, HubFrame, LINK_MAX, LINK_MIN, NodeFrame, NodeHello, Piece, Push};
+use protocol::offset::Offset;
+use protocol::path::{Owned, StreamPath};
 use protocol::time::Clock;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -86,14 +88,31 @@ pub(crate) async fn serve(
         end = down::run(&uplink, around, out, letters) => end,
         () = stop.cancelled() => End::Told,
     };
-    if matches!(ended, End::Told) {
-        if let Ok(text) = serde_json::to_string(&NodeFrame::Bye) {
-            // The end of the connection says nearly the same.
-            let _said = line.send(text).await;
-        }
+    let last = match &ended {
+        End::Told => Some(NodeFrame::Bye),
+        End::Trouble(Trouble { fenced: Some(stream), .. }) => confess(&uplink, stream).await,
+        End::Trouble(trouble) => (trouble.code == Some(ErrorCode::LinkRestored)).then_some(NodeFrame::Bye),
+    };
+    if let Some(Ok(text)) = last.map(|frame| serde_json::to_string(&frame)) {
+        // A hub that does not hear it takes the host for lost, a little later.
+        let _said = line.send(text).await;
         line.close().await;
     }
     ended
+}
+
+/// A push that does not fit what the hub has of a stream, by which the hub notes for itself that this disk is another one. It holds no
+/// message, so there is nothing in it to be taken.
+async fn confess(uplink: &Uplink, stream: &StreamPath) -> Option<NodeFrame> {
+    let own = uplink.one(stream).await.ok()?;
+    let session = match (own.as_ref(), stream.owned()) {
+        (Some(own), _) => own.session,
+        (None, Some(Owned::Journal(session))) => session,
+        (None, _) => return Some(NodeFrame::Bye),
+    };
+    let at = own.map_or(Offset::ZERO, |own| own.tail);
+    let piece = Piece { stream: stream.clone(), session, at, before: Chain::START, messages: Vec::new(), close: false };
+    Some(NodeFrame::Push(Push { req: 0, facts: Vec::new(), whole: None, cursor: None, pieces: vec![piece] }))
 }
 
 /// Says hello and waits for the welcome.

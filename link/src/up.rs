@@ -109,7 +109,11 @@ impl Up<'_> {
                 false
             }
             Resume::Whole => true,
-            Resume::Lost => return Err(Problem::new(ErrorCode::LinkRestored).into()),
+            Resume::Lost => {
+                // A stream that does not fit says more than the feed does.
+                self.compare().await?;
+                return Err(Problem::new(ErrorCode::LinkRestored).into());
+            }
         };
         self.compare().await?;
         if whole {

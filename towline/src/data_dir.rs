@@ -6,6 +6,7 @@
 //! | `node.json` | where the running node is, while it runs |
 //! | `local.token` | the credential of the command line on this machine |
 //! | `node.key` | the secret half of the node's key pair |
+//! | `links/` | other hubs that this machine is linked to, with the credentials there |
 //! | `projects.json` | directories to register, besides those that the hub knows |
 //! | `hub` | is there where a hub without a host was started last |
 //! | `log/` | what the node logs |

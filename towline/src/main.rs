@@ -10,6 +10,7 @@ mod data_dir;
 mod doctor;
 mod env;
 mod error;
+mod links;
 mod listen;
 mod log_file;
 mod near;
@@ -178,6 +179,7 @@ async fn run(
         },
         Verb::Open { session } => verbs::open(&node()?, session.as_deref(), env, out).await,
         Verb::Streams(wish) => streams_server::serve(*wish, &dir, out).await,
+        Verb::Link { verb } => verbs::link(verb, &dir, out).await,
         Verb::Pair(wish) => verbs::pair(&node()?, wish, env, out).await,
         Verb::Send(wish) => verbs::send(&node()?, wish, env, out).await,
         Verb::Tail(wish) => verbs::tail(&node()?, wish, out).await,

@@ -1,12 +1,12 @@
 //! The node's own key pair: Ed25519, made at the first start and kept in the data directory, readable by nobody else.
 //!
-//! It says who this node is to other hubs and seals content between devices; today only its public half is shown.
+//! It says who this node is to other hubs and seals content between devices; only its public half leaves this machine.
 
 use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer as _, SigningKey};
 use hub::Random;
 use sha2::{Digest, Sha256};
 
@@ -16,6 +16,11 @@ use crate::error::{CommandError, Kind};
 /// The public half, base64url without padding. Makes the pair if there is none yet.
 pub(crate) fn public(dir: &DataDir, random: &dyn Random) -> Result<String, CommandError> {
     Ok(URL_SAFE_NO_PAD.encode(SigningKey::from_bytes(&seed(dir, random)?).verifying_key().as_bytes()))
+}
+
+/// Signs, as this node, by which another hub knows that it has the key; base64url without padding.
+pub(crate) fn sign(dir: &DataDir, random: &dyn Random, message: &[u8]) -> Result<String, CommandError> {
+    Ok(URL_SAFE_NO_PAD.encode(SigningKey::from_bytes(&seed(dir, random)?).sign(message).to_bytes()))
 }
 
 /// The seed of the key pair that signs wake-ups of subscriptions; it follows from the node's and does not give it away.

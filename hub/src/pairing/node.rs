@@ -8,6 +8,7 @@ use protocol::api::{ClaimRequest, ClaimStatusRequest, NodeClaimRequest, NodeClai
 use protocol::device::{DeviceKind, Right};
 use protocol::error::{ErrorCode, Problem};
 use protocol::fact::{FeedFact, Operation};
+use protocol::host::{AwayReason, Host, Presence};
 use protocol::id::{AccountId, DeviceId, PairingId};
 use protocol::limits::{PAIRING_MAX_TRIES, PAIRING_TTL_MS};
 use store::{Batch, Expected, Put};
@@ -239,7 +240,7 @@ impl Hub {
     ) -> Result<(), Problem> {
         let taken = || Problem::new(ErrorCode::Forbidden).detail("this id belongs to another machine");
         let host = self.load::<HostRow>(&keys::host(device)).await?;
-        let elsewhere = host.is_some_and(|host| host.value.account != account);
+        let elsewhere = host.as_ref().is_some_and(|host| host.value.account != account);
         if elsewhere || device == self.node() || self.is_of_another(account, device).await? {
             return Err(taken());
         }
@@ -254,7 +255,10 @@ impl Hub {
                 platform: claim.platform.clone(),
                 public_key: claim.public_key.clone(),
             };
-            return admit(batch, &counted, &new.row_at(device, self.now()));
+            let row = new.row_at(device, self.now());
+            admit(batch, &counted, &row)?;
+            crate::link::tell_device(self, batch, account, device, &row.about).await?;
+            return Ok(());
         };
         if stored.value.about.public_key != claim.public_key || stored.value.about.kind != DeviceKind::Node {
             return Err(taken());
@@ -270,7 +274,15 @@ impl Hub {
         let put = Put::set(keys::account(account), more.encode());
         batch.push(put.expecting(Expected::Version(counted.version)));
         batch.push(Put::set(key, row.encode()).expecting(Expected::Version(stored.version)));
+        crate::link::tell_device(self, batch, account, device, &row.about).await?;
         feed::tell(batch, account, &FeedFact::from((device, Operation::Update, row.about)));
+        if let Some(host) = host.filter(|host| host.value.host.presence == Presence::Revoked) {
+            let (presence, reason) = (Presence::Offline, Some(AwayReason::NeverConnected));
+            let away = Host { presence, reason, ..host.value.host };
+            let put = Put::set(keys::host(device), HostRow { account, host: away.clone() }.encode());
+            batch.push(put.expecting(Expected::Version(host.version)));
+            feed::tell(batch, account, &FeedFact::from((device, Operation::Update, away)));
+        }
         Ok(())
     }
 }

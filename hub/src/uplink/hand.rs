@@ -135,7 +135,7 @@ impl Uplink {
             ttl_ms: Some(handed.expires_in_ms),
             body: handed.body.clone(),
         };
-        CommandRow { account, request, command, arrival: hub.arrival() }
+        CommandRow { account, request, command, arrival: hub.arrival(), handover: None }
     }
 
     /// Where a command stands here; `None` when it is not known.

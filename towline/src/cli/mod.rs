@@ -49,6 +49,11 @@ pub(crate) enum Verb {
     },
     /// Make a code for one more device, or answer one that asks
     Pair(Pair),
+    /// Link this machine to another hub, through which it can then be reached
+    Link {
+        #[command(subcommand)]
+        verb: LinkVerb,
+    },
     /// Send a prompt to a session, or start one
     Send(Send),
     /// Show a session as it goes on
@@ -176,9 +181,43 @@ pub(crate) struct Pair {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum LinkVerb {
+    /// Link this machine to a hub
+    Add {
+        /// The address of the hub, or the one that it prints for pairing
+        url: String,
+        /// A code that was made there; without one this terminal shows a code, which somebody there types
+        #[arg(long, value_name = "XXXX-XXXX")]
+        code: Option<String>,
+        /// The SHA-256 of the hub's certificate, for one that it has signed itself
+        #[arg(long, value_name = "HEX")]
+        fingerprint: Option<client::Fingerprint>,
+        /// Take plain HTTP on a private network that you trust
+        #[arg(long)]
+        lan: bool,
+    },
+    /// List the hubs that this machine is linked to, and how each link is
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Remove a link: the hub forgets this machine
+    Remove {
+        /// Which: its name or its address, as `towline link ls` shows them
+        link: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum PairVerb {
     /// List the devices that ask
     List,
+    /// Let a machine in that shows a code, and is to be linked to this hub
+    Accept {
+        /// The code that it shows
+        code: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Let a device in
     Allow {
         /// What `towline pair list` calls it

@@ -68,6 +68,9 @@ pub(crate) struct SettingFlags {
     /// spaces (`gemini=gemini --acp`); may be given again
     #[arg(long = "acp-agent", value_name = "NAME=COMMAND", value_parser = acp_agent)]
     acp_agents: Vec<AcpCommand>,
+    /// A hub to link this machine to; where it is not enrolled yet, a code is shown to type there; may be given again
+    #[arg(long = "link", value_name = "URL")]
+    links: Vec<String>,
     /// Do not open a browser
     #[arg(long)]
     no_open: bool,
@@ -99,6 +102,7 @@ impl SettingFlags {
             ("host.turns_at_once", self.turns_at_once.map(Value::Count)),
             ("host.agent_idle", self.agent_idle.clone().map(Value::Text)),
             ("host.bypass_modes_allowed", self.allow_bypass_modes.map(Value::Switch)),
+            ("link.hubs", list(&self.links)),
             ("agents.environment", list(&self.agent_env)),
             ("agents.acp", commands()),
             ("terminal.open_browser", self.no_open.then_some(Value::Switch(false))),

@@ -26,6 +26,8 @@ pub(crate) enum Shape {
     Origin,
     /// Addresses, alone or as networks.
     Networks,
+    /// Addresses of hubs.
+    Hubs,
     /// Names of environment variables.
     Variables,
     /// A program and its arguments.
@@ -71,6 +73,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "remote_prompts",
         "What happens on this machine when a prompt comes from another device. Nothing, unless it is said here; it cannot be said from afar.",
     ),
+    ("link", "Through which other hubs this machine can be reached."),
     ("agents", "Which agents there are, and what they are given."),
     ("log", "What is written about what happens; never what people or agents say."),
     ("terminal", "How `towline up` behaves in a terminal."),
@@ -275,6 +278,17 @@ pub(crate) const KEYS: &[Key] = &[
         default: "\"30s\"",
         example: "\"5m\"",
         about: "How long the program may run; then it is ended, with everything that it started.",
+    },
+    Key {
+        section: "link",
+        name: "hubs",
+        shape: Shape::Hubs,
+        variable: Some("TOWLINE_LINK"),
+        flag: Some("--link"),
+        default: "[]",
+        example: "[\"https://hub.example.com\"]",
+        about: "Hubs to link this machine to at every start. Where it is not enrolled yet, it shows a code to type there. What \
+                `towline link add` has linked need not stand here.",
     },
     Key {
         section: "agents",

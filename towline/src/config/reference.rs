@@ -149,6 +149,7 @@ fn shape_words(shape: Shape) -> String {
         Shape::Path => "a path; `~/` is the home directory, a relative one begins where the file is".to_owned(),
         Shape::Paths => "a list of paths".to_owned(),
         Shape::HostNames => "a list of names, without scheme and port".to_owned(),
+        Shape::Hubs => "a list of addresses with their scheme and without a path".to_owned(),
         Shape::Origin => "an address with its scheme and without a path".to_owned(),
         Shape::Networks => "a list of addresses and networks".to_owned(),
         Shape::Variables => "a list of names".to_owned(),
@@ -162,7 +163,7 @@ fn shape_words(shape: Shape) -> String {
 const fn list_words(shape: Shape) -> &'static str {
     match shape {
         Shape::Paths => ", separated as in `PATH`",
-        Shape::HostNames | Shape::Variables | Shape::Networks => ", separated by commas",
+        Shape::HostNames | Shape::Variables | Shape::Networks | Shape::Hubs => ", separated by commas",
         _ => "",
     }
 }
@@ -174,7 +175,7 @@ fn shape_schema(shape: Shape) -> Json {
         Shape::Count(first, last) => json!({"type": "integer", "minimum": first, "maximum": last}),
         Shape::Name(most) => json!({"type": "string", "minLength": 1, "maxLength": most}),
         Shape::Time(..) | Shape::Address | Shape::Filter | Shape::Path | Shape::Origin => json!({"type": "string"}),
-        Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks | Shape::Command => texts(),
+        Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks | Shape::Command | Shape::Hubs => texts(),
         Shape::Commands => json!({
             "type": "object",
             "propertyNames": {"pattern": "^[a-z0-9-]{1,32}$"},

@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) approval_expiry: Duration,
     /// What happens here when a prompt comes from another device.
     pub(crate) remote_prompts: RemotePrompts,
+    /// Hubs to link to.
+    pub(crate) links: Vec<String>,
     /// Variables that agents get.
     pub(crate) agent_env: Vec<String>,
     /// Whether the lines between us and agents are kept.
@@ -132,6 +134,7 @@ impl Settings {
                     .and_then(value::time)
                     .unwrap_or(Duration::from_secs(30)),
             },
+            links: read.list("link.hubs"),
             agent_env: read.list("agents.environment"),
             keep_lines: read.switch("agents.keep_lines", true),
             acp_agents: read.commands("agents.acp"),

@@ -58,7 +58,7 @@ impl Value {
             },
             Shape::Count(..) => Self::Count(text.parse().map_err(|_| expected(shape))?),
             Shape::Paths => Self::List(list(if cfg!(windows) { ';' } else { ':' })),
-            Shape::HostNames | Shape::Variables | Shape::Networks => Self::List(list(',')),
+            Shape::HostNames | Shape::Variables | Shape::Networks | Shape::Hubs => Self::List(list(',')),
             Shape::Command | Shape::Commands => return Err("it can stand in the file only".to_owned()),
             Shape::Time(..) | Shape::Address | Shape::Name(_) | Shape::Filter | Shape::Path | Shape::Origin => {
                 Self::Text(text.to_owned())
@@ -81,7 +81,7 @@ impl Value {
                 let digits = value.as_integer().ok_or_else(bad)?;
                 Self::Count(u64::from_str_radix(digits.as_str(), digits.radix()).map_err(|_| bad())?)
             }
-            Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks | Shape::Command => {
+            Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks | Shape::Command | Shape::Hubs => {
                 Self::List(texts(value)?)
             }
             Shape::Commands => {
@@ -117,6 +117,7 @@ impl Value {
             (Shape::Path, Self::Text(text)) => is_path(text),
             (Shape::Paths, Self::List(list)) => list.iter().all(|text| is_path(text)),
             (Shape::HostNames, Self::List(list)) => list.iter().all(|text| is_host_name(text)),
+            (Shape::Hubs, Self::List(list)) => list.iter().all(|text| origin_host(text).is_some()),
             (Shape::Origin, Self::Text(text)) => origin_host(text).is_some(),
             (Shape::Networks, Self::List(list)) => list.iter().all(|text| text.parse::<hub::Network>().is_ok()),
             (Shape::Variables, Self::List(list)) => list.iter().all(|text| is_variable(text)),
@@ -153,6 +154,7 @@ pub(super) fn expected(shape: Shape) -> String {
         Shape::Filter => "expected a level such as \"warn\", or a filter such as \"hub=debug,warn\"".to_owned(),
         Shape::Path => "expected a path".to_owned(),
         Shape::Paths => "expected a list of paths, such as [\"~/code/gauge\"]".to_owned(),
+        Shape::Hubs => "expected a list of addresses such as `[\"https://hub.example.com\"]`".to_owned(),
         Shape::HostNames => {
             "expected a list of names without scheme and port, such as [\"desk.example.net\"]".to_owned()
         }

@@ -5,6 +5,7 @@ mod agents;
 mod certificate;
 mod data;
 mod disk;
+mod links;
 mod network;
 
 use std::future::Future;
@@ -62,12 +63,13 @@ impl Doctor {
 
     /// Looks at everything; each look is limited in time.
     pub(crate) async fn look(&self) -> Vec<Finding> {
-        let (dir, settings) = (self.dir.clone(), self.settings.clone());
+        let (dir, settings, runs) = (self.dir.clone(), self.settings.clone(), self.running.is_some());
         // Disks may take their time, so they are looked at elsewhere.
         let disk = tokio::task::spawn_blocking(move || {
             let mut findings = disk::look(&dir);
             findings.extend(data::look(&dir));
             findings.extend(certificate::look(&settings, SystemClock.now()));
+            findings.extend(links::look(&dir, runs));
             findings.push(clock(&dir));
             findings
         });

@@ -21,6 +21,7 @@ use serde::Serialize;
 use store::SqliteStore;
 use streams::Streams;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, SystemClock};
 use crate::config::Settings;
@@ -28,6 +29,7 @@ use crate::data_dir::{DataDir, NodeFile};
 use crate::doctor::{Doctor, Running};
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
+use crate::links::Keeper;
 use crate::listen::policy::{Plan, Public, Wish};
 use crate::listen::{lan, policy, tls};
 use crate::log_file::LogFile;
@@ -294,6 +296,8 @@ impl Node {
             let node = crate::node::Node::find(dir, quiet)?;
             serving.spawn(remote_prompt::react(node, reaction, hub.stopping()));
         }
+        let unlink = CancellationToken::new();
+        let links = tokio::spawn(Keeper::new(hub.clone(), dir).run(settings.clone(), unlink.clone()));
 
         let ended = tokio::select! {
             () = signals.next() => Ok(()),
@@ -307,6 +311,11 @@ impl Node {
             }
             if let Err(error) = host.stop().await {
                 tracing::warn!(%error, "the host did not stop in order");
+            }
+            // After the host, so that what it said last is carried; before the hub, which the links read.
+            unlink.cancel();
+            if let Err(error) = links.await {
+                tracing::warn!(%error, "the links did not stop in order");
             }
             hub.stop().await;
             while serving.join_next().await.is_some() {}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::api::{NewPairing, PairingClaim, PairingOffer};
+use protocol::api::{NewPairing, NodeCode, PairingClaim, PairingOffer};
 use protocol::id::PairingId;
 use protocol::time::{Clock, UnixMs};
 use serde::Serialize;
@@ -40,6 +40,7 @@ pub(crate) async fn pair(node: &Node, wish: Pair, env: &Env, out: Output) -> Res
             }
             claims.iter().try_for_each(|claim| out.either(claim, || line(claim)))
         }
+        Some(PairVerb::Accept { code, yes }) => accept(node, &code, yes, env, out).await,
         Some(PairVerb::Allow { pairing }) => answer(node, pairing, true, out).await,
         Some(PairVerb::Deny { pairing }) => answer(node, pairing, false, out).await,
     }
@@ -47,8 +48,9 @@ pub(crate) async fn pair(node: &Node, wish: Pair, env: &Env, out: Output) -> Res
 
 /// A device that asks, for people.
 pub(crate) fn line(claim: &PairingClaim) -> String {
-    let PairingClaim { pairing, name, platform, source, words, .. } = claim;
-    printable(&format!("{pairing}  {name} ({platform}) from {source}, which shows \"{words}\""))
+    let PairingClaim { pairing, name, platform, source, words, fingerprint, .. } = claim;
+    let key = fingerprint.as_ref().map(|key| format!(" and the key {key}")).unwrap_or_default();
+    printable(&format!("{pairing}  {name} ({platform}) from {source}, which shows \"{words}\"{key}"))
 }
 
 /// The address with the secret, for the QR code.
@@ -87,6 +89,22 @@ async fn answer(node: &Node, pairing: PairingId, allow: bool, out: Output) -> Re
     node.ask(node.api.answer_pairing(pairing, allow)).await?;
     let word = if allow { "let in" } else { "refused" };
     out.either(&Answered { pairing: pairing.to_string(), allowed: allow }, || format!("{word}: {pairing}"))
+}
+
+/// Shows the machine that shows a code, and lets it in when a person says so.
+async fn accept(node: &Node, code: &str, yes: bool, env: &Env, out: Output) -> Result<(), CommandError> {
+    let claim = node.ask(node.api.accept_node(&NodeCode { code: code.to_owned() })).await?;
+    output::note(line(&claim));
+    let allow = yes || (env.stdin_is_terminal && asked("Link it to this hub? [y/N] ").await?);
+    if !allow && !env.stdin_is_terminal {
+        let words = format!(
+            "nobody can be asked here; answer with `towline pair allow {0}` or `towline pair deny {0}`",
+            claim.pairing
+        );
+        output::note(words);
+        return out.either(&claim, || claim.pairing.to_string());
+    }
+    answer(node, claim.pairing, allow, out).await
 }
 
 async fn offer(node: &Node, once: bool, env: &Env, out: Output) -> Result<(), CommandError> {

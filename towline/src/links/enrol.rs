@@ -1,0 +1,111 @@
+//! Enrolling this node at a hub: it keeps its id and its key, and proves that it has the key.
+
+use std::time::Duration;
+
+use client::{Api, Fingerprint, Remote};
+use hub::SystemRandom;
+use protocol::api::{ClaimStatus, ClaimStatusRequest, NodeClaimRequest, fingerprint};
+use protocol::error::{ErrorCode, Problem};
+use protocol::id::DeviceId;
+use protocol::time::Clock;
+
+use super::{Address, Folder, LinkFile};
+use crate::clock::SystemClock;
+use crate::data_dir::DataDir;
+use crate::error::{CommandError, Kind};
+use crate::node_key;
+
+/// How long the hub is asked to wait before it answers that nothing has changed.
+const WAIT_MS: u64 = 20_000;
+/// Pause after an answer that did not come.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Where a node is to be enrolled, and as what.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) address: Address,
+    /// A code that was made there.
+    pub(crate) code: Option<String>,
+    pub(crate) pin: Option<Fingerprint>,
+    pub(crate) lan: bool,
+    /// This node's own id.
+    pub(crate) device: DeviceId,
+    /// What it is called.
+    pub(crate) name: String,
+}
+
+/// What a person has to be shown while it waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// The code to type there; `None` when one of theirs was used.
+    pub(crate) code: Option<String>,
+    pub(crate) words: String,
+    pub(crate) fingerprint: String,
+}
+
+/// Enrols this node and keeps the credential. `show` is called once, when there is something to compare or to type.
+pub(crate) async fn enrol(dir: &DataDir, wish: &Wish, show: impl FnOnce(&Asked)) -> Result<LinkFile, CommandError> {
+    let random = SystemRandom;
+    let mut request = NodeClaimRequest {
+        code: wish.code.clone().or_else(|| wish.address.secret.clone()),
+        name: wish.name.clone(),
+        platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        device: wish.device,
+        public_key: node_key::public(dir, &random)?,
+        signature: String::new(),
+    };
+    request.signature = node_key::sign(dir, &random, &request.signed())?;
+    let api = Api::new(wish.address.remote.clone());
+    let claim = api.claim_node(&request).await.map_err(|error| at(&wish.address, error))?;
+    show(&Asked {
+        code: claim.code.clone(),
+        words: claim.words.clone(),
+        fingerprint: fingerprint(&request.public_key),
+    });
+    let status = ClaimStatusRequest { pairing: claim.pairing, claim_token: claim.claim_token, wait_ms: WAIT_MS };
+    let (device, credential) = loop {
+        match api.claim_status(&status).await {
+            Ok(ClaimStatus::Pending) => {}
+            Ok(ClaimStatus::Approved { device, credential: Some(credential) }) => break (device, credential),
+            Ok(ClaimStatus::Approved { credential: None, .. }) => {
+                return Err(CommandError::say(
+                    Kind::No,
+                    "the hub has told the credential already, and not to this program",
+                )
+                .hint("Link this machine once more."));
+            }
+            Ok(ClaimStatus::Rejected) => return Err(Problem::new(ErrorCode::PairingRejected).into()),
+            Ok(ClaimStatus::Expired) => {
+                return Err(CommandError::say(Kind::No, "nobody let this machine in before the code expired")
+                    .hint("Link it once more, and confirm it there within ten minutes."));
+            }
+            Err(error) if error.is_unreachable() => tokio::time::sleep(AGAIN).await,
+            Err(error) => return Err(at(&wish.address, error)),
+        }
+    };
+    let pin = wish.pin.map(|pin| pin.to_string());
+    let remote = Remote::new(&wish.address.url, Some(credential.clone()), client::Dialer::tcp());
+    let remote = remote.map_err(|error| CommandError::new(Kind::Bug, error))?.pinned(wish.pin);
+    let me = Api::new(remote).me().await.map_err(|error| at(&wish.address, error))?;
+    let link = LinkFile {
+        url: wish.address.url.clone(),
+        fingerprint: pin,
+        lan: wish.lan,
+        account: me.account,
+        device,
+        credential,
+        added_at_ms: SystemClock.now(),
+        bound: String::new(),
+    };
+    Folder::of(dir).keep(&wish.address.name, link.clone())?;
+    Ok(link)
+}
+
+/// A failure of the hub, which is not this machine's.
+fn at(address: &Address, error: client::ApiError) -> CommandError {
+    if error.is_unreachable() {
+        return CommandError::new(Kind::Unreachable, error)
+            .hint(format!("See whether the hub runs, and whether {} leads there from here.", address.url));
+    }
+    CommandError::from(error)
+}
