@@ -128,7 +128,7 @@ export async function expectSettled(page: Page, count: number, { timeout = 20_00
 
 /** The words of the chat, line by line, as any reader of it must see them. */
 export async function lines(page: Page): Promise<string[]> {
-  return log(page).evaluate((box) => [...box.querySelectorAll("[data-place], :scope > :not(.chunk, [role=status])")].map((line) => line.textContent ?? ""));
+  return log(page).evaluate((box) => [...box.querySelectorAll("[data-place], :scope > :not(.chunk, .undrawn, [role=status])")].map((line) => line.textContent ?? ""));
 }
 
 /** Nothing is wider than what holds it, so that no finger can push a screen to the side. */

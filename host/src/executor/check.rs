@@ -97,7 +97,10 @@ pub(super) async fn attachments(context: &Context, body: &CommandBody) -> Result
             return Err(refusal(ErrorCode::AttachmentMissing, detail).into());
         };
         if known.size_bytes != attachment.size_bytes || known.media_type != attachment.media_type {
-            let detail = format!("file {} has another type or size than the prompt says", attachment.blob);
+            let detail = format!(
+                "file {} is {} of {} bytes; the prompt says {} of {} bytes",
+                attachment.blob, known.media_type, known.size_bytes, attachment.media_type, attachment.size_bytes
+            );
             return Err(refusal(ErrorCode::Invalid, detail).into());
         }
     }

@@ -1,4 +1,4 @@
-import { memo } from "react";
+import { type RefCallback, memo } from "react";
 import type { Rows } from "../../hub/feed";
 import type { Item, Me, Turn } from "../../protocol/generated";
 import { type Chunk, alike } from "../../session/chunks";
@@ -34,41 +34,35 @@ export interface Setting {
   today: number;
 }
 
-/**
- * Where a chunk is from the reader: `near` the end, where it is always laid out; `far`, in the page but laid out only when it is about
- * to be seen; `away`, thousands of lines off, where only its height is left of it.
- */
-export type Where = "near" | "far" | "away";
-
 interface Props {
   chunk: Chunk<Row>;
   setting: Setting;
-  where: Where;
+  /** Whether it is at the end, where it is always laid out. */
+  last: boolean;
+  /** How high it is until it is laid out, in pixels. */
+  guess: number;
+  /** Told of its element while that is in the page. */
+  watch: RefCallback<HTMLElement>;
 }
-
-/** Height of a line that was never laid out, in pixels: a folded card with the gap below it. It is forgotten once a chunk was seen. */
-const LINE_PX = 62;
 
 /**
  * Lines that stand together. What is far from the screen is neither laid out nor painted (`content-visibility`), and keeps the height
- * that it had: unlike lines that are taken out of the page it can still be found, read aloud and printed (docs/adr).
+ * that it had: unlike lines that are taken out of the page it can still be found, read aloud and printed (docs/adr/0002, 0004).
  */
 export const Lines = memo(
-  function Lines({ chunk, setting, where }: Props) {
+  function Lines({ chunk, setting, last, guess, watch }: Props) {
     return (
-      <div className={where === "near" ? "chunk" : "chunk chunk-far"} data-key={chunk.key} style={{ containIntrinsicBlockSize: `auto ${chunk.rows.length * LINE_PX}px` }}>
-        {where === "away"
-          ? null
-          : chunk.rows.map((row) => (
-              <div key={`${row.line.kind} ${row.line.id}`} className="line" data-place={row.line.ord} tabIndex={-1}>
-                <Line {...row} {...setting} now={setting.today} />
-              </div>
-            ))}
+      <div ref={watch} className={last ? "chunk" : "chunk chunk-far"} data-key={chunk.key} style={{ containIntrinsicBlockSize: `auto ${guess}px` }}>
+        {chunk.rows.map((row) => (
+          <div key={`${row.line.kind} ${row.line.id}`} className="line" data-place={row.line.ord} tabIndex={-1}>
+            <Line {...row} {...setting} now={setting.today} />
+          </div>
+        ))}
       </div>
     );
   },
   (a, b) => {
-    if (a.where !== b.where || a.chunk.rows.length !== b.chunk.rows.length) return false;
-    return a.where === "away" || (a.setting === b.setting && a.chunk.rows.every((row, at) => alike(row, b.chunk.rows[at] ?? row)));
+    if (a.last !== b.last || a.setting !== b.setting || a.chunk.rows.length !== b.chunk.rows.length) return false;
+    return a.chunk === b.chunk || a.chunk.rows.every((row, at) => alike(row, b.chunk.rows[at] ?? row));
   },
 );

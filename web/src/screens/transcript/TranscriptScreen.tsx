@@ -14,8 +14,9 @@ import { pending } from "../../session/pending";
 import { words } from "../../words";
 import { Composer } from "./Composer";
 import { Details } from "./Details";
-import { Lines, type Row, type Setting } from "./Lines";
+import type { Row, Setting } from "./Lines";
 import { PendingMessage } from "./PendingMessage";
+import { Stretch } from "./Stretch";
 import type { Asked } from "./TurnWays";
 import { useLineKeys } from "./useLineKeys";
 import { useScroll } from "./useScroll";
@@ -24,11 +25,6 @@ import "./cards.css";
 
 /** How often to look for a session that the lists know and its journal does not yet, in milliseconds. */
 const LOOK_AGAIN_MS = 1_500;
-/** Chunks at the end that are always laid out: what grows and what waits for an answer is among them. */
-const NEAR_CHUNKS = 2;
-/** Chunks to each side of the reader that are in the page: about 1,500 lines each way that can be found and read aloud. */
-const KEPT_CHUNKS = 96;
-
 /** One chat: what was said and done, by place, and what waits for you. */
 export function TranscriptScreen({ session }: { session: string }) {
   const hub = useHub();
@@ -122,8 +118,6 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
     };
   }, [title]);
 
-  const around = pieces.findIndex((chunk) => chunk.key === scroll.around);
-  const middle = around < 0 ? pieces.length - 1 : around;
   const keys = useLineKeys();
   // The screen before took the focus with it, and this one was not there yet when its address came.
   const head = useRef<HTMLHeadingElement>(null);
@@ -151,9 +145,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
           <div className="chat-lines" ref={scroll.list} role="log" aria-label={words.transcript.log} aria-live="off">
             {phase === "open" && !(row?.from && older === "none") ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
             {row?.from && (older === "none" || lines.length === 0) ? <From from={row.from} /> : null}
-            {pieces.map((chunk, at) => (
-              <Lines key={chunk.key} chunk={chunk} setting={setting} where={at >= pieces.length - NEAR_CHUNKS ? "near" : Math.abs(at - middle) <= KEPT_CHUNKS ? "far" : "away"} />
-            ))}
+            <Stretch chunks={pieces} setting={setting} around={scroll.around} settle={scroll.settle} />
             {waits.map((each) => (
               <PendingMessage key={each.command} message={each} session={session} now={now} dismiss={() => setDismissed((before) => new Set(before).add(each.command))} />
             ))}

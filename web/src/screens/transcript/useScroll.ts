@@ -1,39 +1,61 @@
 import { type RefObject, useCallback, useLayoutEffect, useRef, useState } from "react";
+import { Store } from "../../hub/store";
 
 /** Within how many pixels of the end the reader counts as being there. */
 const NEAR = 48;
 /** How many pixels before the top older pages are fetched. */
 const EARLY = 900;
-/** How many chunks one scrolls until what is kept in the page moves along. */
-const AROUND = 12;
+
+/** What a screen that scrolls is wired to. */
+export interface Scroll {
+  /** The element that scrolls. */
+  box: RefObject<HTMLDivElement | null>;
+  /** The lines in it. */
+  list: RefObject<HTMLDivElement | null>;
+  /** Whether the reader is at the end, and is kept there. */
+  atEnd: boolean;
+  /** The place of the line at the top of the screen; null at the end. */
+  around: Store<number | null>;
+  toEnd: () => void;
+  onScroll: () => void;
+  /** Puts the reader back where they were; for whoever changes what is in the page. */
+  settle: () => void;
+}
 
 /**
  * Keeps the reader's position: at the end it follows what is said; anywhere else what the reader looks at stays where it is,
  * whatever grows, shrinks or is put in above.
  */
-export function useScroll(version: unknown, shown: boolean, wantOlder: () => void): { box: RefObject<HTMLDivElement | null>; list: RefObject<HTMLDivElement | null>; atEnd: boolean; toEnd: () => void; onScroll: () => void; around: string | null } {
+export function useScroll(version: unknown, shown: boolean, wantOlder: () => void): Scroll {
   const box = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const following = useRef(true);
-  const anchor = useRef<{ element: Element; top: number } | null>(null);
+  /** What is held on to: where it stood on the screen, and how far the box was scrolled then. */
+  const anchor = useRef<{ element: Element; top: number; scrolled: number } | null>(null);
   const [atEnd, setAtEnd] = useState(true);
-  const middle = useRef<string | null>(null);
-  const last = useRef(-Infinity);
-  const [around, setAround] = useState<string | null>(null);
+  /** What the top of the screen is in, and the place of the line there. */
+  const top = useRef<{ piece: Element | null; place: number | null }>({ piece: null, place: null });
+  const told = useRef<Element | null>(null);
+  const [around] = useState(() => new Store<number | null>(null));
 
   const remember = useCallback((): void => {
     const [frame, lines] = [box.current, list.current];
     if (!frame || !lines) return;
-    const top = frame.getBoundingClientRect().top;
-    let element = firstBelow(lines.children, top);
+    const edge = frame.getBoundingClientRect().top;
+    let element = firstBelow(lines.children, edge);
     // What stands above the first line stays there when older lines come in below it: it is nothing to hold on to.
     if (element?.matches(".chat-note")) element = element.nextElementSibling;
-    if (element instanceof HTMLElement && element.matches(".chunk")) {
-      const { key = null } = element.dataset;
-      middle.current = key;
-      element = firstBelow(element.children, top) ?? element;
+    const piece = element;
+    let place: number | null = null;
+    if (element instanceof HTMLElement && element.matches(".undrawn")) {
+      place = within(element, edge);
+      // Its lines come where it was, and it ends or begins somewhere else then: nothing to hold on to.
+      element = null;
     }
-    anchor.current = element ? { element, top: element.getBoundingClientRect().top } : null;
+    if (element?.matches(".chunk")) element = firstBelow(element.children, edge) ?? element;
+    if (element instanceof HTMLElement && element.dataset.place !== undefined) place = Number(element.dataset.place);
+    top.current = { piece, place };
+    anchor.current = element ? { element, top: element.getBoundingClientRect().top, scrolled: frame.scrollTop } : null;
   }, []);
 
   const settle = useCallback((): void => {
@@ -41,7 +63,9 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     if (!frame) return;
     if (following.current) frame.scrollTop = frame.scrollHeight;
     else if (anchor.current?.element.isConnected) {
-      const moved = anchor.current.element.getBoundingClientRect().top - anchor.current.top;
+      // Who has scrolled since, and whose event is still to come, goes where they wanted to.
+      const { element, top, scrolled } = anchor.current;
+      const moved = element.getBoundingClientRect().top - (top - (frame.scrollTop - scrolled));
       if (Math.abs(moved) >= 1) frame.scrollTop += moved;
     }
     remember();
@@ -54,14 +78,13 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     following.current = end;
     setAtEnd(end);
     remember();
-    // Not with every chunk: what is kept in the page around the reader reaches much further.
-    const bucket = Number.parseInt(middle.current ?? "", 10);
-    if (Math.abs(bucket - last.current) > AROUND) {
-      last.current = bucket;
-      setAround(middle.current);
-    }
+    const { piece, place } = top.current;
+    // Not with every line: what is in the page around the reader reaches much further.
+    if (end) around.set(null);
+    else if (place !== null && (around.get() === null || piece !== told.current || piece?.matches(".undrawn"))) around.set(place);
+    told.current = piece;
     if (frame.scrollTop < EARLY && frame.scrollHeight > frame.clientHeight) wantOlder();
-  }, [remember, wantOlder]);
+  }, [remember, wantOlder, around]);
 
   const toEnd = useCallback((): void => {
     following.current = true;
@@ -81,7 +104,15 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     observer.observe(lines);
     return () => observer.disconnect();
   }, [settle, shown]);
-  return { box, list, atEnd, toEnd, onScroll, around: atEnd ? null : around };
+  return { box, list, atEnd, around, toEnd, onScroll, settle };
+}
+
+/** The place at the top of the screen, where the lines of it are not in the page. */
+function within(undrawn: HTMLElement, top: number): number {
+  const { from, to } = undrawn.dataset;
+  const box = undrawn.getBoundingClientRect();
+  const share = Math.min(1, Math.max(0, (top - box.top) / box.height));
+  return Number(from) + Math.round(share * (Number(to) - Number(from)));
 }
 
 /** The first of some elements, which stand one below the other, that ends below a place. */
