@@ -207,10 +207,14 @@ impl DataDir {
 
 /// Replaces a file whole, readable by nobody else, with a newline at its end.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_exactly(path, &[bytes, b"\n"].concat())
+}
+
+/// The same without the end of a line, for what is no text in UTF-8.
+pub(crate) fn replace_exactly(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
     let written = private(&fresh).and_then(|mut file| {
         file.write_all(bytes)?;
-        file.write_all(b"\n")?;
         file.sync_all()
     });
     let done = written.and_then(|()| fs::rename(&fresh, path));

@@ -31,7 +31,7 @@ fn a_machine_on_which_nothing_runs_is_told_how_to_begin() {
     let ran = world.run(&["--json", "doctor"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     let found = findings(&ran);
-    for id in ["config", "data.directory", "clock", "listen", "reach", "agent.demo"] {
+    for id in ["config", "data.directory", "clock", "policy", "listen", "reach", "agent.demo"] {
         assert_eq!(level(&found, id).0, "ok", "{id}: {found:?}");
     }
     // How full the tester's disk is, is the tester's affair.
@@ -102,6 +102,49 @@ fn what_does_not_work_is_a_problem_with_its_next_step() {
     let found = findings(&ran);
     assert_eq!((ran.code, level(&found, "data.store").0), (Some(1), "problem"), "{found:?}");
     assert!(level(&found, "data.store").1.contains("backup"), "{found:?}");
+}
+
+#[test]
+fn a_policy_that_cannot_be_used_is_a_problem_with_its_line_here_and_on_the_page() {
+    let world = World::new();
+    let policy = world.home().join(".config/towline/policy.toml");
+    std::fs::create_dir_all(policy.parent().unwrap()).unwrap();
+    let node = world.up(&["--listen", "127.0.0.1:0"]);
+    let look = || {
+        let ran = world.run(&["--json", "doctor"]);
+        let found = findings(&ran);
+        let at = found.iter().position(|finding| finding["id"] == "policy").unwrap();
+        (ran.code, found[at].clone())
+    };
+
+    std::fs::write(&policy, "[[rule]]\ndecision = \"deny\"\ncommand = \"git push\"\n").unwrap();
+    let (code, right) = look();
+    assert_eq!((code, right["level"].as_str()), (Some(0), Some("ok")), "{right}");
+    assert_eq!(right["title"], "The policy is right: one rule");
+
+    std::fs::write(&policy, "[[rule]]\ndecision = \"deny\"\ncomand = \"git push\"\n").unwrap();
+    let (code, wrong) = look();
+    assert_eq!((code, wrong["level"].as_str()), (Some(1), Some("problem")), "{wrong}");
+    let detail = wrong["detail"].as_str().unwrap();
+    assert!(detail.starts_with(&format!("{}:3: ", policy.display())) && detail.contains("comand"), "{detail}");
+    assert!(wrong["next"].as_str().unwrap().contains("towline policy show"), "{wrong}");
+    let api = world.api(&node);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let page = runtime.block_on(api.health()).unwrap();
+    let there = page.findings.iter().find(|finding| finding.id == "policy").unwrap();
+    assert_eq!(there.detail.as_deref(), Some(detail), "the page says the same");
+
+    // A link that leads nowhere was meant to be a policy.
+    std::fs::remove_file(&policy).unwrap();
+    std::os::unix::fs::symlink("nowhere.toml", &policy).unwrap();
+    let (code, lost) = look();
+    assert_eq!((code, lost["level"].as_str()), (Some(1), Some("problem")), "{lost}");
+    // No file can be read that is a folder, by whoever tests.
+    std::fs::remove_file(&policy).unwrap();
+    std::fs::create_dir(&policy).unwrap();
+    let (code, folder) = look();
+    assert_eq!((code, folder["level"].as_str()), (Some(1), Some("problem")), "{folder}");
+    assert_eq!(node.stop().0, Some(0));
 }
 
 fn damage(file: &Path) {

@@ -7,6 +7,7 @@ mod data;
 mod disk;
 mod links;
 mod network;
+mod policy;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -71,6 +72,7 @@ impl Doctor {
             findings.extend(certificate::look(&settings, SystemClock.now()));
             findings.extend(links::look(&dir, runs));
             findings.push(clock(&dir));
+            findings.push(policy::look(&settings));
             findings
         });
         let (disk, network, agents) = tokio::join!(

@@ -108,26 +108,49 @@ fn wanted(layers: &Layers, env: &Env, hub: bool) -> Result<Wanted, CommandError>
     let lost = |what: &str| CommandError::say(Kind::Config, format!("it is not known where {what} is"));
     let mut args = Vec::new();
     let absolute = |path: &Path| match &env.current_dir {
-        Some(current) if path.is_relative() => current.join(path).display().to_string(),
-        _ => path.display().to_string(),
+        Some(current) if path.is_relative() => written(&current.join(path)),
+        _ => written(path),
     };
     if let Some(place) = layers.place.as_ref().filter(|place| place.named_by.is_some()) {
-        args.extend(["--config".to_owned(), absolute(&place.path)]);
+        args.extend(["--config".to_owned(), absolute(&place.path)?]);
     }
     // A variable of this shell is not there when the service starts.
     if let Some((crate::config::Value::Text(path), Origin::Flag(_) | Origin::Variable(_))) =
         layers.get("data.directory")
     {
-        args.extend(["--data-dir".to_owned(), absolute(Path::new(path))]);
+        args.extend(["--data-dir".to_owned(), absolute(Path::new(path))?]);
     }
     let verb: &[&str] = if hub { &["hub"] } else { &["up", "--no-open"] };
     args.extend(verb.iter().map(|word| (*word).to_owned()));
-    Ok(Wanted {
-        program: env.program.clone().ok_or_else(|| lost("this program"))?,
-        args,
-        path: env.get("PATH").and_then(|path| path.to_str()).map(str::to_owned),
-        home: env.home.clone().ok_or_else(|| lost("the home directory"))?,
-    })
+    let program = env.program.clone().ok_or_else(|| lost("this program"))?;
+    let home = env.home.clone().ok_or_else(|| lost("the home directory"))?;
+    let path = env.get("PATH").and_then(|path| path.to_str()).map(str::to_owned);
+    written(&program)?;
+    written(&home)?;
+    if let Some(path) = &path {
+        written(Path::new(path))?;
+    }
+    let said = |name: &str| env.get(name).and_then(|value| value.to_str()).filter(|value| !value.is_empty());
+    let user = said("USERNAME").map(|user| match said("USERDOMAIN") {
+        Some(domain) => format!("{domain}\\{user}"),
+        None => user.to_owned(),
+    });
+    Ok(Wanted { program, args, path, home, user })
+}
+
+/// A path as it can stand in a file of a service: text, without characters that XML does not have.
+fn written(path: &Path) -> Result<String, CommandError> {
+    match path.to_str() {
+        Some(text) if !text.contains(|c: char| c.is_control()) => Ok(text.to_owned()),
+        _ => Err(CommandError::say(
+            Kind::Config,
+            format!(
+                "{} cannot be written into the file of a service: it has characters that are no text",
+                path.display()
+            ),
+        )
+        .hint("Give it another name, or start `towline up` from your own init system.")),
+    }
 }
 
 #[derive(Serialize)]
@@ -152,7 +175,11 @@ async fn install(
     } else if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    data_dir::replace(file, text.trim_end().as_bytes()).map_err(failed)?;
+    let bytes = match system {
+        System::Windows => unit::windows_file(text),
+        System::Systemd | System::Launchd => text.as_bytes().to_vec(),
+    };
+    data_dir::replace_exactly(file, &bytes).map_err(failed)?;
     match system {
         System::Systemd => {
             told("systemctl", &["--user", "daemon-reload"]).await?;

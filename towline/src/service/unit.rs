@@ -13,6 +13,8 @@ pub(crate) struct Wanted {
     pub(crate) path: Option<String>,
     /// The home directory.
     pub(crate) home: PathBuf,
+    /// Whose login it is that starts it, as Windows names people; elsewhere nobody asks.
+    pub(crate) user: Option<String>,
 }
 
 /// A systemd user unit.
@@ -97,15 +99,22 @@ pub(crate) fn launchd(wanted: &Wanted, label: &str) -> String {
     )
 }
 
-/// A task of the Windows task scheduler.
+/// The bytes of a task as Windows itself writes them, and the only ones that every `schtasks` reads: UTF-16 with a mark.
+pub(crate) fn windows_file(task: &str) -> Vec<u8> {
+    let text = format!("\u{feff}<?xml version=\"1.0\" encoding=\"UTF-16\"?>\r\n{}", task.replace('\n', "\r\n"));
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// A task of the Windows task scheduler, without a declaration of its encoding: shown it is UTF-8, in the file it is not.
 pub(crate) fn windows(wanted: &Wanted) -> String {
     let args: Vec<String> = wanted.args.iter().map(|word| windows_word(word)).collect();
+    // Only an administrator may have a task start with the login of anybody.
+    let user = wanted.user.as_ref().map(|user| format!("\n      <UserId>{}</UserId>", xml(user))).unwrap_or_default();
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <Task version=\"1.2\" xmlns=\"http://schemas.microsoft.com/windows/2004/02/mit/task\">\n\
+        "<Task version=\"1.2\" xmlns=\"http://schemas.microsoft.com/windows/2004/02/mit/task\">\n\
          \x20 <RegistrationInfo>\n    <Description>Towline: coding agents on this machine, from everywhere</Description>\n  </RegistrationInfo>\n\
-         \x20 <Triggers>\n    <LogonTrigger>\n      <Enabled>true</Enabled>\n    </LogonTrigger>\n  </Triggers>\n\
-         \x20 <Principals>\n    <Principal id=\"Author\">\n      <LogonType>InteractiveToken</LogonType>\n      \
+         \x20 <Triggers>\n    <LogonTrigger>\n      <Enabled>true</Enabled>{user}\n    </LogonTrigger>\n  </Triggers>\n\
+         \x20 <Principals>\n    <Principal id=\"Author\">{user}\n      <LogonType>InteractiveToken</LogonType>\n      \
          <RunLevel>LeastPrivilege</RunLevel>\n    </Principal>\n  </Principals>\n\
          \x20 <Settings>\n    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>\n    \
          <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>\n    \
@@ -164,6 +173,7 @@ mod tests {
             args: ["--data-dir", "/d/50% & $HOME\\", "up", "--no-open"].map(str::to_owned).to_vec(),
             path: Some("/usr/bin:/users/a b/$x/bin".to_owned()),
             home: "/users/a b".into(),
+            user: Some("DESK\\Zoë & <Co>".to_owned()),
         }
     }
 
@@ -196,6 +206,98 @@ mod tests {
         for tag in ["dict", "array", "string", "key"] {
             assert_eq!(count(tag).0, count(tag).1, "{tag}");
         }
+    }
+
+    /// Reads bytes with a parser that is not ours, and says what it found; none where Python is not installed.
+    #[expect(clippy::disallowed_methods, reason = "a test runs another program")]
+    fn read_by_python(script: &str, bytes: &[u8]) -> Option<serde_json::Value> {
+        use std::io::Write as _;
+        use std::process::{Command, Stdio};
+        let mut command = Command::new("python3");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let Ok(mut child) = command.spawn() else {
+            eprintln!("there is no python3 here: nobody else has read the file");
+            return None;
+        };
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success(), "it is not read");
+        Some(serde_json::from_slice(&done.stdout).unwrap())
+    }
+
+    /// Words with everything that a path may have and a file of any of the three has to write in another way.
+    fn odd() -> Wanted {
+        let words = ["--config", "/d/a \"b\" & <c>'s/\u{e9}\u{1f30a}.toml", "", "ends \\", "\\\\desk\\d x\\", "up"];
+        Wanted { args: words.map(str::to_owned).to_vec(), home: "/users/Zo\u{eb} & <Co>".into(), ..wanted() }
+    }
+
+    #[test]
+    fn another_parser_finds_in_a_property_list_what_was_meant() {
+        let script = "import json, plistlib, sys; print(json.dumps(plistlib.loads(sys.stdin.buffer.read())))";
+        let wanted = odd();
+        let Some(found) = read_by_python(script, launchd(&wanted, "towline").as_bytes()) else { return };
+        let words: Vec<&str> =
+            std::iter::once(wanted.program.to_str().unwrap()).chain(wanted.args.iter().map(String::as_str)).collect();
+        let meant = serde_json::json!({
+            "Label": "towline",
+            "ProgramArguments": words,
+            "EnvironmentVariables": {"PATH": wanted.path},
+            "WorkingDirectory": wanted.home,
+            "RunAtLoad": true,
+            "KeepAlive": {"SuccessfulExit": false},
+            "ProcessType": "Interactive",
+            "Umask": 0o077,
+            "ExitTimeOut": 15,
+        });
+        assert_eq!(found, meant);
+    }
+
+    #[test]
+    fn another_parser_finds_in_a_task_what_was_meant() {
+        // Every leaf by its path, in the order in which it stands; the schema fixes that order within triggers and actions. The words of
+        // the command line are joined by another program, too.
+        let script = r#"
+import json, subprocess, sys, xml.etree.ElementTree as tree
+root = tree.fromstring(sys.stdin.buffer.read())
+space = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
+leaves = []
+def walk(at, path):
+    assert at.tag.startswith(space), at.tag
+    path = path + [at.tag[len(space):]]
+    if len(at) == 0: leaves.append(["/".join(path), at.text])
+    for child in at: walk(child, path)
+walk(root, [])
+print(json.dumps({"version": root.get("version"), "context": root.find(space + "Actions").get("Context"),
+    "principal": root.find(space + "Principals")[0].get("id"), "leaves": leaves}))
+"#;
+        let wanted = odd();
+        let file = windows_file(&windows(&wanted));
+        assert_eq!(file.get(..2), Some(&[0xff, 0xfe][..]), "a mark says which UTF-16 it is");
+        let Some(found) = read_by_python(script, &file) else { return };
+        let join = "import json, subprocess, sys; print(json.dumps(subprocess.list2cmdline(json.load(sys.stdin))))";
+        let Some(arguments) = read_by_python(join, &serde_json::to_vec(&wanted.args).unwrap()) else { return };
+        let leaf = |path: &str, text: &str| serde_json::json!([format!("Task/{path}"), text]);
+        let user = wanted.user.as_deref().unwrap();
+        let meant = serde_json::json!({"version": "1.2", "context": "Author", "principal": "Author", "leaves": [
+            leaf("RegistrationInfo/Description", "Towline: coding agents on this machine, from everywhere"),
+            leaf("Triggers/LogonTrigger/Enabled", "true"),
+            leaf("Triggers/LogonTrigger/UserId", user),
+            leaf("Principals/Principal/UserId", user),
+            leaf("Principals/Principal/LogonType", "InteractiveToken"),
+            leaf("Principals/Principal/RunLevel", "LeastPrivilege"),
+            leaf("Settings/MultipleInstancesPolicy", "IgnoreNew"),
+            leaf("Settings/DisallowStartIfOnBatteries", "false"),
+            leaf("Settings/StopIfGoingOnBatteries", "false"),
+            leaf("Settings/ExecutionTimeLimit", "PT0S"),
+            leaf("Settings/RestartOnFailure/Interval", "PT1M"),
+            leaf("Settings/RestartOnFailure/Count", "10"),
+            leaf("Actions/Exec/Command", wanted.program.to_str().unwrap()),
+            leaf("Actions/Exec/Arguments", arguments.as_str().unwrap()),
+            leaf("Actions/Exec/WorkingDirectory", wanted.home.to_str().unwrap()),
+        ]});
+        assert_eq!(found, meant);
+        // What is shown has no declaration, and is well-formed as the UTF-8 that it is shown in.
+        assert!(read_by_python(script, windows(&wanted).as_bytes()).is_some());
     }
 
     #[test]
