@@ -184,7 +184,7 @@ function AgentChoice({ agent, chosen, choose }: { agent: AgentEntry; chosen: boo
     <label className="choice">
       <input type="radio" name="agent" value={agent.id} checked={chosen} disabled={!ready} onChange={choose} />
       <span className="choice-name">{agent.name}</span>
-      <span className="choice-note">{note}</span>
+      <span className="choice-note"><Typed text={note} /></span>
     </label>
   );
 }

@@ -4,6 +4,7 @@ import { Icon } from "../../parts/Icon";
 import type { Choice, PlanEntry, Session, Turn } from "../../protocol/generated";
 import type { Entry } from "../../session/entries";
 import { effortsOf } from "../../session/efforts";
+import { shownPath } from "../../session/places";
 import { words } from "../../words";
 import { asked } from "../sessions/asked";
 import { Plan } from "./Item";
@@ -69,7 +70,7 @@ export function Details({ id, session, turns, lines, close }: Props) {
           <h3 className="field-label">{words.details.files}</h3>
           <ul className="files">
             {files.map((path) => (
-              <li key={path}>{path}</li>
+              <li key={path} title={path}>{shownPath(path, project?.content.path ?? "")}</li>
             ))}
           </ul>
         </section>

@@ -5,6 +5,7 @@ import { useTokens } from "../../parts/code/useTokens";
 import type { Diff } from "../../protocol/generated";
 import { type DiffLine, counts, diff, hunks } from "../../session/diff";
 import { words } from "../../words";
+import { useShownPath } from "./ProjectPath";
 import { Folded } from "./tool/Folded";
 
 /** Lines of a change that are shown before all are asked for. */
@@ -12,14 +13,15 @@ const FIRST_LINES = 200;
 
 const CLASSES = { "+": "diff-added", "-": "diff-removed", " ": "diff-same" } as const;
 
-/** An edit of one file, by line; `whole` leaves nothing out between the changes, and folds nothing. */
+/** An edit of one file, by line; `whole` leaves nothing out between the changes and of its path, and folds nothing. */
 export const DiffView = memo(function DiffView({ edit, whole = false }: { edit: Diff; whole?: boolean }) {
+  const shown = useShownPath();
   const lines = useMemo(() => diff(edit.oldText ?? "", edit.newText), [edit]);
   const count = lines === null ? null : counts(lines);
   return (
     <figure className="diff">
       <figcaption className="diff-path">
-        <span>{edit.path}</span>
+        <span title={edit.path}>{whole ? edit.path : shown(edit.path)}</span>
         {edit.oldText === null ? <span className="soft"> {words.tool.newFile}</span> : null}
         {count ? <span className="unseen">{words.tool.changes(count.added, count.removed)}</span> : null}
       </figcaption>

@@ -6,6 +6,7 @@ import { Code } from "../../parts/code/Code";
 import type { ItemStatus, ToolCall, ToolKind } from "../../protocol/generated";
 import { words } from "../../words";
 import { DiffView } from "./DiffView";
+import { useShownPath } from "./ProjectPath";
 import { commandOf, field, inputOf, pretty } from "./tool/input";
 import { Labelled } from "./tool/Labelled";
 import { Command, FilePart, Matches, Output, Web } from "./tool/Parts";
@@ -16,6 +17,9 @@ const SHAPES: Record<ItemStatus, Shape> = { running: "working", done: "done", fa
 /** Tools that only look, and what of their input stands in their title. */
 const LOOKS: ReadonlySet<ToolKind> = new Set<ToolKind>(["read", "search", "fetch"]);
 const TITLED: ReadonlySet<string> = new Set(["url", "pattern", "query", "file_path", "path", "notebook_path"]);
+
+/** What agents call an edit: our own word stands there already. */
+const WRITING = ["Write", "Create", "Update"];
 
 interface Props {
   call: ToolCall;
@@ -33,11 +37,12 @@ export function Tool({ call, status, steps = 0, children }: Props) {
   const body = useId();
   const failed = status === "failed" || (call.exitCode !== null && call.exitCode !== 0);
   const note = summary(call, status, steps);
+  const shown = useShownPath();
   return (
     <section className={`card tool${open ? " tool-open" : ""}`} data-tool={call.tool} data-status={status}>
       <button type="button" className="tool-head" aria-expanded={open} aria-controls={body} onClick={() => setAsked(!open)}>
         <span className="card-kind">{words.tool.kind(call.tool)}</span>
-        <span className="tool-title">{titled(call)}</span>
+        <span className="tool-title">{shown(titled(call))}</span>
         {note === "" ? null : <span className="tool-note">{note}</span>}
         <Mark shape={failed && status === "done" ? "failed" : SHAPES[status]} word={words.tool.status(status)} />
         <span className={open ? "turner turner-open" : "turner"}>
@@ -117,7 +122,8 @@ function Rest({ input }: { input: Record<string, unknown> }) {
 /** The title without the word that stands before it already. */
 function titled(call: ToolCall): string {
   const [kind, title] = [words.tool.kind(call.tool), call.title || call.name];
-  return title.startsWith(`${kind} `) ? title.slice(kind.length + 1) : title;
+  const same = [kind, ...(call.tool === "edit" ? WRITING : [])].find((word) => title.startsWith(`${word} `));
+  return same === undefined ? title : title.slice(same.length + 1);
 }
 
 /** What came of it, as its kind is read best. */

@@ -16,6 +16,7 @@ import { Composer } from "./Composer";
 import { Details } from "./Details";
 import type { Row, Setting } from "./Lines";
 import { PendingMessage } from "./PendingMessage";
+import { ProjectPath } from "./ProjectPath";
 import { Stretch } from "./Stretch";
 import type { Asked } from "./TurnWays";
 import { useLineKeys } from "./useLineKeys";
@@ -145,7 +146,9 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
           <div className="chat-lines" ref={scroll.list} role="log" aria-label={words.transcript.log} aria-live="off">
             {phase === "open" && !(row?.from && older === "none") ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
             {row?.from && (older === "none" || lines.length === 0) ? <From from={row.from} /> : null}
-            <Stretch chunks={pieces} setting={setting} around={scroll.around} settle={scroll.settle} />
+            <ProjectPath value={row ? (rows.project.get(row.project)?.content.path ?? "") : ""}>
+              <Stretch chunks={pieces} setting={setting} around={scroll.around} settle={scroll.settle} />
+            </ProjectPath>
             {waits.map((each) => (
               <PendingMessage key={each.command} message={each} session={session} now={now} dismiss={() => setDismissed((before) => new Set(before).add(each.command))} />
             ))}

@@ -7,6 +7,7 @@ import { ofPath } from "../../../parts/code/language";
 import { useTokens } from "../../../parts/code/useTokens";
 import type { ToolCall } from "../../../protocol/generated";
 import { words } from "../../../words";
+import { useShownPath } from "../ProjectPath";
 import { Copy } from "./Copy";
 import { Folded } from "./Folded";
 import { field, inputOf } from "./input";
@@ -51,11 +52,12 @@ export function Output({ text }: { text: string }) {
 export function FilePart({ call }: { call: ToolCall }) {
   const part = useMemo(() => numbered(call.output), [call.output]);
   const path = call.locations[0]?.path ?? "";
+  const shown = useShownPath();
   const lines = part?.text.split("\n") ?? [];
   const colours = useTokens(part?.text ?? "", ofPath(path));
   if (part === null) return <Output text={call.output} />;
   return (
-    <Labelled label={path === "" ? words.tool.output : path} copy={part.text}>
+    <Labelled label={path === "" ? words.tool.output : shown(path)} copy={part.text}>
       <Folded
         lines={lines}
         from="start"
