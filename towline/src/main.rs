@@ -52,6 +52,11 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            if let Some(said) = cli::slip(&error) {
+                let env = Env::read();
+                output::error(&said, env.colours(env.stderr_is_terminal));
+                return said.exit();
+            }
             // Help and version are results, mistakes are not; clap knows which goes where.
             let code = if error.use_stderr() { Kind::Usage.code() } else { 0 };
             let _told = error.print();

@@ -42,7 +42,7 @@ fn between(node: &str, other: Other) -> String {
 
 /// Copies to the end, one way.
 fn pass(mut from: TcpStream, mut to: TcpStream, change: bool) {
-    let mut bytes = [0; 65_536];
+    let mut bytes = [0; 16_384];
     while let Ok(count) = from.read(&mut bytes) {
         if count == 0 || to.write_all(&changed(&bytes[..count], change)).is_err() {
             break;

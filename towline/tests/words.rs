@@ -112,7 +112,7 @@ fn wrong_arguments_are_named() {
         &["snd"],
         2,
         "",
-        "error: unrecognized subcommand 'snd'\n\n  tip: a similar subcommand exists: 'send'\n\nUsage: towline [OPTIONS] [COMMAND]\n\nFor more information, try '--help'.\n",
+        "error: there is no `towline snd`\nhint: Did you mean `towline send`?\nhint: `towline --help` lists what there is.\n",
     );
     check(
         &world,

@@ -3,6 +3,7 @@
 mod machine;
 mod node;
 mod session;
+mod slip;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use protocol::id::{DeviceId, PairingId, RuleId};
 pub(crate) use machine::{Config, Form, Logs, Policy, PolicyTest, Service};
 pub(crate) use node::{AcpCommand, Hub, HubVerb, Near, SettingFlags, Streams, Up};
 pub(crate) use session::{Answer, CommandVerb, Commands, Export, ExportFormat, Send, Tail};
+pub(crate) use slip::slip;
 
 /// What `--help` says after everything else.
 const EXIT_CODES: &str = "\
@@ -68,7 +70,7 @@ pub(crate) enum Verb {
     /// List the sessions
     Sessions {
         /// Those that were put away too
-        #[arg(long)]
+        #[arg(long, alias = "archived")]
         all: bool,
     },
     /// Give a session another title
