@@ -5,7 +5,7 @@ describe("a path for the reader of a project", () => {
   it("is told from the directory of the project", () => {
     for (const [path, project, shown] of [
       ["/home/ada/code/harbour/src/tide.rs", "~/code/harbour", "src/tide.rs"],
-      ["/root/harbour/tide", "~/harbour", "tide"],
+      ["/users/ada/harbour/tide", "~/harbour", "tide"],
       ["/srv/harbour/src/tide.rs", "/srv/harbour", "src/tide.rs"],
       ["C:\\Users\\ada\\code\\harbour\\src\\tide.rs", "~\\code\\harbour", "src\\tide.rs"],
       ["src/tide.rs", "~/code/harbour", "src/tide.rs"],

@@ -1,4 +1,4 @@
-/** Folders above the project that a home directory can have: `/root`, `/home/ada`, `C:/Users/ada`, `/var/home/ada`. */
+/** Folders above the project that a home directory can have: `/home/ada`, `C:/Users/ada`, `/var/home/ada`. */
 const HOME_DEPTH = 3;
 
 /**
