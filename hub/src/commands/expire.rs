@@ -25,7 +25,10 @@ pub(crate) async fn expire(hub: &Hub, command: CommandId) -> Result<(), Failure>
         if stored.value.handover.is_some() && stored.value.command.state == CommandState::Leased {
             crate::link::overdue(hub, &mut batch, &stored);
             match hub.commit(batch).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    hub.inner.due.ring();
+                    return Ok(());
+                }
                 Err(failure) if failure.lost().is_some() => continue,
                 Err(failure) => return Err(failure),
             }

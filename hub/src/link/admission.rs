@@ -118,6 +118,8 @@ async fn try_to_admit(hub: &Hub, who: &Identity, hello: &NodeHello) -> Result<(S
                 let seat = link.seat;
                 let taken = hub.inner.links.take(host, seat, hello.remote_access, hub.now());
                 let Some(hold) = taken else { return Err(Problem::new(ErrorCode::LinkReplaced)) };
+                // What somebody else has written by the lease as it was before is put right.
+                hub.settle_presence(host).await?;
                 let version = stored.map_or(0, |stored| stored.version) + 1;
                 let seat = Seat {
                     hub: hub.clone(),
