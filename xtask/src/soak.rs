@@ -14,11 +14,28 @@ struct Loop {
     arguments: &'static [&'static str],
 }
 
-const LOOPS: &[Loop] = &[Loop {
-    name: "crash",
-    about: "kill -9 at random moments, restart, compare",
-    arguments: &["test", "--release", "--package", "towline", "--test", "crash", "--", "--include-ignored"],
-}];
+const LOOPS: &[Loop] = &[
+    Loop {
+        name: "crash",
+        about: "kill -9 at random moments, restart, compare",
+        arguments: &["test", "--release", "--package", "towline", "--test", "crash", "--", "--include-ignored"],
+    },
+    Loop {
+        name: "many",
+        about: "commands through a hub while it, the machine and the path between them die at random",
+        arguments: &[
+            "test",
+            "--release",
+            "--package",
+            "towline",
+            "--test",
+            "many",
+            "whatever_dies",
+            "--",
+            "--nocapture",
+        ],
+    },
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

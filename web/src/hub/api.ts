@@ -11,6 +11,8 @@ import type {
   Lists,
   Me,
   NewPairing,
+  NodeCode,
+  PairingClaim,
   PairingList,
   PairingOffer,
   Problem,
@@ -52,6 +54,9 @@ export class Api {
   me = (): Promise<Me> => this.#json("GET", "/v1/me");
   lists = (): Promise<Lists> => this.#json("GET", "/v1/lists");
   claims = (): Promise<PairingList> => this.#json("GET", "/v1/pairings");
+
+  /** Finds the machine that shows a code; it waits to be answered from then on. */
+  acceptNode = (code: string): Promise<PairingClaim> => this.#json("POST", "/v1/pairings/accept", { code } satisfies NodeCode);
 
   answerClaim(pairing: string, allow: boolean): Promise<void> {
     return this.#json("POST", `/v1/pairings/${encodeURIComponent(pairing)}/answer`, { allow });

@@ -76,6 +76,8 @@ export const house = {
     removeTitle: (name: string): string => `Remove “${name}”?`,
     removeText: "It is out within seconds, and what it kept of the chats is wiped when it next opens them. It needs a new code to come in again.",
     pair: "Pair another device",
+    machineCode: "The code that another machine shows, to link it to this hub",
+    linkMachine: "Link this machine",
     qr: "QR code that opens Towline on another device and pairs it",
     type: (address: string): string => `Point the other device's camera here, or open ${address} on it and type:`,
     loopback: "You opened Towline by an address that only this machine has, so another device cannot open it. Start Towline with --lan, open it by the address that it shows, and make the code there.",

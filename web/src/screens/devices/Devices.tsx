@@ -9,6 +9,7 @@ import { words } from "../../words";
 import { ago } from "../../words/time";
 import { Machines } from "../machines/Machines";
 import { Claims } from "../sessions/Claims";
+import { Accept } from "./Accept";
 import { Audit } from "./Audit";
 import { Confirm } from "./Confirm";
 import { Install } from "./Install";
@@ -29,7 +30,7 @@ export function Devices() {
   const keys = useStore(hub.keys);
   const manages = me?.about.rights.includes("manage") ?? false;
   const others = useMemo(
-    () => [...rows.device].filter(([id, device]) => id !== me?.device && device.revokedAtMs === null && device.kind !== "node").sort((a, b) => b[1].createdAtMs - a[1].createdAtMs),
+    () => [...rows.device].filter(([id, device]) => id !== me?.device && device.account === me?.account && device.revokedAtMs === null && device.kind !== "node").sort((a, b) => b[1].createdAtMs - a[1].createdAtMs),
     [rows.device, me],
   );
   const here = me ? (rows.device.get(me.device) ?? me.about) : null;
@@ -78,6 +79,7 @@ export function Devices() {
             ))}
           </ul>
           {manages ? <Offer /> : null}
+          {manages ? <Accept /> : null}
           <div className="house-claims">
             <Claims />
           </div>

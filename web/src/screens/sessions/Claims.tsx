@@ -48,7 +48,8 @@ export function Claims() {
   );
 }
 
-function Claim({ claim, done }: { claim: PairingClaim; done: () => void }) {
+/** A device that waits to be let in. */
+export function Claim({ claim, done }: { claim: PairingClaim; done: () => void }) {
   const hub = useHub();
   const [busy, setBusy] = useState(false);
   const [failed, setFailed] = useState(false);
@@ -66,7 +67,13 @@ function Claim({ claim, done }: { claim: PairingClaim; done: () => void }) {
       <p className="small soft">{words.claims.detail(claim.platform, claim.source)}</p>
       <p className="small">{words.claims.words}</p>
       <p className="claim-words">{claim.words}</p>
-      <p className="small soft">{words.claims.warning}</p>
+      {claim.fingerprint === null ? null : (
+        <>
+          <p className="small">{words.claims.key}</p>
+          <p className="claim-words">{claim.fingerprint}</p>
+        </>
+      )}
+      <p className="small soft">{claim.kind === "node" ? words.claims.machine : words.claims.warning}</p>
       {failed ? (
         <p className="small claim-failed" role="alert">
           {words.claims.failed}
