@@ -34,6 +34,10 @@ pub const LINK_MIN: u32 = 1;
 /// The newest version of the link's protocol that this program speaks.
 pub const LINK_MAX: u32 = 1;
 
+/// A capability of a node: once it has compared what it has with what the hub has, it pushes something, be it nothing. Until then the hub
+/// hands nothing over to it, because a disk that was restored from an older state must not be given what it may have done before.
+pub const COMPARES: &str = "compares";
+
 /// The hash of everything that a stream held up to a position: of each message in turn, whatever the batches it came in.
 ///
 /// `after` = SHA-256(before, length of the message as 8 bytes big-endian, the message). It begins with 32 zero bytes. As text: hex.

@@ -76,6 +76,8 @@ impl Hub {
             return Ok(false);
         }
         let row = self.account_row(account).await?;
-        Ok(row.value.devices == 0 && row.value.closed_at_ms.is_none())
+        // A device that was revoked keeps its row: who ever had another one has used the account, and may have something to lose.
+        let only_one = self.device_rows(account).await?.len() == 1;
+        Ok(only_one && row.value.devices == 0 && row.value.closed_at_ms.is_none())
     }
 }

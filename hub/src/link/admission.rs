@@ -6,7 +6,7 @@ use protocol::error::{ErrorCode, Problem};
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
 use protocol::host::{AwayReason, Host, Presence};
 use protocol::id::{AccountId, CommandId, DeviceId, SessionId};
-use protocol::link::{LINK_MAX, LINK_MIN, NodeHello};
+use protocol::link::{COMPARES, LINK_MAX, LINK_MIN, NodeHello};
 use store::{Batch, Expected, Put};
 use tokio::time::Instant;
 
@@ -38,6 +38,8 @@ pub(super) struct Seat {
     pub(super) told_gone: HashSet<SessionId>,
     /// What is on its way to the node and was not answered.
     pub(super) handed: HashSet<CommandId>,
+    /// Whether the node has shown that what it has fits what is here, or cannot be asked to.
+    pub(super) proved: bool,
     /// Whether what was handed over before this connection and not taken has been handed over again.
     pub(super) handed_again: bool,
     /// The numbers of the news that were told on this connection and not heard.
@@ -129,6 +131,7 @@ async fn try_to_admit(hub: &Hub, who: &Identity, hello: &NodeHello) -> Result<(S
                     named: None,
                     told_gone: HashSet::new(),
                     handed: HashSet::new(),
+                    proved: !hello.capabilities.iter().any(|named| named == COMPARES),
                     handed_again: false,
                     told: Vec::new(),
                 };

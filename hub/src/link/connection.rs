@@ -117,7 +117,10 @@ impl Connection<'_> {
                 Err(refusal) => self.refuse(Some(req), refusal).await,
             },
             NodeFrame::Push(push) => match self.seat.push(&push).await {
-                Ok(()) => self.line.say(&HubFrame::Pushed { req: push.req }).await,
+                Ok(()) => {
+                    self.line.say(&HubFrame::Pushed { req: push.req }).await?;
+                    if std::mem::replace(&mut self.seat.proved, true) { Ok(()) } else { self.look().await }
+                }
                 Err(refusal) => self.refuse(Some(push.req), refusal).await,
             },
             NodeFrame::Taken { commands } => {
@@ -184,7 +187,11 @@ impl Connection<'_> {
                 return Err(Ending::refuse(ErrorCode::LinkRestored));
             }
             Refusal::Refused(problem) => problem,
-            Refusal::Failure(failure) => failure.into(),
+            Refusal::Failure(failure) => {
+                // Nobody knows what of it was done, and what follows would build on it: the node comes back and asks.
+                self.line.say(&HubFrame::Error { req, problem: failure.into() }).await?;
+                return Err(Ending::Close(CloseCode::ResyncRequired));
+            }
         };
         self.line.say(&HubFrame::Error { req, problem }).await
     }

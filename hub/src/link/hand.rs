@@ -9,7 +9,7 @@ use store::{Batch, Expected, Put};
 use super::admission::Seat;
 use super::mirror::{self, Rows, Told};
 use super::push::Refusal;
-use crate::commands::{Step, expire, take};
+use crate::commands::{Step, expire, take, words};
 use crate::failure::Failure;
 use crate::hub::TRIES;
 use crate::keys;
@@ -17,21 +17,26 @@ use crate::rows::{CommandRow, Handover, Row, Stored};
 
 /// Most commands handed over at once.
 const MOST: usize = 64;
+/// Bytes of words after which no more commands go into one frame: escaped, they stay far below the largest one.
+const MOST_BYTES: usize = 2 * 1024 * 1024;
 
 impl Seat {
-    /// The next commands for the node; none while some are on their way, or while its owner lets nobody in.
+    /// The next commands for the node; none while some are on their way, while its owner lets nobody in, or before it has compared.
     ///
     /// What was leased and not taken comes first, once per connection, with the same token: the node has not said that it has it.
     pub(super) async fn next_hand(&mut self) -> Result<Vec<Handed>, Refusal> {
         self.drop_over().await?;
-        if !self.handed.is_empty() || !self.hub.inner.links.is_open(self.host) {
+        if !self.proved || !self.handed.is_empty() || !self.hub.inner.links.is_open(self.host) {
             return Ok(Vec::new());
         }
         let mut rows = Vec::new();
         if !self.handed_again {
-            self.handed_again = true;
             rows = mirror::leased(&self.hub, self.host).await?;
             rows.retain(|row| row.value.handover.is_some_and(|handover| !handover.taken));
+            let fit = fitting(rows.iter().map(|row| &row.value));
+            // What does not fit comes after these: they are taken by then.
+            self.handed_again = fit >= rows.len();
+            rows.truncate(fit);
         }
         if rows.is_empty() {
             rows = self.lease().await?;
@@ -67,6 +72,7 @@ impl Seat {
                 return Ok(Vec::new());
             }
             let (mut batch, mut leased) = (Batch::new(), Vec::new());
+            let mut bytes = 0;
             for entry in waiting {
                 let id = std::str::from_utf8(&entry.value).ok().and_then(|id| id.parse::<CommandId>().ok());
                 let Some(id) = id else { continue };
@@ -77,6 +83,10 @@ impl Seat {
                 if self.hub.now() >= stored.value.command.expires_at_ms {
                     expire(&self.hub, id).await?;
                     continue;
+                }
+                bytes += words(&stored.value.request.body);
+                if bytes > MOST_BYTES && !leased.is_empty() {
+                    break;
                 }
                 stored.value.handover = Some(Handover::default());
                 leased.push(take(&mut batch, &stored, Step::to(CommandState::Leased), &*self.hub.inner.clock));
@@ -150,6 +160,16 @@ impl Seat {
     pub(super) fn is_replaced(&self, failure: &Failure) -> bool {
         failure.lost() == Some(keys::link(self.host).as_str())
     }
+}
+
+/// How many of these go into one frame: at least one.
+fn fitting<'a>(rows: impl Iterator<Item = &'a CommandRow>) -> usize {
+    let mut bytes = 0;
+    let fits = |row: &&CommandRow| {
+        bytes += words(&row.request.body);
+        bytes <= MOST_BYTES
+    };
+    rows.take(MOST).take_while(fits).count().max(1)
 }
 
 impl From<Problem> for Refusal {

@@ -1,16 +1,16 @@
 //! What people did here, for the node: durable, numbered, told again until it has said that it heard. It does not expire.
 
 use protocol::device::Device;
-use protocol::id::{AccountId, DeviceId};
+use protocol::id::{AccountId, DeviceId, SessionId};
 use protocol::link::LinkNews;
-use store::{Batch, Put};
+use store::{Batch, Expected, Put};
 
 use super::admission::Seat;
 use super::push::Refusal;
 use crate::failure::Failure;
-use crate::hub::{Hub, decode};
+use crate::hub::{Hub, TRIES, decode};
 use crate::keys::{self, Due};
-use crate::rows::Row as _;
+use crate::rows::{EditRow, Row as _};
 
 /// Most told, taken as heard, or read at once.
 const MOST: usize = 256;
@@ -45,30 +45,65 @@ impl Seat {
         let Some(last) = done.iter().copied().max() else { return Ok(()) };
         let before = self.link.value.heard;
         self.link.value.heard = before.max(last);
-        let mut batch = Batch::new();
-        self.hold(&mut batch);
-        for (number, news) in outstanding(&self.hub, self.host).await? {
-            if !done.contains(&number) {
-                continue;
+        let heard = self.note_heard(&done).await;
+        if heard.is_err() {
+            self.link.value.heard = before;
+        }
+        heard
+    }
+
+    async fn note_heard(&mut self, done: &[u64]) -> Result<(), Refusal> {
+        for _ in 0..TRIES {
+            let (now, later): (Vec<_>, Vec<_>) =
+                outstanding(&self.hub, self.host).await?.into_iter().partition(|(number, _)| done.contains(number));
+            let mut batch = Batch::new();
+            self.hold(&mut batch);
+            for (number, news) in &now {
+                batch.push(Put::remove(keys::news(self.host, *number)));
+                match news {
+                    // What was on its way of it until now has come to its end.
+                    LinkNews::Deleted { session } => {
+                        batch.push(Put::set(Due::Sweep(*session).key(self.hub.now()), ""));
+                    }
+                    LinkNews::Renamed { session, .. } | LinkNews::Archived { session, .. } => {
+                        let more = later.iter().any(|(_, news)| edited(news) == Some(*session));
+                        if !more {
+                            self.let_go(&mut batch, *session).await?;
+                        }
+                    }
+                    LinkNews::RuleRevoked { .. } | LinkNews::Cancelled { .. } | LinkNews::Device { .. } => {}
+                }
             }
-            batch.push(Put::remove(keys::news(self.host, number)));
-            if let LinkNews::Deleted { session } = news {
-                // What was on its way of it until now has come to its end.
-                batch.push(Put::set(Due::Sweep(session).key(self.hub.now()), ""));
+            match self.hub.commit(batch).await {
+                Ok(_) => {
+                    self.held();
+                    self.told.retain(|number| !done.contains(number));
+                    self.hub.inner.due.ring();
+                    return Ok(());
+                }
+                Err(failure) if self.is_replaced(&failure) => return Err(Refusal::Replaced),
+                Err(failure) if failure.lost().is_some() => {}
+                Err(failure) => return Err(failure.into()),
             }
         }
-        match self.hub.commit(batch).await {
-            Ok(_) => {
-                self.held();
-                self.told.retain(|number| !done.contains(number));
-                self.hub.inner.due.ring();
-                Ok(())
-            }
-            Err(failure) => {
-                self.link.value.heard = before;
-                Err(if self.is_replaced(&failure) { Refusal::Replaced } else { failure.into() })
-            }
+        Err(Failure::Contended { tries: TRIES }.into())
+    }
+
+    /// Adds that what people have set by hand of a session is the node's from now on: it has heard of all of it, and what is set there
+    /// later is to be seen here.
+    async fn let_go(&self, batch: &mut Batch, session: SessionId) -> Result<(), Failure> {
+        if let Some(edit) = self.hub.load::<EditRow>(&keys::edit(session)).await? {
+            batch.push(Put::remove(keys::edit(session)).expecting(Expected::Version(edit.version)));
         }
+        Ok(())
+    }
+}
+
+/// The session that a piece of news is about when it changes what people see of it.
+const fn edited(news: &LinkNews) -> Option<SessionId> {
+    match news {
+        LinkNews::Renamed { session, .. } | LinkNews::Archived { session, .. } => Some(*session),
+        _ => None,
     }
 }
 

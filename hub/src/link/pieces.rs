@@ -62,6 +62,12 @@ impl Draft<'_> {
                 self.index.learn(piece.session, &fact).await?;
                 self.index.index(&mut self.batch, piece.session, &fact).await?;
             }
+            if let SessionFact::Turn { id, value: Some(turn), .. } = fact
+                && turn.state.is_final()
+            {
+                // Its stream may have ended while the link was broken for longer than the node keeps it.
+                self.ends(id);
+            }
         }
         Ok(())
     }
@@ -85,11 +91,16 @@ impl Draft<'_> {
             }
         }
         if self.extend(piece).await? != Extended::Same && piece.close {
-            let at = self.hub.now().plus_ms(TURN_STREAM_MS);
-            self.batch.push(Put::set(Due::Turn(turn).key(at), ""));
-            self.due = true;
+            self.ends(turn);
         }
         Ok(())
+    }
+
+    /// Adds the end of what is kept of a turn beside its session's journal.
+    fn ends(&mut self, turn: TurnId) {
+        let at = self.hub.now().plus_ms(TURN_STREAM_MS);
+        self.batch.push(Put::set(Due::Turn(turn).key(at), ""));
+        self.due = true;
     }
 
     /// The session's row; `None` for a session that was deleted here, of which nothing is taken. One that nobody knows is this host's.
@@ -149,13 +160,19 @@ impl Draft<'_> {
 
     /// Adds the end of a session that was deleted at its node; what is left of it is swept up after.
     pub(super) async fn bury(&mut self, session: SessionId) -> Result<(), Refusal> {
-        let Some(stored) = self.hub.load::<SessionRow>(&keys::session(session)).await? else { return Ok(()) };
-        if stored.value.host != self.host || stored.value.account != self.account {
-            return refuse(format!("{session} is a session of another host"));
+        let stored = self.hub.load::<SessionRow>(&keys::session(session)).await?;
+        match &stored {
+            Some(stored) if stored.value.host != self.host || stored.value.account != self.account => {
+                return refuse(format!("{session} is a session of another host"));
+            }
+            // Made and deleted since the last push.
+            None if !self.homes.get(&session).is_some_and(|home| home.changed) => return Ok(()),
+            Some(_) | None => {}
         }
         let gone = Put::set(keys::gone(session), self.account.to_string());
         self.batch.push(gone.expecting(Expected::Absent));
-        self.batch.push(Put::remove(keys::session(session)).expecting(Expected::Version(stored.version)));
+        let expected = stored.map_or(Expected::Absent, |stored| Expected::Version(stored.version));
+        self.batch.push(Put::remove(keys::session(session)).expecting(expected));
         self.batch.push(Put::remove(keys::edit(session)));
         self.batch.push(Operation::Delete(StreamPath::journal(session)));
         self.batch.push(Put::set(Due::Sweep(session).key(self.hub.now()), ""));

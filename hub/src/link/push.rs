@@ -109,13 +109,28 @@ impl Seat {
         } else if push.whole.is_some() && self.named.is_none() {
             return refuse("all rows begin with their first part");
         }
-        match self.store(push).await {
+        let stored = match self.goes_back(push) {
+            Some(mismatch) => Err(Refusal::Mismatch(mismatch)),
+            None => self.store(push).await,
+        };
+        match stored {
             Err(Refusal::Mismatch(mismatch)) => {
-                self.fence(&mismatch).await?;
+                // Whether it can be written down or not: this connection is over, and the next one finds the same.
+                if let Err(refusal) = self.fence(&mismatch).await {
+                    tracing::error!(?refusal, host = %self.host, "a link that does not fit cannot be marked");
+                }
                 Err(Refusal::Mismatch(mismatch))
             }
             other => other,
         }
+    }
+
+    /// A place in the node's feed that lies before the one that is known here, or is another one: the node has lost its memory.
+    fn goes_back(&self, push: &Push) -> Option<Mismatch> {
+        let (known, said) = (self.link.value.cursor?, push.cursor?);
+        let goes_on = said.offset > known.offset || said == known || push.whole.is_some();
+        let stream = StreamPath::feed(self.account);
+        (!goes_on).then_some(Mismatch { stream, tail: Some(known.offset), chain: Some(known.last) })
     }
 
     async fn store(&mut self, push: &Push) -> Result<(), Refusal> {
@@ -172,7 +187,11 @@ impl Seat {
             self.hold(&mut batch);
             let Err(failure) = hub.commit(batch).await else {
                 self.held();
-                self.named = push.whole.filter(|part| matches!(part, Part::First | Part::Middle)).map(|_| named);
+                match push.whole {
+                    Some(Part::First | Part::Middle) => self.named = Some(named),
+                    Some(Part::Last | Part::Only) => self.named = None,
+                    None => {}
+                }
                 self.told_gone.extend(&again);
                 learn(&hub, &homes, &index.turns);
                 if due {

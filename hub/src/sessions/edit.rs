@@ -76,7 +76,9 @@ impl Hub {
                 return Err(Problem::new(ErrorCode::NotFound));
             };
             let stored = self.load::<EditRow>(&keys::edit(session)).await?;
-            let before = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
+            // What nobody has set here is as a linked node says: it may have been put away there.
+            let as_listed = EditRow { title: None, archived_at_ms: listed.session.archived_at_ms };
+            let before = stored.as_ref().map_or(as_listed, |stored| stored.value.clone());
             let mut after = before.clone();
             if let Some(title) = &wanted.title {
                 after.title = Some(title.trim().to_owned());
@@ -155,6 +157,11 @@ pub(crate) async fn take_out(
     let after = EditRow { archived_at_ms: None, ..stored.value };
     batch.push(Put::set(keys::edit(session), after.encode()).expecting(Expected::Version(stored.version)));
     if let Some(mut listed) = hub.listed(account, session).await? {
+        let host = listed.session.host;
+        if host != hub.node() {
+            let news = LinkNews::Archived { session, at_ms: None };
+            batch.push(Put::set(keys::news(host, hub.arrival()), news.encode()));
+        }
         after.over(&mut listed.session);
         let fact = FeedFact::from((session, Operation::Update, listed.session));
         feed::tell_over(batch, account, &fact, listed.expected);

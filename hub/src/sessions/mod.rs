@@ -13,16 +13,25 @@ pub(crate) use edit::{Archive, Wanted, take_out};
 use protocol::error::{ErrorCode, Problem};
 use protocol::id::{AccountId, SessionId};
 
+use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::keys;
 use crate::rows::{SessionRow, Stored};
 
 impl Hub {
-    /// A session of an account, as it stands.
+    /// A session of an account, as it stands: one that has its journal, or that a linked node has listed and whose journal is on its way.
     async fn own_session(&self, account: AccountId, session: SessionId) -> Result<Stored<SessionRow>, Problem> {
-        match self.load::<SessionRow>(&keys::session(session)).await? {
-            Some(found) if found.value.account == account && found.value.live => Ok(found),
-            _ => Err(Problem::new(ErrorCode::NotFound)),
+        let found = self.load::<SessionRow>(&keys::session(session)).await?;
+        let found = found.filter(|found| found.value.account == account);
+        let found = found.ok_or_else(|| Problem::new(ErrorCode::NotFound))?;
+        if !found.value.live {
+            let row = keys::row(account, "session", &session.to_string());
+            let listed =
+                found.value.host != self.node() && self.inner.streams.get(&row).await.map_err(Failure::from)?.is_some();
+            if !listed {
+                return Err(Problem::new(ErrorCode::NotFound));
+            }
         }
+        Ok(found)
     }
 }
