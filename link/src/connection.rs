@@ -8,7 +8,7 @@ use hub::{Hub, Uplink};
 use protocol::error::{ErrorCode, Problem};
 use protocol::host::RemoteAccess;
 use protocol::limits::{LINK_ANSWER_MS, LINK_RENEW_MS};
-use protocol::link::{Chain, Cursor, HubFrame, LINK_MAX, LINK_MIN, NodeFrame, NodeHello, Piece, Push};
+use protocol::link::{COMPARES, Chain, Cursor, HubFrame, LINK_MAX, LINK_MIN, NodeFrame, NodeHello, Piece, Push};
 use protocol::offset::Offset;
 use protocol::path::{Owned, StreamPath};
 use protocol::time::Clock;
@@ -125,7 +125,7 @@ async fn greet(line: &mut Line, around: &Around<'_>) -> Result<(Uplink, Option<C
     let hello = NodeHello {
         protocol_min: LINK_MIN,
         protocol_max: LINK_MAX,
-        capabilities: Vec::new(),
+        capabilities: vec![COMPARES.to_owned()],
         version: hub.version().to_owned(),
         host: hub.node(),
         generation: host.generation,

@@ -112,12 +112,21 @@ impl Up<'_> {
             Resume::Lost => {
                 // A stream that does not fit says more than the feed does.
                 self.compare().await?;
+                // Said as what it is, so that the hub takes nothing more of this disk and shows why.
+                let cursor = cursor.map(|cursor| Cursor { last: Chain::START, ..cursor });
+                let confession =
+                    Push { req: self.number(), facts: Vec::new(), whole: None, cursor, pieces: Vec::new() };
+                self.push(confession, &[]).await?;
                 return Err(Problem::new(ErrorCode::LinkRestored).into());
             }
         };
         self.compare().await?;
         if whole {
             self.send_rows().await?;
+        } else {
+            // What is here fits what is there: from now on the hub hands commands over.
+            let nothing = Push { req: self.number(), facts: Vec::new(), whole: None, cursor: None, pieces: Vec::new() };
+            self.push(nothing, &[]).await?;
         }
         let now = self.around.clock.now();
         self.around.state.send_modify(|state| (state.phase, state.since_ms) = (Phase::Live, now));

@@ -1,5 +1,7 @@
 //! What people did here, for the node: durable, numbered, told again until it has said that it heard. It does not expire.
 
+use std::collections::BTreeSet;
+
 use protocol::device::Device;
 use protocol::id::{AccountId, DeviceId, SessionId};
 use protocol::link::LinkNews;
@@ -60,19 +62,14 @@ impl Seat {
             self.hold(&mut batch);
             for (number, news) in &now {
                 batch.push(Put::remove(keys::news(self.host, *number)));
-                match news {
+                if let LinkNews::Deleted { session } = news {
                     // What was on its way of it until now has come to its end.
-                    LinkNews::Deleted { session } => {
-                        batch.push(Put::set(Due::Sweep(*session).key(self.hub.now()), ""));
-                    }
-                    LinkNews::Renamed { session, .. } | LinkNews::Archived { session, .. } => {
-                        let more = later.iter().any(|(_, news)| edited(news) == Some(*session));
-                        if !more {
-                            self.let_go(&mut batch, *session).await?;
-                        }
-                    }
-                    LinkNews::RuleRevoked { .. } | LinkNews::Cancelled { .. } | LinkNews::Device { .. } => {}
+                    batch.push(Put::set(Due::Sweep(*session).key(self.hub.now()), ""));
                 }
+            }
+            let all = |of: &[(u64, LinkNews)]| of.iter().filter_map(|(_, news)| edited(news)).collect::<BTreeSet<_>>();
+            for session in all(&now).difference(&all(&later)) {
+                self.let_go(&mut batch, *session).await?;
             }
             match self.hub.commit(batch).await {
                 Ok(_) => {

@@ -47,9 +47,21 @@ impl Uplink {
         let mark = keys::handed(self.there, handed.command);
         for _ in 0..TRIES {
             if let Some(found) = hub.load::<CommandRow>(&keys::command(handed.command)).await? {
-                // It came here directly as well, or by another hub: this one hears of its end, too.
-                hub.commit(Batch::of(Put::set(mark, ""))).await?;
-                return Ok(found.value.command.state);
+                if hub.streams().get(&mark).await.map_err(Failure::from)?.is_some() {
+                    return Ok(found.value.command.state);
+                }
+                // It came here directly as well, or by another hub: this one hears of its end, too. Its fact may have been passed over
+                // before, so it is told once more.
+                let mut batch = Batch::of(Put::set(mark.clone(), ""));
+                let key = keys::command(handed.command);
+                batch.push(Put::set(key, found.value.encode()).expecting(Expected::Version(found.version)));
+                let fact = FeedFact::from((handed.command, Operation::Update, found.value.command.clone()));
+                feed::tell(&mut batch, found.value.account, &fact);
+                match hub.commit(batch).await {
+                    Ok(_) => return Ok(found.value.command.state),
+                    Err(failure) if failure.lost().is_some() => continue,
+                    Err(failure) => return Err(failure.into()),
+                }
             }
             let mut batch = Batch::of(Put::set(mark.clone(), ""));
             let failure = match (&failure, handed.body.validate()) {

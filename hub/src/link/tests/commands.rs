@@ -2,6 +2,7 @@
 
 use protocol::command::CommandRequest;
 use protocol::limits::{COMMAND_TTL_MS, LINK_TTL_MS};
+use protocol::link::COMPARES;
 
 use super::*;
 
@@ -245,4 +246,23 @@ async fn what_a_node_that_is_there_never_takes_is_not_left_open() {
     drop(node);
     drop(yard.link(&machine, &[]).await);
     assert_eq!(yard.state(never).await, CommandState::Expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_compares_is_handed_nothing_before_it_has() {
+    let yard = Yard::new().await;
+    let machine = yard.machine().await;
+    let mut node = yard.linked(&machine).await;
+    let session = session(&yard, &machine, &mut node).await;
+    drop(node);
+    let request = prompt(&yard, &machine, session, "a").await;
+    let mut node = yard.dial(&machine).await.expect("a socket");
+    let mut hello = machine.hello(&[]);
+    hello.capabilities.push(COMPARES.to_owned());
+    node.say(&NodeFrame::Hello(Box::new(hello))).await;
+    assert!(matches!(node.hear().await, HubFrame::Welcome { .. }));
+    assert!(node.renewed().await.iter().all(|frame| !matches!(frame, HubFrame::Hand { .. })));
+    assert_eq!(yard.state(request.id).await, CommandState::Queued, "it is not even leased");
+    node.store(&[], Vec::new()).await;
+    assert_eq!(ids(&node.hear_hand().await), [request.id]);
 }

@@ -109,7 +109,7 @@ impl Yard {
         let credential = format!("Bearer {}", machine.credential);
         request.headers_mut().insert(header::AUTHORIZATION, HeaderValue::try_from(credential).expect("a header"));
         let (wire, _) = client_async(request, here).await?;
-        Ok(Node { wire, req: 0 })
+        Ok(Node { wire, req: 0, place: 0 })
     }
 
     /// A link that was let in, with what the hub has of the node's feed.
@@ -119,6 +119,7 @@ impl Yard {
         match node.hear().await {
             HubFrame::Welcome { protocol: 1, account, device, cursor, .. } => {
                 assert_eq!((account, device), (machine.account, machine.device));
+                node.place = cursor.map_or(0, |cursor: Cursor| cursor.offset.byte);
                 (node, cursor)
             }
             other => panic!("{other:?}"),
@@ -263,6 +264,8 @@ impl Machine {
 
 /// One connection of a machine.
 pub(super) struct Node {
+    /// How far its feed goes, in facts.
+    place: u64,
     wire: WebSocketStream<DuplexStream>,
     req: u32,
 }
@@ -365,10 +368,9 @@ impl Node {
     pub(super) async fn push_part(&mut self, facts: &[FeedFact], whole: Option<Part>, pieces: Vec<Piece>) -> HubFrame {
         self.req += 1;
         let facts: Vec<Box<RawValue>> = facts.iter().map(|fact| raw(&fact.encode().expect("a fact"))).collect();
-        let cursor = facts.last().map(|last| Cursor {
-            offset: Offset::new(0, u64::from(self.req)),
-            last: Chain::START.after(last.get().as_bytes()),
-        });
+        self.place += facts.len() as u64;
+        let place = Offset::new(0, self.place);
+        let cursor = facts.last().map(|last| Cursor { offset: place, last: Chain::START.after(last.get().as_bytes()) });
         self.say(&NodeFrame::Push(Push { req: self.req, facts, whole, cursor, pieces })).await;
         loop {
             match self.hear().await {

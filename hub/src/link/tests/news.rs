@@ -56,13 +56,24 @@ async fn names_archives_and_deletions_go_down_and_stand_over_what_the_node_says(
     let news = node.hear_news().await;
     assert!(matches!(&news[0].1, LinkNews::Renamed { title, .. } if title == "as people call it"));
     assert!(matches!(&news[1].1, LinkNews::Archived { at_ms: Some(_), .. }));
-    node.say(&NodeFrame::Heard { number: news[1].0 }).await;
+    // Until the node has heard, what it says is older.
     node.store(std::slice::from_ref(&said), Vec::new()).await;
     match yard.fact(&machine, "session", &session.to_string()).await {
         Some(FeedFact::Session { value: Some(session), .. }) => {
             assert_eq!(session.content.title, "as people call it");
             assert!(session.archived_at_ms.is_some());
             assert_eq!((session.account, session.host), (machine.account, machine.device));
+        }
+        other => panic!("{other:?}"),
+    }
+    // From then on its word is the newest: it may have been named anew, or taken out, on the machine itself.
+    node.say(&NodeFrame::Heard { number: news[1].0 }).await;
+    let there = machine.session(&yard.world, session, "as it is called there since");
+    node.store(std::slice::from_ref(&there), Vec::new()).await;
+    match yard.fact(&machine, "session", &session.to_string()).await {
+        Some(FeedFact::Session { value: Some(session), .. }) => {
+            assert_eq!(session.content.title, "as it is called there since");
+            assert_eq!(session.archived_at_ms, None);
         }
         other => panic!("{other:?}"),
     }

@@ -230,3 +230,56 @@ async fn a_thousand_turns_that_say_something_at_once_go_in_one_commit() {
         assert_eq!(yard.held(&stream.stream).await, stream.messages);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_goes_back_is_one_that_has_lost_its_memory() {
+    let yard = Yard::new().await;
+    let machine = yard.machine().await;
+    let mut node = yard.linked(&machine).await;
+    let session = yard.world.session();
+    let said = |title: &str| machine.session(&yard.world, session, title);
+    node.store(&[said("one"), said("two")], Vec::new()).await;
+    // The same place with another fact.
+    node.place -= 1;
+    let answer = node.push(&[said("three")], Vec::new()).await;
+    assert!(matches!(answer, HubFrame::Mismatch { .. }), "{answer:?}");
+    assert_eq!(node.hear_end().await, Some(ErrorCode::LinkRestored));
+    assert_eq!(yard.presence(&machine).await, (Presence::Offline, Some(AwayReason::Fenced)));
+    match yard.fact(&machine, "session", &session.to_string()).await {
+        Some(FeedFact::Session { value: Some(session), .. }) => assert_eq!(session.content.title, "two"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_made_and_deleted_between_two_pushes_leaves_nothing() {
+    let yard = Yard::new().await;
+    let machine = yard.machine().await;
+    let mut node = yard.linked(&machine).await;
+    let session = yard.world.session();
+    let gone = FeedFact::Session { id: session, operation: Operation::Delete, value: None };
+    let mut journal = Owned::journal(session);
+    journal.messages.push("[1]".to_owned());
+    let made = machine.session(&yard.world, session, "short");
+    node.store(&[made, gone], vec![journal.from(0)]).await;
+    assert_eq!(yard.fact(&machine, "session", &session.to_string()).await, None);
+    assert_eq!(yard.held(&journal.stream).await, Vec::<String>::new());
+    let row = yard.world.hub.load::<crate::rows::SessionRow>(&crate::keys::session(session)).await.expect("a look");
+    assert!(row.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_listed_is_deleted_although_its_journal_has_not_come() {
+    let yard = Yard::new().await;
+    let machine = yard.machine().await;
+    let mut node = yard.linked(&machine).await;
+    let session = yard.world.session();
+    node.store(&[machine.session(&yard.world, session, "listed")], Vec::new()).await;
+    drop(node);
+    yard.world.hub.delete_session(&yard.world.owner, session).await.expect("it is deleted");
+    let (mut node, _) = yard.link(&machine, &[]).await;
+    let mut journal = Owned::journal(session);
+    journal.messages.push("[1]".to_owned());
+    node.store(&[], vec![journal.from(0)]).await;
+    assert_eq!(yard.held(&journal.stream).await, Vec::<String>::new());
+}
