@@ -21,6 +21,7 @@ Commands:
   hub          Start a hub without a host, for a server that several people share, or look after one
   open         Open Towline, or a session, in a browser here
   pair         Make a code for one more device, or answer one that asks
+  link         Link this machine to another hub, through which it can then be reached
   send         Send a prompt to a session, or start one
   tail         Show a session as it goes on
   answer       Answer what an agent asks
