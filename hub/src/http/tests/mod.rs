@@ -2,6 +2,7 @@
 
 mod access;
 mod files;
+mod matrix;
 
 use std::io::Write;
 use std::net::IpAddr;

@@ -276,3 +276,45 @@ proptest! {
         });
     }
 }
+
+/// What a frame asks of what is the owner's; `None` for one that names nothing. A new frame has to be thought of here.
+fn about(frame: &ClientFrame) -> Option<&'static str> {
+    match frame {
+        ClientFrame::Hello { .. } | ClientFrame::Unsubscribe { .. } | ClientFrame::Ping { .. } => None,
+        ClientFrame::Subscribe { .. } => Some("subscribe"),
+        ClientFrame::Command { .. } => Some("command"),
+        ClientFrame::CancelCommand { .. } => Some("cancel_command"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_frame_that_names_something_of_another_account_finds_nothing() {
+    let house = House::new().await;
+    let world = &house.world;
+    let (_, foreign) = world.stranger().await;
+    let (device, revoked) = world.device(&Right::ALL).await;
+    world.hub.revoke(&world.owner, device.device).await.unwrap();
+    let session = house.session().await;
+    let waits = world.prompt(session, "mine");
+    world.hub.submit(&world.owner, waits.clone()).await.unwrap();
+    let frames = [
+        ClientFrame::Subscribe { sub: 1, stream: StreamPath::journal(session), from: From::Start },
+        ClientFrame::Command { req: 2, command: world.prompt(session, "theirs") },
+        ClientFrame::Command { req: 3, command: waits.clone() },
+        ClientFrame::CancelCommand { req: 4, command: waits.id },
+    ];
+    let named: std::collections::BTreeSet<_> = frames.iter().filter_map(about).collect();
+    assert_eq!(named.len(), 3);
+    let mut stranger = house.dial_as(&foreign).await.unwrap();
+    stranger.hello().await;
+    for frame in &frames {
+        stranger.say(frame).await;
+        match stranger.hear().await {
+            ServerFrame::Error { problem, .. } => assert_eq!(problem.code, ErrorCode::NotFound, "{frame:?}"),
+            other => panic!("{frame:?}: {other:?}"),
+        }
+    }
+    let still = world.hub.command(world.hub.account(), waits.id).await.unwrap();
+    assert_eq!(still.state, protocol::command::CommandState::Queued);
+    assert!(house.dial_as(&revoked).await.is_err() && house.dial_as("nothing").await.is_err());
+}
