@@ -5,8 +5,8 @@ use http::Method;
 use protocol::account::{AccountList, InvitationList, InvitationOffer, NewInvitation, SecretLink};
 use protocol::api::{
     Access, AccessEdit, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck,
-    DeviceList, Lists, Me, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode, PairingAnswer, PairingClaim,
-    PairingList, PairingOffer, TranscriptPage,
+    CommandEdit, CommandMove, DeviceList, Lists, Me, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode,
+    PairingAnswer, PairingClaim, PairingList, PairingOffer, TranscriptPage,
 };
 use protocol::blob::BlobId;
 use protocol::command::CommandRequest;
@@ -144,6 +144,22 @@ impl Api {
     /// `command_not_cancellable`, `not_found`.
     pub async fn take_back(&self, command: CommandId) -> Result<CommandAck, ApiError> {
         call(&self.remote, Method::DELETE, &format!("/v1/commands/{command}"), NOTHING).await
+    }
+
+    /// Changes the words of a queued command, or how long it may wait.
+    ///
+    /// # Errors
+    /// `turn_started` when it is queued no more; `invalid`, `not_found`, `forbidden`.
+    pub async fn edit_command(&self, command: CommandId, edit: &CommandEdit) -> Result<CommandAck, ApiError> {
+        call(&self.remote, Method::PATCH, &format!("/v1/commands/{command}"), Some(edit)).await
+    }
+
+    /// Moves a queued command before another one of its host, or to the end of the line.
+    ///
+    /// # Errors
+    /// `turn_started` when one of the two is queued no more; `not_found`, `forbidden`.
+    pub async fn move_command(&self, command: CommandId, to: CommandMove) -> Result<CommandAck, ApiError> {
+        call(&self.remote, Method::POST, &format!("/v1/commands/{command}/move"), Some(&to)).await
     }
 
     /// Makes the link that lets the owner of a hub in; for the machine of the hub itself, while nobody owns it.

@@ -27,6 +27,8 @@ use crate::sockets::Sockets;
 
 /// How often a batch is built anew when others changed the same rows; each time one of them got on.
 pub(crate) const TRIES: u32 = 100;
+/// How often a lease may lose to changes of what waits before they have to wait for it.
+pub(crate) const PATIENCE: u32 = 8;
 /// Rows read at once.
 const PAGE: usize = 1_000;
 
@@ -63,6 +65,9 @@ pub(crate) struct Inner {
     pub(crate) rates: Mutex<Rates>,
     /// Held while one pairing code is judged; whoever waits for it is one of the few tries of a source.
     pub(crate) claiming: tokio::sync::Mutex<()>,
+    /// Held while one queued command is changed or moved: a move writes much of a line, and two at once would only be in each other's
+    /// way. A host that has lost to such changes several times takes it, too, so that people who type never keep it from its work.
+    pub(crate) ordering: tokio::sync::Mutex<()>,
     pub(crate) sockets: Sockets,
     pub(crate) links: Links,
     pub(crate) known: Known,
@@ -130,6 +135,7 @@ impl Hub {
             tries: Mutex::default(),
             rates: Mutex::default(),
             claiming: tokio::sync::Mutex::default(),
+            ordering: tokio::sync::Mutex::default(),
             sockets: Sockets::default(),
             links: Links::default(),
             known: Known::default(),

@@ -2,7 +2,7 @@
 
 use protocol::api::AuditEntry;
 use protocol::blob::Blob;
-use protocol::command::{Command, CommandRequest};
+use protocol::command::{Command, CommandBody, CommandRequest};
 use protocol::device::{Device, DeviceKind};
 use protocol::host::Host;
 use protocol::id::{AccountId, CommandId, DeviceId, InvitationId, PairingId, SessionId, UploadId};
@@ -155,6 +155,9 @@ pub(crate) struct CommandRow {
     pub(crate) command: Command,
     /// Its place in its host's queue; kept when a lease is given back.
     pub(crate) arrival: u64,
+    /// What it asks for since somebody changed its words; a client that sends it again still sends what it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) edited: Option<CommandBody>,
     /// Once it was leased to a host that is linked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) handover: Option<Handover>,
@@ -191,6 +194,11 @@ pub(crate) struct LinkRow {
 }
 
 impl CommandRow {
+    /// What it asks for now.
+    pub(crate) fn body(&self) -> &CommandBody {
+        self.edited.as_ref().unwrap_or(&self.request.body)
+    }
+
     /// The fencing token of the newest lease: how often it was leased.
     pub(crate) fn token(&self) -> u64 {
         u64::from(self.command.attempt)

@@ -18,6 +18,8 @@
 //! | `POST /v1/commands` | by kind | `CommandRequest` → [`CommandAck`] |
 //! | `GET /v1/commands/{command}` | read | → [`CommandAck`] |
 //! | `DELETE /v1/commands/{command}` | prompt | → [`CommandAck`] |
+//! | `PATCH /v1/commands/{command}` | prompt, and as the kind | [`CommandEdit`] → [`CommandAck`]; while it is queued, else `turn_started` |
+//! | `POST /v1/commands/{command}/move` | prompt | [`CommandMove`] → [`CommandAck`]; while both are queued, else `turn_started` |
 //! | `POST /v1/pairings` | manage | [`NewPairing`] → [`PairingOffer`] |
 //! | `GET /v1/pairings` | manage | → [`PairingList`] |
 //! | `POST /v1/pairings/accept` | manage | [`NodeCode`] → [`PairingClaim`]: the node that shows this code; still to be answered |
@@ -331,6 +333,24 @@ pub struct CommandAck {
     pub error: Option<ErrorCode>,
     /// What was said of the error.
     pub detail: Option<String>,
+}
+
+/// Changes a command that is queued; null leaves a part as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandEdit {
+    /// Other words; files and everything else stay.
+    pub text: Option<String>,
+    /// How long it may wait from now on, in milliseconds; seven days from its arrival at most.
+    pub ttl_ms: Option<u64>,
+}
+
+/// Moves a command that is queued to another place in the line of its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandMove {
+    /// The queued command of the same host before which it is to go; null for the end of the line.
+    pub before: Option<CommandId>,
 }
 
 /// The account's devices.

@@ -253,6 +253,25 @@ impl CommandBody {
         }
     }
 
+    /// The same with other words; `None` for what has no words that could be changed.
+    #[must_use]
+    pub fn with_text(&self, text: &str) -> Option<Self> {
+        let mut changed = self.clone();
+        match &mut changed {
+            Self::StartSession { content, .. } | Self::ForkSession { content, .. } => {
+                text.clone_into(content.text.as_mut()?);
+            }
+            Self::SendPrompt { content, .. } => text.clone_into(&mut content.text),
+            Self::EditPrompt { content, .. } => text.clone_into(&mut content.text),
+            Self::CancelTurn { .. }
+            | Self::AnswerApproval { .. }
+            | Self::MovePrompt { .. }
+            | Self::SteerPrompt { .. }
+            | Self::SetOptions { .. } => return None,
+        }
+        Some(changed)
+    }
+
     /// The files that it carries.
     pub fn attachments(&self) -> &[Attachment] {
         match self {
@@ -391,6 +410,10 @@ pub struct Command {
     pub state: CommandState,
     /// How often it was leased.
     pub attempt: u32,
+    /// Its place in its host's line while it is queued: among the queued commands of one host, the smaller one goes first. Places are
+    /// compared and nothing else; null once it is queued no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u64>,
     /// When the hub stored it.
     pub created_at_ms: UnixMs,
     /// When it expires if it has not started.

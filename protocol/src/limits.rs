@@ -69,16 +69,16 @@ pub const MAX_PROMPT_IMAGE_BYTES: u64 = 3_750_000;
 pub const MAX_UPLOAD_PIECE_BYTES: usize = 1024 * 1024;
 /// Life of an upload that is not whole, in milliseconds from its beginning (24 h): a phone that lost its network has a day.
 pub const UPLOAD_TTL_MS: u64 = 24 * 60 * 60 * 1000;
-/// How long a whole file that no session uses is kept, in milliseconds: a prompt may wait for 48 h, and a day to spare.
-pub const UNUSED_BLOB_MS: u64 = 72 * 60 * 60 * 1000;
+/// How long a whole file that no session uses is kept, in milliseconds: a prompt may wait for seven days, and a day to spare.
+pub const UNUSED_BLOB_MS: u64 = 8 * 24 * 60 * 60 * 1000;
 /// Most uploads of one account that are not whole: ten files of two prompts.
 pub const MAX_OPEN_UPLOADS: usize = 20;
 /// Most bytes of files that one account keeps, those announced and not whole included (W-092): forty of the largest.
 pub const MAX_ACCOUNT_BLOB_BYTES: u64 = 1_000_000_000;
 /// Default life of a command that waits, in milliseconds (N-17).
 pub const COMMAND_TTL_MS: u64 = 5 * 60 * 1000;
-/// Longest life that a client may ask for a command, in milliseconds: "keep for 24 h", and a day to spare.
-pub const MAX_COMMAND_TTL_MS: u64 = 48 * 60 * 60 * 1000;
+/// Longest life of a command from its arrival, in milliseconds (7 days): a host that is off over a week of holidays.
+pub const MAX_COMMAND_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// How long a command id is remembered after its end, in milliseconds (N-26: at least 24 h).
 pub const COMMAND_MEMORY_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Most commands that wait for one host (W-092).

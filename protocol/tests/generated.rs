@@ -183,6 +183,8 @@ fn typescript_is_fresh() {
         api::Lists,
         api::TranscriptPage,
         api::CommandAck,
+        api::CommandEdit,
+        api::CommandMove,
         api::DeviceList,
         api::DeviceRow,
         api::AuditEntry,

@@ -1,6 +1,6 @@
 // @generated from `protocol/tests/wire` by `cargo xtask gen`. Do not edit: a stale file fails a test.
 // What the wire carries, held against its types by the compiler; the same stands in `protocol/fixtures/wire`.
-import type { AccountList, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, ClientFrame, CommandAck, CommandRequest, DeviceList, FeedFact, InvitationList, InvitationOffer, Lists, Me, NewInvitation, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode, PairingAnswer, PairingList, PairingOffer, Problem, ReadTo, ServerFrame, SessionEdit, SessionFact, TranscriptPage, UploadRequest, UploadState } from "../src/protocol/generated";
+import type { AccountList, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, ClientFrame, CommandAck, CommandEdit, CommandMove, CommandRequest, DeviceList, FeedFact, InvitationList, InvitationOffer, Lists, Me, NewInvitation, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode, PairingAnswer, PairingList, PairingOffer, Problem, ReadTo, ServerFrame, SessionEdit, SessionFact, TranscriptPage, UploadRequest, UploadState } from "../src/protocol/generated";
 
 export const wire = {
   "session-facts": {
@@ -971,6 +971,7 @@ export const wire = {
         "expiresAtMs": 1767225900000,
         "host": "dev_019b76daa80079098909090909090909",
         "kind": "send_prompt",
+        "place": 7,
         "sender": {
           "account": "acc_019b76daa80071018101010101010101",
           "device": "dev_019b76daa80072028202020202020202"
@@ -1758,6 +1759,17 @@ export const wire = {
       "state": "failed",
       "turn": null
     } satisfies CommandAck,
+    "other words": {
+      "text": "go on",
+      "ttlMs": null
+    } satisfies CommandEdit,
+    "another life": {
+      "text": null,
+      "ttlMs": 86400000
+    } satisfies CommandEdit,
+    "to the end": {
+      "before": null
+    } satisfies CommandMove,
     "devices": {
       "devices": [
         {

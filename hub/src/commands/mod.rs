@@ -2,11 +2,15 @@
 
 mod answer;
 mod cancel;
+mod edit;
 mod expire;
+mod order;
 mod step;
 mod submit;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waiting_tests;
 
 pub(crate) use expire::{expire, forget};
 pub(crate) use step::{Step, list, release, take};

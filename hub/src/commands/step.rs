@@ -44,6 +44,7 @@ pub(crate) fn take(
     let before = stored.value.command.state;
     let mut row = stored.value.clone();
     row.command.state = step.state;
+    row.command.place = (step.state == CommandState::Queued).then_some(row.arrival);
     row.command.updated_at_ms = now;
     row.command.turn = step.turn.or(row.command.turn);
     row.command.error = step.error.or(row.command.error);
@@ -61,6 +62,19 @@ pub(crate) fn take(
         audit::push(batch, row.account, &ended(&row, now, clock));
     }
     Stored { value: row, version: stored.version + 1 }
+}
+
+/// Adds a change of a queued command that stays queued to a batch, which fails when the command was changed meanwhile.
+pub(crate) fn rewrite(batch: &mut Batch, stored: &Stored<CommandRow>, mut row: CommandRow, now: UnixMs) -> CommandRow {
+    row.command.place = Some(row.arrival);
+    row.command.updated_at_ms = now;
+    unlist(batch, &stored.value, CommandState::Queued);
+    list(batch, &row, now);
+    let put = Put::set(keys::command(row.request.id), row.encode());
+    batch.push(put.expecting(Expected::Version(stored.version)));
+    let fact = FeedFact::from((row.request.id, Operation::Update, row.command.clone()));
+    feed::tell(batch, row.account, &fact);
+    row
 }
 
 /// The end of a command in the audit trail.

@@ -96,6 +96,7 @@ impl Hub {
             sender: who.sender(),
             state: CommandState::Queued,
             attempt: 0,
+            place: None,
             created_at_ms: now,
             expires_at_ms: now.plus_ms(ttl),
             updated_at_ms: now,
@@ -106,11 +107,14 @@ impl Hub {
                 attachments: request.body.attachments().to_vec(),
             },
         };
+        let arrival = self.arrival();
+        let command = Command { place: Some(arrival), ..command };
         let row = CommandRow {
             account: who.account,
             request: request.clone(),
             command,
-            arrival: self.arrival(),
+            arrival,
+            edited: None,
             handover: None,
         };
         batch.push(Put::set(keys::command(request.id), row.encode()).expecting(Expected::Absent));

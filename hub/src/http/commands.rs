@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use protocol::api::CommandAck;
+use protocol::api::{CommandAck, CommandEdit, CommandMove};
 use protocol::command::{CommandKind, CommandRequest};
 use protocol::error::{ErrorCode, Problem};
 use protocol::id::CommandId;
@@ -63,4 +63,24 @@ pub(super) async fn cancel(
     command: Result<Path<CommandId>, PathRejection>,
 ) -> Result<Json<CommandAck>, Refused> {
     Ok(Json(hub.cancel(&who, id(command)?).await?))
+}
+
+pub(super) async fn edit(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+    command: Result<Path<CommandId>, PathRejection>,
+    request: Body,
+) -> Result<Json<CommandAck>, Refused> {
+    let edit: CommandEdit = body::from_device(request).await?;
+    Ok(Json(hub.edit_command(&who, id(command)?, edit).await?))
+}
+
+pub(super) async fn reorder(
+    State(hub): State<Hub>,
+    Extension(who): Extension<Identity>,
+    command: Result<Path<CommandId>, PathRejection>,
+    request: Body,
+) -> Result<Json<CommandAck>, Refused> {
+    let CommandMove { before } = body::from_device(request).await?;
+    Ok(Json(hub.move_command(&who, id(command)?, before).await?))
 }

@@ -69,6 +69,9 @@ pub static ROUTES: &[Route] = &[
     route(Method::POST, "/v1/commands", Need::Device),
     route(Method::GET, "/v1/commands/{command}", Need::Right(Right::Read)),
     route(Method::DELETE, "/v1/commands/{command}", Need::Right(Right::Prompt)),
+    // And the right that its kind needs.
+    route(Method::PATCH, "/v1/commands/{command}", Need::Right(Right::Prompt)),
+    route(Method::POST, "/v1/commands/{command}/move", Need::Right(Right::Prompt)),
     // Who may allow may take back what is allowed.
     route(Method::DELETE, "/v1/rules/{rule}", Need::Right(Right::Approve)),
     route(Method::GET, "/v1/devices", Need::Right(Right::Read)),

@@ -11,7 +11,7 @@ use super::mirror::{self, Rows, Told};
 use super::push::Refusal;
 use crate::commands::{Step, expire, take, words};
 use crate::failure::Failure;
-use crate::hub::TRIES;
+use crate::hub::{PATIENCE, TRIES};
 use crate::keys;
 use crate::rows::{CommandRow, Handover, Row, Stored};
 
@@ -47,7 +47,7 @@ impl Seat {
             token: row.value.token(),
             sender: row.value.command.sender.device,
             expires_in_ms: row.value.command.expires_at_ms.since(now),
-            body: row.value.request.body,
+            body: row.value.body().clone(),
         };
         let commands: Vec<Handed> = rows.into_iter().map(handed).collect();
         self.handed.extend(commands.iter().map(|handed| handed.command));
@@ -66,7 +66,13 @@ impl Seat {
     }
 
     async fn lease(&mut self) -> Result<Vec<Stored<CommandRow>>, Refusal> {
-        for _ in 0..TRIES {
+        let hub = self.hub.clone();
+        let mut turn = None;
+        for lost in 0..TRIES {
+            if lost == PATIENCE {
+                // People who change what waits have to wait for once.
+                turn = Some(hub.inner.ordering.lock().await);
+            }
             let waiting = self.hub.scan(keys::all_waiting(self.host), None, MOST).await?;
             if waiting.is_empty() {
                 return Ok(Vec::new());
@@ -106,6 +112,7 @@ impl Seat {
                 Err(failure) => return Err(failure.into()),
             }
         }
+        drop(turn);
         Err(Failure::Contended { tries: TRIES }.into())
     }
 

@@ -11,7 +11,7 @@ use store::Batch;
 use super::Port;
 use crate::commands::{Step, expire, take};
 use crate::failure::Failure;
-use crate::hub::TRIES;
+use crate::hub::{PATIENCE, TRIES};
 use crate::keys;
 use crate::rows::CommandRow;
 
@@ -108,7 +108,11 @@ impl Port {
     }
 
     async fn grant(&self, generation: u64, most: usize) -> Result<Grant, Refused> {
-        for _ in 0..TRIES {
+        let mut turn = None;
+        for lost in 0..TRIES {
+            if lost == PATIENCE {
+                turn = Some(self.hub.inner.ordering.lock().await);
+            }
             let mut batch = Batch::of(self.fence(generation));
             let mut leased = Vec::new();
             let waiting = self.hub.scan(keys::all_waiting(self.host), None, most).await?;
@@ -132,7 +136,7 @@ impl Port {
                     token: row.token(),
                     sender: row.command.sender,
                     expires_at_ms: row.command.expires_at_ms,
-                    body: row.request.body,
+                    body: row.body().clone(),
                 });
             }
             // All of them went to others, or were too old, since the look at the queue: there may be more behind them.
@@ -145,6 +149,7 @@ impl Port {
                 Err(failure) => return Err(Refused::Port(self.refused(generation, failure).await)),
             }
         }
+        drop(turn);
         Err(Failure::Contended { tries: TRIES }.into())
     }
 }

@@ -122,6 +122,7 @@ impl Uplink {
                 (CommandState::Failed, Some(error), Some(detail))
             }
         };
+        let arrival = hub.arrival();
         let command = Command {
             v: FACT_VERSION,
             kind: handed.body.kind(),
@@ -131,6 +132,7 @@ impl Uplink {
             sender: protocol::item::Sender { account, device: handed.sender },
             state,
             attempt: 0,
+            place: (state == CommandState::Queued).then_some(arrival),
             created_at_ms: hub.now(),
             expires_at_ms: arrived.plus_ms(handed.expires_in_ms),
             updated_at_ms: hub.now(),
@@ -147,7 +149,7 @@ impl Uplink {
             ttl_ms: Some(handed.expires_in_ms),
             body: handed.body.clone(),
         };
-        CommandRow { account, request, command, arrival: hub.arrival(), handover: None }
+        CommandRow { account, request, command, arrival, edited: None, handover: None }
     }
 
     /// Where a command stands here; `None` when it is not known.

@@ -2,9 +2,9 @@
 
 use protocol::account::{Account, AccountList, Invitation, InvitationList, InvitationOffer, NewInvitation, SecretLink};
 use protocol::api::{
-    AuditEntry, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck, DeviceList,
-    DeviceRow, Lists, Me, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode, PairingAnswer, PairingClaim,
-    PairingList, PairingOffer, TranscriptPage,
+    AuditEntry, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck, CommandEdit,
+    CommandMove, DeviceList, DeviceRow, Lists, Me, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode,
+    PairingAnswer, PairingClaim, PairingList, PairingOffer, TranscriptPage,
 };
 use protocol::blob::{Blob, BlobId, UploadRequest, UploadState};
 use protocol::command::CommandState;
@@ -129,6 +129,9 @@ pub(super) fn bodies() -> Vec<(&'static str, Sample)> {
         ("Lists", sample("lists", &Lists { facts: Vec::new(), offset: Offset::new(0, 9) })),
         ("TranscriptPage", sample("transcript", &page)),
         ("CommandAck", sample("ack", &ack)),
+        ("CommandEdit", sample("other words", &CommandEdit { text: Some(text("go on")), ttl_ms: None })),
+        ("CommandEdit", sample("another life", &CommandEdit { text: None, ttl_ms: Some(86_400_000) })),
+        ("CommandMove", sample("to the end", &CommandMove { before: None })),
         (
             "DeviceList",
             sample("devices", &DeviceList { devices: vec![DeviceRow { device, about: about(), connected: true }] }),

@@ -266,6 +266,7 @@ fn command(state: CommandState) -> Command {
         sender: sender(),
         state,
         attempt: 1,
+        place: (state == CommandState::Queued).then_some(7),
         created_at_ms: at(0),
         expires_at_ms: at(300_000),
         updated_at_ms: at(4),

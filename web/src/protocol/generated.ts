@@ -1609,6 +1609,11 @@ state: CommandState,
  */
 attempt: number, 
 /**
+ * Its place in its host's line while it is queued: among the queued commands of one host, the smaller one goes first. Places are
+ * compared and nothing else; null once it is queued no more.
+ */
+place?: number | null, 
+/**
  * When the hub stored it.
  */
 createdAtMs: UnixMs, 
@@ -2337,6 +2342,28 @@ error: ErrorCode | null,
  * What was said of the error.
  */
 detail: string | null, };
+
+/**
+ * Changes a command that is queued; null leaves a part as it is.
+ */
+export type CommandEdit = { 
+/**
+ * Other words; files and everything else stay.
+ */
+text: string | null, 
+/**
+ * How long it may wait from now on, in milliseconds; seven days from its arrival at most.
+ */
+ttlMs: number | null, };
+
+/**
+ * Moves a command that is queued to another place in the line of its host.
+ */
+export type CommandMove = { 
+/**
+ * The queued command of the same host before which it is to go; null for the end of the line.
+ */
+before: CommandId | null, };
 
 /**
  * The account's devices.

@@ -217,16 +217,22 @@ fn case(estate: &Estate, route: &Route) -> Option<(Case, String, Value, StatusCo
         }
         ("POST", "/v1/pairings") => (Case::Own, path.to_owned(), json!({"once": false}), ok),
         ("POST", "/v1/uploads") => (Case::Own, path.to_owned(), upload, ok),
+        // A node that asks is nobody's until somebody has its code; without one, all are told the same.
+        ("POST", "/v1/pairings/accept") => {
+            (Case::Own, path.to_owned(), json!({"code": "AAAA-AAAA"}), StatusCode::FORBIDDEN)
+        }
+        // For the nodes of other machines alone; of whom they tell, each is held to its own account.
         // The node itself cannot leave.
-        ("POST", "/v1/logout") => (Case::Own, path.to_owned(), Value::Null, StatusCode::FORBIDDEN),
+        ("GET", "/v1/link") | ("POST", "/v1/logout") => {
+            (Case::Own, path.to_owned(), Value::Null, StatusCode::FORBIDDEN)
+        }
         // Its frames have a matrix of their own.
         ("GET", "/v1/connect") => (Case::Own, path.to_owned(), Value::Null, StatusCode::BAD_REQUEST),
-        ("GET", "/v1/health") => (Case::Owners, path.to_owned(), Value::Null, ok),
         // On the machine alone, and this request is not made there.
         ("PUT", "/v1/access") => (Case::Owners, path.to_owned(), json!({"state": "disabled"}), StatusCode::FORBIDDEN),
         ("POST", "/v1/setup-link") => (Case::Owners, path.to_owned(), Value::Null, StatusCode::FORBIDDEN),
         ("POST", "/v1/invitations") => (Case::Owners, path.to_owned(), json!({"name": "Ada"}), ok),
-        ("GET", "/v1/invitations" | "/v1/accounts") => (Case::Owners, path.to_owned(), Value::Null, ok),
+        ("GET", "/v1/health" | "/v1/invitations" | "/v1/accounts") => (Case::Owners, path.to_owned(), Value::Null, ok),
         ("DELETE", "/v1/invitations/{invitation}") => {
             (Case::Named, with("invitation", &estate.invitation), Value::Null, nothing)
         }
@@ -245,6 +251,8 @@ fn case(estate: &Estate, route: &Route) -> Option<(Case, String, Value, StatusCo
         ("GET", "/v1/blobs/{sha256}") => (Case::Named, with("sha256", &estate.blob), Value::Null, ok),
         ("POST", "/v1/commands") => (Case::Named, path.to_owned(), prompt(), ok),
         ("GET" | "DELETE", "/v1/commands/{command}") => (Case::Named, command(), Value::Null, ok),
+        ("PATCH", "/v1/commands/{command}") => (Case::Named, command(), json!({"text": "mine", "ttlMs": 60_000}), ok),
+        ("POST", "/v1/commands/{command}/move") => (Case::Named, command(), json!({"before": null}), ok),
         ("DELETE", "/v1/rules/{rule}") => (Case::Named, with("rule", &estate.rule.to_string()), Value::Null, nothing),
         ("DELETE", "/v1/devices/{device}") => {
             (Case::Named, with("device", &estate.device.to_string()), Value::Null, nothing)
