@@ -45,7 +45,9 @@ test("machines say how they are and why, and what is asked of them waits in sigh
   const waits = screen.messages(page).filter({ hasText: "And then the notes" });
   await expect(waits).toContainText(words.queue.place(2, "Laptop"));
   await expect(waits).toContainText("23 h");
+  await expect(waits.getByRole("button", { name: words.delivery.moveUp })).toBeVisible();
   await expect(waits.getByRole("button", { name: words.delivery.edit })).toBeVisible();
+  await expect(waits.getByRole("combobox", { name: words.queue.longerLabel })).toBeVisible();
   await expect(screen.messages(page).filter({ hasText: "long migration" })).toContainText(words.queue.unknown("Laptop"));
   await picture("60-waits-for-laptop");
 

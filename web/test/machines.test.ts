@@ -142,6 +142,10 @@ describe("what waits for a machine", () => {
       { place: null, all: 0, ahead: null },
     ]);
   });
+  it("stands by the places that the hub gives, whoever moved it", () => {
+    const moved = fold(made, [command("cmd_b", "dev_a", 2, { place: 4 }), command("cmd_a", "dev_a", 1, { place: 7 })]);
+    expect(lineFor("dev_a", moved).map(([id]) => id)).toEqual(["cmd_b", "cmd_a"]);
+  });
   it("is listed newest first, of one machine or of all", () => {
     expect(recent(made, "", 3).map(([id]) => id)).toEqual(["cmd_b", "cmd_s", "cmd_o"]);
     expect(recent(made, "dev_b", 9).map(([id]) => id)).toEqual(["cmd_o"]);

@@ -68,6 +68,25 @@ pub(crate) enum CommandVerb {
         /// Which: its id, or the end of it
         command: String,
     },
+    /// Change the words of one that waits, or how long it may wait
+    Edit {
+        /// Which: its id, or the end of it
+        command: String,
+        /// Other words
+        #[arg(required_unless_present = "keep")]
+        text: Option<String>,
+        /// How long it may wait from now on, such as `24h`
+        #[arg(long, value_name = "TIME", value_parser = super::node::keep)]
+        keep: Option<Duration>,
+    },
+    /// Move one that waits to another place in the line of its machine
+    Move {
+        /// Which: its id, or the end of it
+        command: String,
+        /// The one before which it is to go [default: the end of the line]
+        #[arg(long, value_name = "COMMAND")]
+        before: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

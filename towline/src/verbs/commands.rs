@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use protocol::api::CommandAck;
+use protocol::api::{CommandAck, CommandEdit, CommandMove};
 use protocol::command::{Command, CommandKind, CommandState};
 use protocol::error::ErrorCode;
 use protocol::id::{CommandId, DeviceId, SessionId};
@@ -45,6 +45,17 @@ pub(crate) async fn commands(node: &Node, wish: Commands, out: Output) -> Result
         Some(CommandVerb::Cancel { command }) => {
             let command = found(&node.known().await?, &command)?;
             said(node.ask(node.api.take_back(command)).await?, "taken back", out)
+        }
+        Some(CommandVerb::Edit { command, text, keep }) => {
+            let command = found(&node.known().await?, &command)?;
+            let ttl_ms = keep.map(|keep| u64::try_from(keep.as_millis()).unwrap_or(u64::MAX));
+            said(node.ask(node.api.edit_command(command, &CommandEdit { text, ttl_ms })).await?, "changed", out)
+        }
+        Some(CommandVerb::Move { command, before }) => {
+            let known = node.known().await?;
+            let command = found(&known, &command)?;
+            let before = before.map(|before| found(&known, &before)).transpose()?;
+            said(node.ask(node.api.move_command(command, CommandMove { before })).await?, "moved", out)
         }
     }
 }

@@ -6,6 +6,9 @@ import type {
   ClaimResponse,
   ClaimStatus,
   ClaimStatusRequest,
+  CommandAck,
+  CommandEdit,
+  CommandMove,
   DeviceList,
   HealthReport,
   Lists,
@@ -79,6 +82,16 @@ export class Api {
   /** Says how many turns of a session have been read; the hub only ever counts up. */
   markRead(session: string, readTurns: number): Promise<void> {
     return this.#json("PUT", `/v1/sessions/${encodeURIComponent(session)}/read`, { readTurns });
+  }
+
+  /** Changes the words of a command that waits, or how long it may wait from now on. */
+  editCommand(command: string, edit: CommandEdit): Promise<CommandAck> {
+    return this.#json("PATCH", `/v1/commands/${encodeURIComponent(command)}`, edit);
+  }
+
+  /** Moves a command that waits to another place in the line of its machine. */
+  moveCommand(command: string, move: CommandMove): Promise<CommandAck> {
+    return this.#json("POST", `/v1/commands/${encodeURIComponent(command)}/move`, move);
   }
 
   devices = (): Promise<DeviceList> => this.#json("GET", "/v1/devices");

@@ -129,18 +129,19 @@ export class Hub {
     });
   }
 
-  /** Changes the words of a message that waits at the hub, wherever it was sent from: another one takes its place. */
-  changeWords(command: string, text: string): Refusal {
-    const row = this.rows.get().command.get(command);
-    const known = this.whole(command) ?? (row?.kind === "send_prompt" ? { kind: row.kind, session: row.session, content: { text, attachments: row.content.attachments } } : null);
-    if (!row || known === null || !("content" in known) || !carries(known.kind)) return "unsupported";
-    this.rewrite(command, row.host, { ...known, content: { ...known.content, text } } as CommandBody);
-    return null;
+  /** Changes the words of a message that waits at the hub, wherever it was sent from; answers as `takeBack` does. */
+  changeWords(command: string, text: string): Promise<Refusal> {
+    return this.#refusal(() => this.api.editCommand(command, { text, ttlMs: null }));
   }
 
-  /** Whether the words of a message that waits at the hub can be changed from here. */
-  changeable(command: string): boolean {
-    return this.rows.get().command.get(command)?.kind === "send_prompt" || this.whole(command) !== null;
+  /** Lets a message wait at the hub so long from now on. */
+  keepFor(command: string, ttlMs: number): Promise<Refusal> {
+    return this.#refusal(() => this.api.editCommand(command, { text: null, ttlMs }));
+  }
+
+  /** Puts a message that waits at the hub in front of another one; null puts it at the end. */
+  moveBefore(command: string, before: string | null): Promise<Refusal> {
+    return this.#refusal(() => this.api.moveCommand(command, { before }));
   }
 
   async #refusal(act: () => Promise<unknown>): Promise<Refusal> {

@@ -43,6 +43,9 @@ export function recent(rows: Rows, host: string, most: number): [string, Command
     .slice(0, most);
 }
 
+/** By the places that the hub gives; of an older hub, which gives none, by age. */
 function before([a, left]: [string, Command], [b, right]: [string, Command]): number {
+  const [here, there] = [left.place ?? null, right.place ?? null];
+  if (here !== null && there !== null && here !== there) return here - there;
   return left.createdAtMs - right.createdAtMs || (a < b ? -1 : 1);
 }

@@ -81,13 +81,13 @@ export function CommandRow({ id, command, host, several, now }: Props) {
             text={text ?? ""}
             save={(changed) => {
               setEditing(false);
-              if (changed !== text) setRefused(hub.changeWords(id, changed));
+              if (changed !== text) act(hub.changeWords(id, changed));
             }}
             cancel={() => setEditing(false)}
           />
         ) : waits && may ? (
           <span className="command-ways">
-            {text === null || !hub.changeable(id) ? null : (
+            {text === null ? null : (
               <button type="button" className="button small" aria-label={words.commands.editLabel(name)} onClick={() => setEditing(true)}>
                 {words.commands.edit}
               </button>

@@ -1,8 +1,9 @@
 import { useState } from "react";
 import { useHub, useRows } from "../../app/context";
+import type { Refusal } from "../../hub/hub";
 import { useStore } from "../../hub/store";
 import type { CommandBody } from "../../protocol/generated";
-import { placeOf } from "../../machines/queue";
+import { KEEPS, placeOf } from "../../machines/queue";
 import { words } from "../../words";
 import { left } from "../../words/time";
 import { EditWords } from "./EditWords";
@@ -53,10 +54,17 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
     if (turn !== null && owner !== "") hub.post(owner, { kind: "cancel_turn", session, turn });
     else hub.withdraw(command);
   };
+  const [refused, setRefused] = useState<Refusal>(null);
+  // At the hub, where every device may change what waits; what the hub does not take is said.
+  const ask = (done: Promise<Refusal>): void => {
+    setRefused(null);
+    void done.then(setRefused);
+  };
   const held = turn === null && rows.command.get(command)?.state === "queued" ? placeOf(command, rows) : null;
   const save = (changed: string): void => {
     setDraft(null);
     if (changed === text) return;
+    if (held !== null) return ask(hub.changeWords(command, changed));
     if (turn !== null) hub.post(owner, { kind: "edit_prompt", session, turn, content: { text: changed } });
     else if (whole?.kind === "send_prompt" || whole?.kind === "start_session" || whole?.kind === "fork_session") hub.rewrite(command, owner, { ...whole, content: { ...whole.content, text: changed } } as CommandBody);
   };
@@ -66,10 +74,16 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
   const line = place === null ? atHub : words.transcript.queuedPlace(place);
   const note = handed ? words.delivery.handed : withdrawn ? words.delivery.takingBack : changing ? words.delivery.changing : open ? words.delivery.mayHaveArrived : line;
   const free = !handed && !withdrawn && !open && !changing;
-  const editable = free && !leased && (turn !== null || whole !== null);
+  const editable = free && !leased && (turn !== null || held !== null || whole !== null);
+  const longer = held === null || away === "" || expiresAtMs === null ? [] : KEEPS.filter((ms) => now + ms > expiresAtMs + KEEPS[0]);
   return (
     <div className="message-actions message-waiting">
       <span className="small soft">{note}</span>
+      {refused === null ? null : (
+        <span className="small message-error" role="alert">
+          {words.queue.refused(refused, words.error)}
+        </span>
+      )}
       <span className="message-ways">
         {free && turn !== null && steers && !asked("steer_prompt") ? (
           <button type="button" className="button button-plain small" title={words.delivery.steerHelp} onClick={() => hub.post(owner, { kind: "steer_prompt", session, turn })}>
@@ -81,10 +95,27 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
             {words.delivery.moveUp}
           </button>
         ) : null}
+        {free && held !== null && held.ahead !== null && away !== "" ? (
+          <button type="button" className="button button-plain small" onClick={() => ask(hub.moveBefore(command, held.ahead))}>
+            {words.delivery.moveUp}
+          </button>
+        ) : null}
         {editable ? (
           <button type="button" className="button button-plain small" onClick={() => setDraft(text)}>
             {words.delivery.edit}
           </button>
+        ) : null}
+        {free && longer.length > 0 ? (
+          <select className="message-longer small" aria-label={words.queue.longerLabel} value="" onChange={(event) => ask(hub.keepFor(command, Number(event.target.value)))}>
+            <option value="" disabled>
+              {words.queue.longer}
+            </option>
+            {longer.map((ms) => (
+              <option key={ms} value={ms}>
+                {words.target.ages[String(ms)]}
+              </option>
+            ))}
+          </select>
         ) : null}
         {withdrawn ? null : (
           <button type="button" className="button button-plain small" onClick={takeBack}>
