@@ -9,8 +9,8 @@ export interface ScrollCost {
   /** Of a frame: half of them took less than this; and the most that one took, with all that was done in between. */
   median: number;
   longest: number;
-  /** The longest that the thread did one thing, when it could do nothing else. */
-  task: number;
+  /** How long the thread did one thing each time, when it could do nothing else; the longest first. */
+  tasks: readonly number[];
   /** How many such tasks would hold a phone with a sixth of this CPU for more than 50 ms. */
   late: number;
 }
@@ -71,11 +71,11 @@ function cost(events: readonly Event[]): ScrollCost {
     return sum;
   });
   const sorted = costs.toSorted((a, b) => a - b);
-  return { frames: costs.length, median: sorted[sorted.length >> 1] ?? 0, longest: sorted.at(-1) ?? 0, task: Math.max(...all), late: all.filter((ms) => ms > 50 / 6).length };
+  return { frames: costs.length, median: sorted[sorted.length >> 1] ?? 0, longest: sorted.at(-1) ?? 0, tasks: all.toSorted((a, b) => b - a), late: all.filter((ms) => ms > 50 / 6).length };
 }
 
 /** For people. */
 export function told(cost: ScrollCost): string {
   const ms = (number: number): string => number.toFixed(1);
-  return `${cost.frames} frames, median ${ms(cost.median)}, longest ${ms(cost.longest)} ms of CPU; longest task ${ms(cost.task)} ms, ${cost.late} would hold a sixth of this CPU for over 50 ms`;
+  return `${cost.frames} frames, median ${ms(cost.median)}, longest ${ms(cost.longest)} ms of CPU; longest tasks ${cost.tasks.slice(0, 3).map(ms).join(", ")} ms, ${cost.late} would hold a sixth of this CPU for over 50 ms`;
 }

@@ -15,8 +15,10 @@ const USABLE_LIMIT_MS = 15_000;
 const MOVED_LIMIT_PX = 1;
 /** Elements of the page, with everything around the reader drawn: about 200 a chunk, of at most 91. */
 const ELEMENTS_LIMIT = 25_000;
-/** CPU that one task of a fling may take, in milliseconds of this machine: four times of what it takes. */
+/** CPU that a task of a fling takes at most, in milliseconds of this machine (four times of what it does), and how many of 300 frames may have one that
+ * takes more: the thread's clock is coarse, and counts what the system does in between. */
 const TASK_LIMIT_MS = 40;
+const OVER_LIMIT = 3;
 /** Frames of which the CPU is counted. */
 const FRAMES = 300;
 
@@ -68,13 +70,15 @@ test(`a chat of ${ITEMS} items on a slow phone`, async ({ towline, page }, testI
   await slow(devtools, 1);
   const box = page.locator(".chat-scroll");
   await box.evaluate((box) => (box.scrollTop = box.scrollHeight / 2));
+  // From the end, while lines still come into the page: nobody is taken back there.
+  await expect(page.getByRole("button", { name: screen.words.transcript.latest })).toBeVisible();
   const elements = await everythingDrawn(page);
   say("elements", `in the middle, with everything drawn: ${elements}`);
   expect(elements).toBeLessThan(ELEMENTS_LIMIT);
   for (const [way, speed] of [["down", 150], ["up", -150], ["down", 6_000]] as const) {
     const cost = await scrollCost(page, devtools, ".chat-scroll", speed, FRAMES);
     say("cost", `${way}, ${Math.abs(speed)} px a frame: ${told(cost)}`);
-    if (Math.abs(speed) < 1_000) expect(cost.task).toBeLessThan(TASK_LIMIT_MS);
+    if (Math.abs(speed) < 1_000) expect(cost.tasks.filter((ms) => ms > TASK_LIMIT_MS).length).toBeLessThanOrEqual(OVER_LIMIT);
   }
 });
 

@@ -61,6 +61,8 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
   const settle = useCallback((): void => {
     const frame = box.current;
     if (!frame) return;
+    // Who has left the end, and whose event is still to come, is not taken back there. What shrank has the box at its end, too.
+    if (following.current && frame.scrollTop < (anchor.current?.scrolled ?? 0) && !isAtEnd(frame)) following.current = false;
     if (following.current) frame.scrollTop = frame.scrollHeight;
     else if (anchor.current?.element.isConnected) {
       // Who has scrolled since, and whose event is still to come, goes where they wanted to.
@@ -74,7 +76,7 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
   const onScroll = useCallback((): void => {
     const frame = box.current;
     if (!frame) return;
-    const end = frame.scrollHeight - frame.scrollTop - frame.clientHeight < NEAR;
+    const end = isAtEnd(frame);
     following.current = end;
     setAtEnd(end);
     remember();
@@ -105,6 +107,10 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     return () => observer.disconnect();
   }, [settle, shown]);
   return { box, list, atEnd, around, toEnd, onScroll, settle };
+}
+
+function isAtEnd(frame: HTMLElement): boolean {
+  return frame.scrollHeight - frame.scrollTop - frame.clientHeight < NEAR;
 }
 
 /** The place at the top of the screen, where the lines of it are not in the page. */
