@@ -321,6 +321,9 @@ pub enum LinkNews {
         /// What it is.
         about: Box<Device>,
     },
+    /// News of a kind that this program does not know: a node has nothing to do, and has heard of it.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A piece, or a cursor, that does not fit: the disk of one of the two was restored or copied.
@@ -448,5 +451,13 @@ mod tests {
         assert!(matches!(NodeFrame::parse(r#"{"type":"moon"}"#), Ok(NodeFrame::Unknown)));
         assert!(matches!(NodeFrame::parse(r#"{"type":"bye"}"#), Ok(NodeFrame::Bye)));
         assert!(NodeFrame::parse("[]").is_err());
+    }
+
+    #[test]
+    fn news_of_a_later_version_do_not_hide_the_others() {
+        let text = r#"{"type":"news","news":[[1,{"type":"moved","to":"moon"}],[2,{"type":"cancelled","command":"cmd_019b76daa80073038303030303030303","by":"dev_019b76daa80072028202020202020202"}]]}"#;
+        let Ok(HubFrame::News { news }) = serde_json::from_str(text) else { panic!("{text}") };
+        assert_eq!(news[0], (1, LinkNews::Unknown));
+        assert!(matches!(news[1], (2, LinkNews::Cancelled { .. })));
     }
 }

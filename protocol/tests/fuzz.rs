@@ -12,6 +12,7 @@ use protocol::fold::Transcript;
 use protocol::id::{
     AccountId, ApprovalId, AuditId, CommandId, DeviceId, ItemId, PairingId, ProjectId, RequestId, SessionId, TurnId,
 };
+use protocol::link::{HubFrame, NodeFrame};
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use protocol::socket::{ClientFrame, ServerFrame};
@@ -43,6 +44,31 @@ fn fuzz_server_frames() {
         std::str::from_utf8(input).is_ok_and(|text| ServerFrame::parse(text).is_ok())
     });
     assert!(told.understood > told.count / 20, "{told:?}");
+}
+
+#[test]
+fn fuzz_link_frames() {
+    let (session, device) = ("ses_019b76daa80073038303030303030303", "dev_019b76daa80072028202020202020202");
+    let zero = "0".repeat(64);
+    let corpus = words(&[
+        r#"{"type":"bye"}"#,
+        r#"{"type":"heard","number":7}"#,
+        r#"{"type":"renew","req":1,"remote_access":"active","remoteAccess":"active"}"#,
+        r#"{"type":"taken","commands":[{"command":"cmd_019b76daa80073038303030303030303","token":1,"state":"queued"}]}"#,
+        &format!(
+            r#"{{"type":"push","req":1,"facts":[{{"a":1.0}}],"whole":"first","cursor":{{"offset":"0000000000000000_0000000000000007","last":"{zero}"}},"pieces":[{{"stream":"sessions/{session}/journal","session":"{session}","at":"0000000000000000_0000000000000000","before":"{zero}","messages":[{{}}],"close":false}}]}}"#
+        ),
+        &format!(r#"{{"type":"news","news":[[1,{{"type":"deleted","session":"{session}"}}]]}}"#),
+        &format!(r#"{{"type":"mismatch","req":1,"mismatch":{{"stream":"a/b","tail":null,"chain":"{zero}"}}}}"#),
+        &format!(
+            r#"{{"type":"hand","commands":[{{"command":"cmd_019b76daa80073038303030303030303","token":1,"sender":"{device}","body":{{"kind":"cancel_turn","session":"{session}","turn":null}},"expiresInMs":1}}]}}"#
+        ),
+    ]);
+    let told = target("link-frames", &corpus, |input| {
+        let text = std::str::from_utf8(input).unwrap_or_default();
+        NodeFrame::parse(text).is_ok() || reads::<HubFrame>(input)
+    });
+    assert!(told.understood > told.count / 100, "{told:?}");
 }
 
 #[test]

@@ -27,6 +27,7 @@ const fn target(name: &'static str, package: &'static str, test: &'static str) -
 const TARGETS: &[Target] = &[
     target("client-frames", "protocol", "fuzz_client_frames"),
     target("server-frames", "protocol", "fuzz_server_frames"),
+    target("link-frames", "protocol", "fuzz_link_frames"),
     target("commands", "protocol", "fuzz_commands"),
     target("http-bodies", "protocol", "fuzz_bodies"),
     target("ids", "protocol", "fuzz_ids"),
@@ -44,6 +45,7 @@ const TARGETS: &[Target] = &[
     target("stream-credentials", "towline", "fuzz_stream_credentials"),
     target("heard-frames", "hub", "fuzz_heard_frames"),
     target("cookies", "hub", "fuzz_cookies"),
+    target("forwarded-addresses", "hub", "fuzz_forwarded_addresses"),
     target("names-and-origins", "hub", "fuzz_names_and_origins"),
     target("pairing-codes", "hub", "fuzz_pairing_codes"),
     target("lines", "host", "fuzz_lines"),

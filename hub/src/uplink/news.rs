@@ -40,6 +40,7 @@ impl Uplink {
             LinkNews::RuleRevoked { rule } => self.hub.revoke_rule(&who, *rule).await,
             LinkNews::Cancelled { command, by } => self.cancel(*command, *by).await,
             LinkNews::Device { device, about } => self.note_device(*device, about).await,
+            LinkNews::Unknown => Ok(()),
         };
         match done {
             // A name that is not taken here was taken there: it is shown there, and the next thing is done.
