@@ -29,28 +29,32 @@ export function Accept() {
   };
   if (claim) return <Claim claim={claim} done={() => setClaim(null)} />;
   return (
-    <form className="accept" onSubmit={send}>
-      <label className="small soft" htmlFor="accept-code">
-        {words.devices.machineCode}
-      </label>
-      <input
-        id="accept-code"
-        className="input pair-code"
-        value={code}
-        onChange={(event) => setCode(event.target.value)}
-        placeholder="XXXX-XXXX"
-        autoComplete="off"
-        autoCapitalize="characters"
-        spellCheck={false}
-      />
-      {failed === "" ? null : (
-        <p className="small house-bad" role="alert">
-          {failed}
-        </p>
-      )}
-      <button type="submit" className="button button-wide" disabled={busy || code.trim() === ""}>
-        {words.devices.linkMachine}
-      </button>
-    </form>
+    <details className="accept">
+      <summary className="small">{words.devices.linkMachine}</summary>
+      <form onSubmit={send}>
+        <p className="small soft">{words.devices.linkHow}</p>
+        <label className="small" htmlFor="accept-code">
+          {words.devices.machineCode}
+        </label>
+        <input
+          id="accept-code"
+          className="input pair-code"
+          value={code}
+          onChange={(event) => setCode(event.target.value)}
+          placeholder="XXXX-XXXX"
+          autoComplete="off"
+          autoCapitalize="characters"
+          spellCheck={false}
+        />
+        {failed === "" ? null : (
+          <p className="small house-bad" role="alert">
+            {failed}
+          </p>
+        )}
+        <button type="submit" className="button button-wide" disabled={busy || code.trim() === ""}>
+          {words.devices.lookUp}
+        </button>
+      </form>
+    </details>
   );
 }

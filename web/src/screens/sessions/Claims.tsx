@@ -67,10 +67,10 @@ export function Claim({ claim, done }: { claim: PairingClaim; done: () => void }
       <p className="small soft">{words.claims.detail(claim.platform, claim.source)}</p>
       <p className="small">{words.claims.words}</p>
       <p className="claim-words">{claim.words}</p>
-      {claim.fingerprint === null ? null : (
+      {claim.kind !== "node" || claim.fingerprint === null ? null : (
         <>
           <p className="small">{words.claims.key}</p>
-          <p className="claim-words">{claim.fingerprint}</p>
+          <p className="claim-key">{claim.fingerprint}</p>
         </>
       )}
       <p className="small soft">{claim.kind === "node" ? words.claims.machine : words.claims.warning}</p>
