@@ -76,7 +76,6 @@ test("a prompt goes to the machine that was chosen, waits if it sleeps, and runs
     await expect(row("[[say Changed.]]")).toContainText(words.commands.badge("queued"));
     await row("[[say Second.]]").getByRole("button", { name: words.commands.cancelLabel("[[say Second.]]") }).click();
     await expect(row("[[say Second.]]")).toContainText(words.commands.badge("cancelled"));
-    await shoot("light-71-recent-commands-real");
     await expectAccessible(other);
     const listed = await hub.rows("commands", "--host", "Laptop");
     expect(listed.map((each) => [each.text, each.state, each.deviceName])).toEqual([
