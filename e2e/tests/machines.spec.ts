@@ -22,6 +22,7 @@ test("a prompt goes to the machine that was chosen, waits if it sleeps, and runs
     const owner = (await hub.rows("devices")).find((device) => device.kind === "browser")?.name;
     const [offer] = await hub.rows("pair");
     await screen.typeCode(other, hub.url, String(offer?.code), "Tablet");
+    await expect.poll(async () => (await hub.rows("pair", "list")).map((claim) => claim.pairing)).toContain(offer?.pairing);
     await hub.run("pair", "allow", String(offer?.pairing));
     await screen.expectLists(other);
 
