@@ -20,6 +20,7 @@ mod output;
 mod qr;
 mod server;
 mod service;
+mod serving;
 mod streams_access;
 mod streams_server;
 mod up;

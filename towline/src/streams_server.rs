@@ -1,6 +1,5 @@
 //! `streams`: Durable Streams over a store and nothing else, for the published suite and for people who want just that.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
-use store::SqliteStore;
 use streams::http::{HttpOptions, Lane, Metrics, Quota, Router, metrics_router, open_access};
 use streams::{Keeper, Keeping, Reach, Streams as Service, Subscriptions};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,9 +23,8 @@ use crate::error::{CommandError, Kind};
 use crate::listen::Plain;
 use crate::node_key;
 use crate::output::Output;
+use crate::serving::{Signals, busy, open_store};
 use crate::streams_access;
-use crate::up::signals::Signals;
-use crate::up::store_error;
 
 /// Most connections at once; more wait to be accepted.
 const CONNECTIONS: usize = 1024;
@@ -62,11 +59,7 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     let mut signals = Signals::listen()?;
     dir.make()?;
     let clock = Arc::new(SystemClock);
-    let (path, at) = (dir.store(), clock.clone());
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, at)).await;
-    let store =
-        opened.map_err(|error| CommandError::new(Kind::Bug, error))?.map_err(|error| store_error(error, dir))?;
-    let store = Arc::new(store);
+    let store = open_store(dir).await?;
     let service = Service::new(store.clone());
     let stop = CancellationToken::new();
     let seed = node_key::for_webhooks(dir, &SystemRandom)?;
@@ -185,14 +178,4 @@ async fn serve_all(io: impl AsyncRead + AsyncWrite + Unpin, router: Router, stop
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
-}
-
-/// An address could not be listened on.
-pub(crate) fn busy(address: SocketAddr, error: std::io::Error) -> CommandError {
-    let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
-        "Another program listens there; choose another port, or leave out --listen."
-    } else {
-        "Choose an address of this machine."
-    };
-    CommandError::new(Kind::Config, error).during(format!("cannot listen on {address}")).hint(hint)
 }

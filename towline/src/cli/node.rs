@@ -25,27 +25,11 @@ pub(crate) struct SettingFlags {
     /// The data directory; it is typed before the verb.
     #[arg(skip)]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The address to listen on [default: 127.0.0.1:4437, or the next free port]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    listening: Listening,
     /// Also listen on this machine's private network, in plain HTTP that others there can read
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set)]
     lan: Option<bool>,
-    /// The certificate chain to listen with, in PEM; needs --tls-key and --listen
-    #[arg(long, value_name = "FILE")]
-    tls_cert: Option<PathBuf>,
-    /// The key of the certificate, in PEM
-    #[arg(long, value_name = "FILE")]
-    tls_key: Option<PathBuf>,
-    /// A name that browsers open Towline by, besides its addresses (a tailnet name, the certificate's)
-    #[arg(long = "host-name", value_name = "NAME")]
-    host_names: Vec<String>,
-    /// The address that people open, where a proxy or a name of its own leads here
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
-    /// A proxy that is believed about where requests come from; an address or a network, may be given again
-    #[arg(long = "trusted-proxy", value_name = "CIDR")]
-    trusted_proxies: Vec<String>,
     /// What people call this machine [default: its own name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -76,6 +60,29 @@ pub(crate) struct SettingFlags {
     no_open: bool,
 }
 
+/// Where a node listens, and by which names it is reached.
+#[derive(Debug, Clone, Default, Args)]
+struct Listening {
+    /// The address to listen on [default: 127.0.0.1:4437, or the next free port]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// The certificate chain to listen with, in PEM; needs --tls-key and --listen
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// A name that browsers open Towline by, besides its addresses (a tailnet name, the certificate's)
+    #[arg(long = "host-name", value_name = "NAME")]
+    host_names: Vec<String>,
+    /// The address that people open, where a proxy or a name of its own leads here
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// A proxy that is believed about where requests come from; an address or a network, may be given again
+    #[arg(long = "trusted-proxy", value_name = "CIDR")]
+    trusted_proxies: Vec<String>,
+}
+
 impl SettingFlags {
     /// The settings that were typed, by their keys.
     pub(crate) fn said(&self) -> Vec<(&'static str, Value)> {
@@ -90,13 +97,13 @@ impl SettingFlags {
         let projects: Vec<String> = self.projects.iter().map(text).collect();
         let said = [
             ("data.directory", path(&self.data_dir)),
-            ("listen.address", self.listen.map(|address| Value::Text(address.to_string()))),
+            ("listen.address", self.listening.listen.map(|address| Value::Text(address.to_string()))),
             ("listen.lan", self.lan.map(Value::Switch)),
-            ("listen.host_names", list(&self.host_names)),
-            ("listen.tls_cert_file", path(&self.tls_cert)),
-            ("listen.tls_key_file", path(&self.tls_key)),
-            ("listen.public_url", self.public_url.clone().map(Value::Text)),
-            ("listen.trusted_proxies", list(&self.trusted_proxies)),
+            ("listen.host_names", list(&self.listening.host_names)),
+            ("listen.tls_cert_file", path(&self.listening.tls_cert)),
+            ("listen.tls_key_file", path(&self.listening.tls_key)),
+            ("listen.public_url", self.listening.public_url.clone().map(Value::Text)),
+            ("listen.trusted_proxies", list(&self.listening.trusted_proxies)),
             ("host.name", self.name.clone().map(Value::Text)),
             ("host.projects", list(&projects)),
             ("host.turns_at_once", self.turns_at_once.map(Value::Count)),
@@ -123,24 +130,8 @@ pub(crate) struct Hub {
 /// Of the settings, those that a hub without a host has.
 #[derive(Debug, Args)]
 struct HubFlags {
-    /// The address to listen on [default: 127.0.0.1:4437, or the next free port]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
-    /// The certificate chain to listen with, in PEM; needs --tls-key and --listen
-    #[arg(long, value_name = "FILE")]
-    tls_cert: Option<PathBuf>,
-    /// The key of the certificate, in PEM
-    #[arg(long, value_name = "FILE")]
-    tls_key: Option<PathBuf>,
-    /// A name that browsers open it by, besides its addresses
-    #[arg(long = "host-name", value_name = "NAME")]
-    host_names: Vec<String>,
-    /// The address that people open, where a proxy or a name of its own leads here
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
-    /// A proxy that is believed about where requests come from; an address or a network, may be given again
-    #[arg(long = "trusted-proxy", value_name = "CIDR")]
-    trusted_proxies: Vec<String>,
+    #[command(flatten)]
+    listening: Listening,
     /// What people call this hub [default: the name of the machine]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -150,16 +141,7 @@ impl Hub {
     /// The settings that were typed.
     pub(crate) fn settings(&self) -> SettingFlags {
         let flags = &self.flags;
-        SettingFlags {
-            listen: flags.listen,
-            tls_cert: flags.tls_cert.clone(),
-            tls_key: flags.tls_key.clone(),
-            host_names: flags.host_names.clone(),
-            public_url: flags.public_url.clone(),
-            trusted_proxies: flags.trusted_proxies.clone(),
-            name: flags.name.clone(),
-            ..SettingFlags::default()
-        }
+        SettingFlags { listening: flags.listening.clone(), name: flags.name.clone(), ..SettingFlags::default() }
     }
 }
 

@@ -18,18 +18,14 @@ use crate::data_dir::{DataDir, NodeFile};
 use crate::doctor::{Doctor, Running};
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
-use crate::listen::policy::{Plan, Public, Wish};
-use crate::listen::{policy, tls};
+use crate::listen::policy::{Plan, Public};
 use crate::log_file::LogFile;
 use crate::node_key;
 use crate::output::{self, Output};
-use crate::up::bind::{self, Bound};
-use crate::up::signals::Signals;
-use crate::up::{credential, head, open_store, ways};
+use crate::serving::{Bound, Ground, REQUESTS, Role, Signals, bind, credential, stop_in_order};
+use crate::up::{head, ways};
 use crate::verbs::{secret_picture, secret_url};
 
-/// Longest that requests under way may take when the hub stops.
-const REQUESTS: Duration = Duration::from_secs(2);
 /// Longest that stopping may take in all; what is left then is what a crash leaves.
 const STOP: Duration = Duration::from_secs(5);
 
@@ -58,35 +54,10 @@ pub(crate) async fn serve(
     env: &Env,
     out: Output,
 ) -> Result<(), CommandError> {
-    let mut signals = Signals::listen()?;
-    let proxied = !settings.trusted_proxies.is_empty();
-    let wish = Wish { listen: settings.listen, lan: false, tls: settings.tls.is_some(), proxied };
-    let plan = policy::plan(wish, || None)?;
-    let acceptor = settings.tls.as_ref().map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
-    dir.make()?;
-    log.open(dir.path()).map_err(|error| {
-        CommandError::new(Kind::Config, error)
-            .during(format!("cannot write the log in the data directory {}", dir.path().display()))
-            .hint("Look at the disk, and at who owns the data directory; or choose another one with --data-dir.")
-    })?;
-    dir.remember_hub(true)?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting a hub");
-    let store = open_store(dir).await?;
-    let started = tokio::select! {
-        started = Server::start(settings, plan, acceptor, dir, env, &store) => started,
-        () = signals.next() => Err(CommandError::say(Kind::No, "stopped before it was ready")),
-    };
-    let ran = match started {
-        Ok(server) => {
-            let ran = server.run(dir, out, &mut signals).await;
-            dir.retract();
-            ran
-        }
-        Err(error) => Err(error),
-    };
-    // Blocks for one fsync at most.
-    let closed = tokio::task::spawn_blocking(move || store.close()).await;
-    ran.and(closed.map_err(|error| CommandError::new(Kind::Bug, error)))
+    let mut ground = Ground::take(Role::Hub, settings, dir, log).await?;
+    let (plan, acceptor, store) = (ground.plan, ground.acceptor.take(), ground.store.clone());
+    let start = Server::start(settings, plan, acceptor, dir, env, &store);
+    ground.carry(dir, start, async |server, signals| server.run(dir, out, signals).await).await
 }
 
 /// Everything that runs.
@@ -106,7 +77,7 @@ impl Server {
         env: &Env,
         store: &Arc<SqliteStore>,
     ) -> Result<Self, CommandError> {
-        let bound = bind::bind(plan, acceptor, ways(settings, env)).await?;
+        let bound = bind(plan, acceptor, ways(settings, env)).await?;
         let secure = matches!(plan.public, Some(Public::Tls(_)));
         let options = hub::Options {
             node_name: settings.name.clone(),
@@ -175,12 +146,7 @@ impl Server {
             hub.stop().await;
             while serving.join_next().await.is_some() {}
         };
-        tokio::select! {
-            done = tokio::time::timeout(STOP, stopping) => if done.is_err() {
-                tracing::warn!("stopping took too long; the rest is cut");
-            },
-            () = signals.next() => {}
-        }
+        stop_in_order(STOP, stopping, signals).await;
         Ok(())
     }
 }

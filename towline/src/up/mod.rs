@@ -1,21 +1,19 @@
 //! `up`: a hub and a host in this process, until a signal.
 
 mod agents;
-pub(crate) mod bind;
 mod browser;
 mod pairing;
 mod projects;
 mod reaction;
 mod remote_prompt;
 mod screen;
-pub(crate) mod signals;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use host::{Host, HostHandle, Reaper, Tonight};
-use hub::{Hub, SystemRandom, Via};
+use hub::{Hub, SystemRandom};
 use protocol::time::{Clock, UnixMs};
 use serde::Serialize;
 use store::SqliteStore;
@@ -30,23 +28,19 @@ use crate::doctor::{Doctor, Running};
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
 use crate::links::Keeper;
-use crate::listen::policy::{Plan, Public, Wish};
-use crate::listen::{lan, policy, tls};
+use crate::listen::policy::{Plan, Public};
 use crate::log_file::LogFile;
 use crate::node_key;
 use crate::output::{self, Output};
+use crate::serving::{Bound, Ground, REQUESTS, Role, Signals, Ways, bind, credential, stop_in_order};
 use crate::verbs::pair_url;
-use bind::{Bound, Ways};
 use pairing::{Audience, Door};
-use signals::Signals;
 
 pub(crate) use agents::all as all_agents;
 pub(crate) use browser::open as open_browser;
 pub(crate) use projects::shown;
 pub(crate) use screen::{SIGN, head};
 
-/// Longest that requests under way may take when the node stops.
-const REQUESTS: Duration = Duration::from_secs(2);
 /// Longest that agents may take when the node stops.
 const AGENTS: Duration = Duration::from_secs(4);
 /// Longest that stopping may take in all; what is left then is what a crash leaves.
@@ -81,34 +75,10 @@ pub(crate) async fn up(
     env: &Env,
     out: Output,
 ) -> Result<(), CommandError> {
-    let mut signals = Signals::listen()?;
-    let wish = Wish { listen: settings.listen, lan: settings.lan, tls: settings.tls.is_some(), proxied: false };
-    let plan = policy::plan(wish, lan::private_address)?;
-    let acceptor = settings.tls.as_ref().map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
-    dir.make()?;
-    log.open(dir.path()).map_err(|error| {
-        CommandError::new(Kind::Config, error)
-            .during(format!("cannot write the log in the data directory {}", dir.path().display()))
-            .hint("Look at the disk, and at who owns the data directory; or choose another one with --data-dir.")
-    })?;
-    dir.remember_hub(false)?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting");
-    let store = open_store(dir).await?;
-    let started = tokio::select! {
-        started = Node::start(settings, plan, acceptor, dir, env, &store) => started,
-        () = signals.next() => Err(CommandError::say(Kind::No, "stopped before it was ready")),
-    };
-    let ran = match started {
-        Ok(node) => {
-            let ran = node.run(settings, plan, dir, env, out, &mut signals).await;
-            dir.retract();
-            ran
-        }
-        Err(error) => Err(error),
-    };
-    // Blocks for one fsync at most.
-    let closed = tokio::task::spawn_blocking(move || store.close()).await;
-    ran.and(closed.map_err(|error| CommandError::new(Kind::Bug, error)))
+    let mut ground = Ground::take(Role::Node, settings, dir, log).await?;
+    let (plan, acceptor, store) = (ground.plan, ground.acceptor.take(), ground.store.clone());
+    let start = Node::start(settings, plan, acceptor, dir, env, &store);
+    ground.carry(dir, start, async |node, signals| node.run(settings, plan, dir, env, out, signals).await).await
 }
 
 /// By which names and through whom this machine is reached.
@@ -119,29 +89,6 @@ pub(crate) fn ways<'a>(settings: &'a Settings, env: &'a Env) -> Ways<'a> {
         public_url: settings.public_url.as_deref(),
         proxies: &settings.trusted_proxies,
     }
-}
-
-/// Opens the store.
-pub(crate) async fn open_store(dir: &DataDir) -> Result<Arc<SqliteStore>, CommandError> {
-    let path = dir.store();
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, Arc::new(SystemClock))).await;
-    let opened = opened.map_err(|error| CommandError::new(Kind::Bug, error))?;
-    opened.map(Arc::new).map_err(|error| store_error(error, dir))
-}
-
-/// Why a store did not open, and what to do.
-pub(crate) fn store_error(error: store::OpenError, dir: &DataDir) -> CommandError {
-    if matches!(error, store::OpenError::InUse { .. }) {
-        let who = match dir.node() {
-            Some(node) => {
-                format!("Towline runs already with this data directory: {} (process {})", node.public_url, node.pid)
-            }
-            None => format!("another process uses the data directory {}", dir.path().display()),
-        };
-        return CommandError::say(Kind::Config, who).hint("Use that one, or start another with --data-dir DIRECTORY.");
-    }
-    let hint = error.hint();
-    CommandError::new(Kind::Config, error).hint(hint)
 }
 
 /// Everything that runs.
@@ -162,7 +109,7 @@ impl Node {
         env: &Env,
         store: &Arc<SqliteStore>,
     ) -> Result<Self, CommandError> {
-        let bound = bind::bind(plan, acceptor, ways(settings, env)).await?;
+        let bound = bind(plan, acceptor, ways(settings, env)).await?;
         projects::remember(&settings.projects, env, dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -320,23 +267,7 @@ impl Node {
             hub.stop().await;
             while serving.join_next().await.is_some() {}
         };
-        tokio::select! {
-            done = tokio::time::timeout(STOP, stopping) => if done.is_err() {
-                tracing::warn!("stopping took too long; the rest is cut");
-            },
-            () = signals.next() => {}
-        }
+        stop_in_order(STOP, stopping, signals).await;
         ended
     }
-}
-
-/// The credential of the command line: the one that is there, so that what follows a session goes on over a restart, or a new one.
-pub(crate) async fn credential(hub: &Hub, dir: &DataDir) -> Result<String, CommandError> {
-    if let Ok(known) = dir.token()
-        && let Ok(who) = hub.authenticate(&known, Via::Bearer, "local").await
-        && who.device == hub.node()
-    {
-        return Ok(known);
-    }
-    Ok(hub.node_credential().await?)
 }

@@ -9,12 +9,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::busy;
 use crate::config::origin_host;
 use crate::error::CommandError;
 use crate::listen::policy::{PORT, Plan, Public};
 use crate::listen::tls::Tls;
 use crate::listen::{Plain, Proxied, lan};
-use crate::streams_server::busy;
 
 /// How many ports are tried when nobody asked for one.
 const PORTS: u16 = 20;
