@@ -1,4 +1,4 @@
-//! What the tests need from the system beside Rust: Node with npm, and a Chromium. Looks for them, installs the browser
+//! What the tests need from the system beside Rust: Node with npm, a Chromium, and clocks that can be wrong. Looks for them, installs the browser
 //! where it may, and otherwise says in one sentence what is missing and how to get it.
 
 use std::path::PathBuf;
@@ -68,6 +68,18 @@ fn walking() -> Result<()> {
     Ok(())
 }
 
+/// libfaketime, with which the tests give a process another time of day; installed by apt-get where that is allowed. Without it their
+/// clocks are right, and this and they say so.
+pub(crate) fn clocks() {
+    if !cfg!(target_os = "linux") || repo::program("faketime").is_some() {
+        return;
+    }
+    let advice = "clocks will not be skewed: install libfaketime (Debian: `apt-get install faketime`)";
+    if let Err(error) = install("faketime", advice) {
+        println!("    {error:#}");
+    }
+}
+
 /// Installs a Debian package, where there is `apt-get` and we may use it.
 fn install(package: &str, advice: &str) -> Result<()> {
     let Some(become_root) = privilege() else { bail!("{advice}") };
@@ -91,6 +103,7 @@ fn install(package: &str, advice: &str) -> Result<()> {
 pub(crate) fn all() -> Result<()> {
     node()?;
     walking()?;
+    clocks();
     let browser = browser()?;
     println!("    Node, {}, {}", npm::program(), browser.display());
     Ok(())

@@ -8,10 +8,13 @@
     reason = "a test starts the program, and fails when a step of it fails; it uses a part of the world"
 )]
 
+mod clock;
 mod disks;
 mod enrolment;
 mod path;
+mod presence;
 mod prompts;
+mod readers;
 mod weather;
 #[path = "../world/mod.rs"]
 mod world;

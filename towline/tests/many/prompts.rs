@@ -7,6 +7,7 @@ use crate::world::PATIENCE;
 use crate::yard::*;
 use client::socket::Options;
 use client::{Api, Socket};
+use protocol::api::{CommandEdit, CommandMove};
 use protocol::command::{CommandRequest, CommandState};
 use protocol::host::{AwayReason, Presence};
 use protocol::id::{CommandId, SessionId};
@@ -82,7 +83,9 @@ async fn prompts_go_to_the_machine_that_was_chosen_once_and_what_it_says_is_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_a_machine_that_is_off_runs_in_order_when_it_comes_and_what_was_deleted_stays_deleted() {
+async fn what_two_devices_left_for_a_machine_that_is_off_runs_in_order_when_it_comes_and_what_was_deleted_stays_deleted()
+ {
+    const DAY: Option<u64> = Some(24 * 60 * 60 * 1000);
     let hub = Hub::start();
     let mut desk = Node::link(&hub, "desk").await;
     let session = desk.session(&hub, "[[words 3]]").await;
@@ -90,30 +93,53 @@ async fn what_waits_for_a_machine_that_is_off_runs_in_order_when_it_comes_and_wh
     turns_ended(&hub, session, 1).await;
     turns_ended(&hub, doomed, 1).await;
     desk.stop();
-    let day = Some(24 * 60 * 60 * 1000);
-    let first = desk.send(&hub, Node::prompt(session, "[[words 2]] first-one"), day).await;
-    let dropped = desk.send(&hub, Node::prompt(session, "[[words 2]] dropped-one"), day).await;
-    let late = desk.send(&hub, Node::prompt(session, "[[words 2]] late-one"), Some(500)).await;
-    let second = desk.send(&hub, Node::prompt(session, "[[words 2]] second-one"), day).await;
+
+    // Queued from two devices; each changes, moves and takes back what the other has sent.
+    let (tablet, own) = device(&hub, "tablet").await;
+    let say = |words: &str| Node::prompt(session, &format!("[[words 2]] {words}"));
+    let first = desk.send(&hub, say("first-one"), DAY).await;
+    let dropped = desk.send_by(&tablet, say("dropped-one"), DAY).await;
+    let late = desk.send(&hub, say("late-one"), Some(500)).await;
+    let third = desk.send(&hub, say("third-one"), DAY).await;
+    let changed = desk.send_by(&tablet, say("as-it-was"), DAY).await;
+    let moved = desk.send_by(&tablet, say("moved-one"), DAY).await;
+    let orphan = desk.send_by(&tablet, Node::prompt(doomed, "[[words 2]] orphan-one"), DAY).await;
     hub.api.take_back(dropped).await.unwrap();
+    let edit = CommandEdit { text: Some("[[words 2]] changed-one".to_owned()), ttl_ms: None };
+    hub.api.edit_command(changed, &edit).await.unwrap();
+    tablet.move_command(moved, CommandMove { before: Some(third) }).await.unwrap();
     hub.api.delete_session(doomed).await.unwrap();
     ended(&hub, late, CommandState::Expired).await;
+    let waiting = known(&tablet).await.commands;
+    assert!(!waiting.contains_key(&orphan) && tablet.command(orphan).await.is_err(), "it went with its session");
+    for (command, device) in [(first, None), (changed, Some(own)), (moved, Some(own)), (dropped, Some(own))] {
+        let sender = waiting[&command].sender.device;
+        assert!(device.is_none_or(|device| sender == device) && (device.is_some() || sender != own), "{sender}");
+    }
+
     desk.again();
     desk.is_online(&hub).await;
-    ended(&hub, first, CommandState::Succeeded).await;
-    ended(&hub, second, CommandState::Succeeded).await;
+    for command in [first, moved, third, changed] {
+        ended(&hub, command, CommandState::Succeeded).await;
+    }
     ended(&hub, dropped, CommandState::Cancelled).await;
-    turns_ended(&hub, session, 3).await;
+    turns_ended(&hub, session, 5).await;
     let (_, messages) = whole(&hub.socket(), StreamPath::journal(session)).await.unwrap();
     let text = messages.concat();
-    let place = |words: &str| text.find(words);
-    assert!(place("first-one") < place("second-one") && place("first-one").is_some());
-    assert_eq!((place("dropped-one"), place("late-one")), (None, None));
-    // It was deleted while its host slept, and is gone on both sides.
+    let places = ["first-one", "moved-one", "third-one", "changed-one"].map(|words| text.find(words).expect(words));
+    assert!(places.is_sorted(), "{places:?}");
+    for words in ["dropped-one", "late-one", "as-it-was", "orphan-one"] {
+        assert_eq!(text.find(words), None, "{words}");
+    }
+    // It was deleted while its host slept, and is gone on both sides, also after both were started anew.
     until("the session is gone here", PATIENCE, async || {
         (!known(&desk.api()).await.sessions.contains_key(&doomed)).then_some(())
     })
     .await;
+    desk.kill9();
+    desk.again();
+    desk.is_online(&hub).await;
+    assert!(!known(&desk.api()).await.sessions.contains_key(&doomed));
     assert!(!known(&hub.api).await.sessions.contains_key(&doomed));
     same(&hub, &desk).await;
 }

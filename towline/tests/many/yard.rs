@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::path::*;
 use crate::world::{PATIENCE, Running, World};
 use client::socket::{Options, Update};
-use client::{Api, Socket};
+use client::{Api, Dialer, Remote, Socket};
+use protocol::api::{ClaimRequest, ClaimStatus, ClaimStatusRequest, NewPairing};
 use protocol::command::{Command, CommandBody, CommandRequest, CommandState, PromptContent, StartContent};
+use protocol::device::DeviceKind;
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, SessionFact};
 use protocol::fold::Transcript;
@@ -67,7 +70,12 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn start() -> Self {
-        let world = World::new();
+        Self::start_at(Clock::Right)
+    }
+
+    pub(crate) fn start_at(clock: Clock) -> Self {
+        let mut world = World::new();
+        world.more = clock.environment();
         let running = world.start(&["hub", "--json", "--listen", "127.0.0.1:0"]);
         let (api, port) = (world.api(&running), running.port().to_owned());
         Self { world, running: Some(running), api, port }
@@ -90,6 +98,27 @@ impl Hub {
     }
 }
 
+/// Another device of the hub's account: a program somewhere, enrolled by a code. Its way to the hub, and its id.
+pub(crate) async fn device(hub: &Hub, name: &str) -> (Api, DeviceId) {
+    let url = hub.running.as_ref().unwrap().url().to_owned();
+    let api = |credential| Api::new(Remote::new(&url, credential, Dialer::tcp()).unwrap());
+    let offer = hub.api.offer_pairing(&NewPairing { once: false }).await.unwrap();
+    let asks = ClaimRequest {
+        code: offer.code,
+        name: name.to_owned(),
+        platform: "test".to_owned(),
+        kind: DeviceKind::Program,
+        public_key: None,
+    };
+    let claim = api(None).claim(&asks).await.unwrap();
+    hub.api.answer_pairing(claim.pairing, true).await.unwrap();
+    let ask = ClaimStatusRequest { pairing: claim.pairing, claim_token: claim.claim_token, wait_ms: 10_000 };
+    match api(None).claim_status(&ask).await.unwrap() {
+        ClaimStatus::Approved { device, credential } => (api(credential), device),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A machine that is linked.
 pub(crate) struct Node {
     pub(crate) world: World,
@@ -102,7 +131,12 @@ pub(crate) struct Node {
 impl Node {
     /// Starts a machine and links it by a code that was made at the hub.
     pub(crate) async fn link(hub: &Hub, name: &str) -> Self {
-        let world = World::new();
+        Self::link_at(hub, name, Clock::Right).await
+    }
+
+    pub(crate) async fn link_at(hub: &Hub, name: &str, clock: Clock) -> Self {
+        let mut world = World::new();
+        world.more = clock.environment();
         let running = Self::up(&world, name);
         let proxy = Proxy::before(&hub.port).await;
         let device = world.api(&running).me().await.unwrap().device;
@@ -146,6 +180,11 @@ impl Node {
         self.world.api(self.running.as_ref().unwrap())
     }
 
+    pub(crate) fn socket(&self) -> Socket {
+        let options = Options { client: "many/1".to_owned(), first_pause: Duration::from_millis(20), seed: 2 };
+        Socket::open(self.world.remote(self.running.as_ref().unwrap()), options)
+    }
+
     pub(crate) async fn is_online(&self, hub: &Hub) {
         until("the host is online", PATIENCE, async || {
             let known = known(&hub.api).await;
@@ -171,8 +210,13 @@ impl Node {
     }
 
     pub(crate) async fn send(&self, hub: &Hub, body: CommandBody, ttl_ms: Option<u64>) -> CommandId {
+        self.send_by(&hub.api, body, ttl_ms).await
+    }
+
+    /// The same, by a device of one's choice.
+    pub(crate) async fn send_by(&self, api: &Api, body: CommandBody, ttl_ms: Option<u64>) -> CommandId {
         let id = CommandId::from_uuid(fresh());
-        hub.api.send(&CommandRequest { id, host: self.device, ttl_ms, body }).await.unwrap();
+        api.send(&CommandRequest { id, host: self.device, ttl_ms, body }).await.unwrap();
         id
     }
 
@@ -247,9 +291,7 @@ pub(crate) async fn whole(socket: &Socket, stream: StreamPath) -> Option<(String
 /// Every journal of a host, and every turn stream that the hub has, are the same bytes at the same offsets on both sides, and fold to the
 /// same transcript.
 pub(crate) async fn same(hub: &Hub, node: &Node) -> usize {
-    let there = hub.socket();
-    let options = Options { client: "many/1".to_owned(), first_pause: Duration::from_millis(20), seed: 2 };
-    let here = Socket::open(node.world.remote(node.running.as_ref().unwrap()), options);
+    let (there, here) = (hub.socket(), node.socket());
     let own = known(&node.api()).await.sessions;
     let mut turns = 0;
     for session in own.keys() {

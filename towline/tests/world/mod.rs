@@ -14,6 +14,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A home directory with a project in it.
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
+    /// What a process that stays gets in its environment besides.
+    pub(crate) more: Vec<(&'static str, String)>,
 }
 
 /// How a command ended.
@@ -35,7 +37,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("towline-test-").tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("home/project")).unwrap();
-        Self { folder }
+        Self { folder, more: Vec::new() }
     }
 
     pub(crate) fn home(&self) -> PathBuf {
@@ -98,7 +100,9 @@ impl World {
 
     /// Starts something that prints one line of JSON when it is ready.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
-        let mut child = self.command(args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = self.command(args);
+        command.envs(self.more.iter().map(|(name, value)| (name, value)));
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let (send, receive) = std::sync::mpsc::sync_channel(1);
         std::thread::spawn(move || {
@@ -200,5 +204,9 @@ impl Drop for Running {
         // A test that failed leaves nothing behind; after `stop` and `kill9` there is nothing to end.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // What libfaketime leaves behind when its process is killed.
+        for name in ["faketime_shm", "sem.faketime_sem"] {
+            let _ = std::fs::remove_file(format!("/dev/shm/{name}_{}", self.child.id()));
+        }
     }
 }
