@@ -232,6 +232,7 @@ impl Hub {
             match self.commit(batch).await {
                 Ok(_) => {
                     self.cut(device);
+                    self.inner.due.ring();
                     self.rouse_hosts(account).await;
                     return Ok(());
                 }

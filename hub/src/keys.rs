@@ -26,6 +26,7 @@
 //! | `hub/edit/{ses}` | [`EditRow`](crate::rows::EditRow) | what a person has set by hand of a session |
 //! | `hub/gone/{ses}` | an account id | a session that was deleted; its id is never given to another |
 //! | `hub/news/{dev}/{number}` | a `SessionNews`, of a linked host a `LinkNews` | what a host has to hear |
+//! | `hub/urgent/{dev}/{number}` | a `LinkNews` | what a linked host has to hear before all other news: somebody loses something |
 //! | `hub/quota/{acc}` | [`QuotaRow`](crate::rows::QuotaRow) | how much an account keeps |
 //! | `hub/upload/{acc}/{upl}` | [`UploadRow`](crate::rows::UploadRow) | a file on its way |
 //! | `hub/blob/{acc}/{sha256}` | [`BlobRow`](crate::rows::BlobRow) | a file, and in which stream its bytes are |
@@ -188,6 +189,14 @@ pub(crate) fn all_news(host: DeviceId) -> String {
     format!("hub/news/{host}/")
 }
 
+pub(crate) fn urgent(host: DeviceId, number: u64) -> String {
+    format!("hub/urgent/{host}/{number:020}")
+}
+
+pub(crate) fn all_urgent(host: DeviceId) -> String {
+    format!("hub/urgent/{host}/")
+}
+
 pub(crate) fn quota(account: AccountId) -> String {
     format!("hub/quota/{account}")
 }
@@ -219,8 +228,9 @@ pub(crate) fn every_row(account: AccountId) -> String {
 }
 
 /// What keys of everything that a host keeps here start with, but for its own row.
-pub(crate) fn all_of_host(host: DeviceId) -> [String; 7] {
-    ["waiting", "leased", "begun", "fence", "note", "news", "replica"].map(|kind| format!("hub/{kind}/{host}/"))
+pub(crate) fn all_of_host(host: DeviceId) -> [String; 8] {
+    ["waiting", "leased", "begun", "fence", "note", "news", "urgent", "replica"]
+        .map(|kind| format!("hub/{kind}/{host}/"))
 }
 
 pub(crate) fn file(session: SessionId, blob: BlobId) -> String {
@@ -255,6 +265,10 @@ pub(crate) fn handed(there: AccountId, command: CommandId) -> String {
     format!("{HANDED}{there}/{command}")
 }
 
+pub(crate) fn all_handed(there: AccountId) -> String {
+    format!("{HANDED}{there}/")
+}
+
 /// What is to happen at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -272,6 +286,8 @@ pub(crate) enum Due {
     Close(AccountId),
     /// What was on its way when a session was deleted is deleted too.
     Sweep(SessionId),
+    /// Commands of a host that was revoked end.
+    Orphans(DeviceId),
     /// An upload is over, or forgotten.
     Upload(AccountId, UploadId),
     /// A file goes, unless somebody uses it.
@@ -290,6 +306,7 @@ impl Due {
             Self::Invitation(id) => format!("{DUE}{at:020}/invitation/{id}"),
             Self::Close(id) => format!("{DUE}{at:020}/close/{id}"),
             Self::Sweep(id) => format!("{DUE}{at:020}/sweep/{id}"),
+            Self::Orphans(id) => format!("{DUE}{at:020}/orphans/{id}"),
             Self::Upload(account, id) => format!("{DUE}{at:020}/upload/{id}/{account}"),
             Self::Blob(account, id) => format!("{DUE}{at:020}/blob/{id}/{account}"),
         }
@@ -307,6 +324,7 @@ impl Due {
             "invitation" => Self::Invitation(id.parse().ok()?),
             "close" => Self::Close(id.parse().ok()?),
             "sweep" => Self::Sweep(id.parse().ok()?),
+            "orphans" => Self::Orphans(id.parse().ok()?),
             "upload" => Self::Upload(parts.next()?.parse().ok()?, id.parse().ok()?),
             "blob" => Self::Blob(parts.next()?.parse().ok()?, id.parse().ok()?),
             _ => return None,
@@ -330,6 +348,7 @@ mod tests {
             Due::Invitation(InvitationId::from_uuid(id)),
             Due::Close(AccountId::from_uuid(id)),
             Due::Sweep(SessionId::from_uuid(id)),
+            Due::Orphans(DeviceId::from_uuid(id)),
             Due::Upload(AccountId::from_uuid(id), UploadId::from_uuid(id)),
             Due::Blob(AccountId::from_uuid(id), BlobId::from_digest([7; 32])),
         ];

@@ -220,8 +220,13 @@ async fn newest_arrival(streams: &Streams) -> Result<u64, OpenError> {
         let hosts = streams.scan(scan).await.map_err(OpenError::Read)?;
         for entry in &hosts {
             let Some(host) = entry.key.rsplit('/').next().and_then(|id| id.parse::<DeviceId>().ok()) else { continue };
-            let numbered =
-                [keys::all_waiting(host), keys::all_leased(host), keys::all_begun(host), keys::all_news(host)];
+            let numbered = [
+                keys::all_waiting(host),
+                keys::all_leased(host),
+                keys::all_begun(host),
+                keys::all_news(host),
+                keys::all_urgent(host),
+            ];
             for prefix in numbered {
                 let scan = store::Scan { prefix, after: None, direction: store::Direction::Backwards, limit: 1 };
                 let last = streams.scan(scan).await.map_err(OpenError::Read)?;

@@ -79,6 +79,12 @@ pub(crate) struct PairingRow {
     pub(crate) account: AccountId,
     /// The SHA-256 of the typed code, in hex; `None` once the code is void.
     pub(crate) code: Option<String>,
+    /// The SHA-256 of its first half, in hex: a wrong code with the same one is a try at this code, every other is none.
+    #[serde(default)]
+    pub(crate) half: Option<String>,
+    /// Whether a terminal shows it, which has one code at a time.
+    #[serde(default)]
+    pub(crate) terminal: bool,
     /// The SHA-256 of the QR code's secret, in hex.
     pub(crate) secret: String,
     pub(crate) once: bool,
@@ -87,7 +93,7 @@ pub(crate) struct PairingRow {
     pub(crate) setup: bool,
     pub(crate) created_at_ms: UnixMs,
     pub(crate) expires_at_ms: UnixMs,
-    /// Wrong tries while the typed code was open.
+    /// Wrong tries at the typed code while it was open.
     pub(crate) tries: u32,
     pub(crate) claim: Option<Claim>,
     pub(crate) verdict: Verdict,
@@ -118,9 +124,12 @@ pub(crate) struct AskedRow {
     pub(crate) pairing: PairingId,
     /// The SHA-256 of the code, in hex; `None` once it is void.
     pub(crate) code: Option<String>,
+    /// The SHA-256 of its first half, as of a [`PairingRow`].
+    #[serde(default)]
+    pub(crate) half: Option<String>,
     pub(crate) created_at_ms: UnixMs,
     pub(crate) expires_at_ms: UnixMs,
-    /// Wrong tries while the code was open.
+    /// Wrong tries at the code while it was open.
     pub(crate) tries: u32,
     pub(crate) claim: Claim,
 }
@@ -191,6 +200,9 @@ pub(crate) struct LinkRow {
     pub(crate) fenced: Option<Mismatch>,
     /// The newest number of the news that the node has heard.
     pub(crate) heard: u64,
+    /// Whether the device was revoked since the last connection: it is told nothing until it is linked anew, and of all devices then.
+    #[serde(default)]
+    pub(crate) out: bool,
 }
 
 impl CommandRow {

@@ -50,7 +50,7 @@ impl Hub {
             let mut batch = Batch::new();
             let gone = FeedFact::Rule { id: rule, operation: Operation::Delete, value: None };
             feed::tell_over(&mut batch, who.account, &gone, Expected::Version(entry.version));
-            batch.push(Put::set(keys::news(value.host, number), SessionNews::RuleRevoked { rule }.encode()));
+            batch.push(Put::set(keys::urgent(value.host, number), SessionNews::RuleRevoked { rule }.encode()));
             let entry = self.entry(Some(who), "rule.revoke").about(rule).on(value.host);
             audit::push(&mut batch, who.account, &entry);
             match self.commit(batch).await {
@@ -67,7 +67,7 @@ impl Hub {
     }
 
     async fn wait_until_heard(&self, host: DeviceId, number: u64) {
-        let key = keys::news(host, number);
+        let key = keys::urgent(host, number);
         let heard = async {
             while matches!(self.inner.streams.get(&key).await, Ok(Some(_))) {
                 tokio::time::sleep(LOOK).await;

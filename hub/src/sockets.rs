@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use protocol::error::{ErrorCode, Problem};
 use protocol::id::{AccountId, DeviceId};
-use protocol::limits::MAX_SOCKETS_PER_SOURCE;
+use protocol::limits::{MAX_LINKS_PER_ACCOUNT, MAX_SOCKETS_PER_SOURCE};
 
 use crate::hub::{Hub, lock};
 use crate::identity::Identity;
@@ -20,6 +20,8 @@ struct Counts {
     /// Those of them that are beyond this machine.
     far: HashMap<(AccountId, DeviceId), usize>,
     sources: HashMap<String, usize>,
+    /// Links of machines, by account: they have a bound of their own, since those of a household or an office come from one address.
+    links: HashMap<AccountId, usize>,
 }
 
 impl Sockets {
@@ -40,7 +42,16 @@ pub struct SocketPass {
     account: AccountId,
     device: DeviceId,
     far: bool,
-    source: String,
+    counted: Counted,
+}
+
+/// Among what a socket is counted.
+#[derive(Debug)]
+enum Counted {
+    /// Those of its address.
+    Source(String),
+    /// The links of its account.
+    Link,
 }
 
 impl Drop for SocketPass {
@@ -50,7 +61,10 @@ impl Drop for SocketPass {
         if self.far {
             less(&mut counts.far, &(self.account, self.device));
         }
-        less(&mut counts.sources, &self.source);
+        match &self.counted {
+            Counted::Source(source) => less(&mut counts.sources, source),
+            Counted::Link => less(&mut counts.links, &self.account),
+        }
     }
 }
 
@@ -69,7 +83,7 @@ impl Hub {
     /// # Errors
     /// `rate_limited` when its address holds [`MAX_SOCKETS_PER_SOURCE`] open.
     pub fn admit_socket(&self, who: &Identity) -> Result<SocketPass, Problem> {
-        let sockets = self.inner.sockets.clone();
+        let sockets = &self.inner.sockets;
         let mut counts = lock(&sockets.0);
         let here = counts.sources.entry(who.source.clone()).or_default();
         if *here >= MAX_SOCKETS_PER_SOURCE {
@@ -77,12 +91,34 @@ impl Hub {
             return Err(Problem::new(ErrorCode::RateLimited).detail("too many sockets from this address").hint(hint));
         }
         *here += 1;
-        *counts.devices.entry(who.device).or_default() += 1;
-        if who.far {
-            *counts.far.entry((who.account, who.device)).or_default() += 1;
+        Ok(sockets.admit(&mut counts, who, Counted::Source(who.source.clone())))
+    }
+
+    /// Lets a machine open a link; the pass is to be kept for as long as it lives. However many of an account come from one address,
+    /// each has been authenticated: before that, the connections of an address are counted.
+    ///
+    /// # Errors
+    /// `rate_limited` when the account's machines hold [`MAX_LINKS_PER_ACCOUNT`] open.
+    pub(crate) fn admit_link(&self, who: &Identity) -> Result<SocketPass, Problem> {
+        let sockets = &self.inner.sockets;
+        let mut counts = lock(&sockets.0);
+        let here = counts.links.entry(who.account).or_default();
+        if *here >= MAX_LINKS_PER_ACCOUNT {
+            let hint = "It dials again by itself; revoke machines that are no longer used.";
+            return Err(Problem::new(ErrorCode::RateLimited).detail("too many links of this account").hint(hint));
         }
-        drop(counts);
-        let (account, device, source) = (who.account, who.device, who.source.clone());
-        Ok(SocketPass { sockets, account, device, far: who.far, source })
+        *here += 1;
+        Ok(sockets.admit(&mut counts, who, Counted::Link))
+    }
+}
+
+impl Sockets {
+    fn admit(&self, counts: &mut Counts, who: &Identity, counted: Counted) -> SocketPass {
+        let Identity { account, device, far, .. } = *who;
+        *counts.devices.entry(device).or_default() += 1;
+        if far {
+            *counts.far.entry((account, device)).or_default() += 1;
+        }
+        SocketPass { sockets: self.clone(), account, device, far, counted }
     }
 }

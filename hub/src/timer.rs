@@ -12,6 +12,7 @@ use crate::commands;
 use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::keys::{self, Due};
+use crate::link;
 use crate::pairing;
 use crate::sessions;
 use crate::uploads;
@@ -82,6 +83,7 @@ async fn happen(hub: &Hub, at: UnixMs, due: Due) -> Result<(), Failure> {
         Due::Forget(command) => commands::forget(hub, command, at).await,
         Due::Turn(turn) => delete_turn(hub, turn, at).await,
         Due::Sweep(session) => sessions::sweep(hub, session).await,
+        Due::Orphans(host) => link::end_commands(hub, host).await,
         Due::Upload(account, upload) => uploads::give_up(hub, account, upload).await,
         Due::Blob(account, blob) => uploads::drop_unused(hub, account, blob).await,
         Due::Pairing(pairing) => pairing::finish(hub, pairing).await,

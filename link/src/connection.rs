@@ -8,7 +8,9 @@ use hub::{Hub, Uplink};
 use protocol::error::{ErrorCode, Problem};
 use protocol::host::RemoteAccess;
 use protocol::limits::{LINK_ANSWER_MS, LINK_RENEW_MS};
-use protocol::link::{COMPARES, Chain, Cursor, HubFrame, LINK_MAX, LINK_MIN, NodeFrame, NodeHello, Piece, Push};
+use protocol::link::{
+    COMPARES, Chain, Cursor, Declined, HubFrame, LINK_MAX, LINK_MIN, NodeFrame, NodeHello, Piece, Push,
+};
 use protocol::offset::Offset;
 use protocol::path::{Owned, StreamPath};
 use protocol::time::Clock;
@@ -60,6 +62,22 @@ pub(crate) struct Outgoing {
     pub(crate) req: Option<u32>,
 }
 
+/// Where what comes down waits until it is acted on.
+struct Mail {
+    letters: mpsc::Sender<HubFrame>,
+    /// What takes something away from somebody: it waits for no file that is being fetched for a prompt.
+    urgent: mpsc::Sender<HubFrame>,
+}
+
+impl Mail {
+    fn of(&self, frame: &HubFrame) -> &mpsc::Sender<HubFrame> {
+        match frame {
+            HubFrame::News { news } if news.iter().all(|(_, news)| news.is_urgent()) => &self.urgent,
+            _ => &self.letters,
+        }
+    }
+}
+
 /// Serves a connection until it is over.
 pub(crate) async fn serve(
     mut line: Line,
@@ -81,11 +99,15 @@ pub(crate) async fn serve(
     let (out, mut outgoing) = mpsc::channel(ROOM);
     let (answers, answered) = mpsc::channel(MAIL);
     let (mail, letters) = mpsc::channel(MAIL);
+    let (urgent, alarms) = mpsc::channel(MAIL);
+    let mail = Mail { letters: mail, urgent };
+    let newest = down::Newest::default();
     // All of one task: when one ends, the others end with it, in a place where they wait.
     let ended = tokio::select! {
         end = keep(&mut line, &uplink, &mut outgoing, &answers, &mail) => end,
         end = up::run(&uplink, around, cursor, chains, backoff, out.clone(), answered) => end,
-        end = down::run(&uplink, around, out, letters) => end,
+        end = down::run(&uplink, around, &newest, out.clone(), letters) => end,
+        end = down::run(&uplink, around, &newest, out, alarms) => end,
         () = stop.cancelled() => End::Told,
     };
     let last = match &ended {
@@ -138,7 +160,7 @@ async fn greet(line: &mut Line, around: &Around<'_>) -> Result<(Uplink, Option<C
     line.send(encode(&NodeFrame::Hello(Box::new(hello)))?).await.map_err(End::from)?;
     loop {
         let Some(text) = line.receive().await.map_err(End::from)? else { continue };
-        match read(&text) {
+        match read(&text).map(|(frame, _)| frame) {
             Some(HubFrame::Welcome { protocol, version, account, cursor, .. }) => {
                 if !(LINK_MIN..=LINK_MAX).contains(&protocol) {
                     return Err(Problem::new(ErrorCode::UpgradeRequired).into());
@@ -162,7 +184,7 @@ async fn keep(
     uplink: &Uplink,
     outgoing: &mut mpsc::Receiver<Outgoing>,
     answers: &mpsc::Sender<HubFrame>,
-    mail: &mpsc::Sender<HubFrame>,
+    mail: &Mail,
 ) -> End {
     let limit = Duration::from_millis(LINK_ANSWER_MS);
     let renewal = Duration::from_millis(LINK_RENEW_MS);
@@ -175,11 +197,12 @@ async fn keep(
         let next = tokio::select! {
             text = line.receive() => match text {
                 Ok(Some(text)) => {
-                    let Some(frame) = read(&text) else { continue };
+                    let Some((frame, declined)) = read(&text) else { continue };
                     if let Some(end) = give(frame, &mut waiting, answers, mail) {
                         return end;
                     }
-                    None
+                    let decline = || Outgoing { frame: NodeFrame::Declined { commands: declined.clone() }, req: None };
+                    (!declined.is_empty()).then(decline)
                 }
                 Ok(None) => None,
                 Err(error) => return error.into(),
@@ -224,7 +247,7 @@ fn give(
     frame: HubFrame,
     waiting: &mut BTreeMap<u32, Instant>,
     answers: &mpsc::Sender<HubFrame>,
-    mail: &mpsc::Sender<HubFrame>,
+    mail: &Mail,
 ) -> Option<End> {
     let full = || Some(End::Trouble(Trouble::network("the hub says more than was asked for")));
     match &frame {
@@ -241,7 +264,7 @@ fn give(
             }
         }
         HubFrame::Hand { .. } | HubFrame::News { .. } => {
-            if mail.try_send(frame).is_err() {
+            if mail.of(&frame).try_send(frame).is_err() {
                 return full();
             }
         }
@@ -250,12 +273,11 @@ fn give(
     None
 }
 
-/// Reads a frame; one that is not understood is left alone.
-fn read(text: &str) -> Option<HubFrame> {
-    match serde_json::from_str(text) {
-        Ok(frame) => Some(frame),
+/// Reads a frame, and the commands in it that this version does not know; one that is not understood is left alone.
+fn read(text: &str) -> Option<(HubFrame, Vec<Declined>)> {
+    match HubFrame::parse(text) {
+        Ok(read) => Some(read),
         Err(error) => {
-            // A kind of command that this version does not know, at most: it stays at the hub until it expires there.
             tracing::warn!(category = ?error.classify(), "a frame of the hub is not understood");
             None
         }

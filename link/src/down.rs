@@ -1,15 +1,18 @@
-//! What comes down: commands for the host, and what people did at the hub. One after the other, in the order in which it came.
+//! What comes down: commands for the host, and what people did at the hub. One after the other, in the order in which it came; but what
+//! takes something away from somebody has a run of its own, which waits for nothing else.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use client::ApiError;
 use hub::Uplink;
 use protocol::command::CommandBody;
 use protocol::error::{ErrorCode, Problem};
+use protocol::id::DeviceId;
 use protocol::limits::MAX_QUEUED_COMMANDS;
 use protocol::link::{Handed, HubFrame, LinkNews, NodeFrame, Taken};
 use protocol::time::UnixMs;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::connection::{Around, End, Outgoing};
 use crate::state::Trouble;
@@ -17,10 +20,15 @@ use crate::state::Trouble;
 /// How often is looked whether the owner lets others in again, while commands wait for that.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// The newest news of each device that was acted on over a connection: what takes a right away may overtake what was said before. Held
+/// while one is written down.
+pub(crate) type Newest = Mutex<HashMap<DeviceId, u64>>;
+
 /// Acts on what comes, until the connection is over.
 pub(crate) async fn run(
     uplink: &Uplink,
     around: &Around<'_>,
+    newest: &Newest,
     out: mpsc::Sender<Outgoing>,
     mut letters: mpsc::Receiver<HubFrame>,
 ) -> End {
@@ -44,7 +52,7 @@ pub(crate) async fn run(
                 }
                 take(uplink, around, commands).await
             }
-            Some(HubFrame::News { news }) => hear(uplink, &mut shut_out, news).await,
+            Some(HubFrame::News { news }) => hear(uplink, newest, &mut shut_out, news).await,
             None if uplink.is_shut() => continue,
             None => {
                 let now = around.clock.now();
@@ -119,6 +127,7 @@ fn missing(name: &str, problem: &Problem) -> (ErrorCode, String) {
 /// Does what people did at the hub, and says up to which number it is done.
 async fn hear(
     uplink: &Uplink,
+    newest: &Newest,
     shut_out: &mut Vec<(Handed, UnixMs)>,
     news: Vec<(u64, LinkNews)>,
 ) -> Result<Vec<NodeFrame>, End> {
@@ -127,7 +136,17 @@ async fn hear(
         if let LinkNews::Cancelled { command, .. } = news {
             shut_out.retain(|(handed, _)| handed.command != command);
         }
-        uplink.hear(&news).await?;
+        match &news {
+            LinkNews::Device { device, .. } => {
+                let mut newest = newest.lock().await;
+                let known = newest.entry(*device).or_default();
+                if *known < number {
+                    uplink.hear(&news).await?;
+                    *known = number;
+                }
+            }
+            _ => uplink.hear(&news).await?,
+        }
         heard = Some(number);
     }
     Ok(heard.map(|number| NodeFrame::Heard { number }).into_iter().collect())

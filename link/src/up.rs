@@ -124,9 +124,7 @@ impl Up<'_> {
         if whole {
             self.send_rows().await?;
         } else {
-            // What is here fits what is there: from now on the hub hands commands over.
-            let nothing = Push { req: self.number(), facts: Vec::new(), whole: None, cursor: None, pieces: Vec::new() };
-            self.push(nothing, &[]).await?;
+            self.send_running().await?;
         }
         let now = self.around.clock.now();
         self.around.state.send_modify(|state| (state.phase, state.since_ms) = (Phase::Live, now));
@@ -216,6 +214,25 @@ impl Up<'_> {
         self.unnoted.extend(forgotten);
         self.unnoted
             .extend(self.book.entries.iter().filter(|(_, entry)| entry.there).map(|(stream, _)| stream.clone()));
+        Ok(())
+    }
+
+    /// Says that what is here fits what is there, from which on the hub hands commands over; and which of those that it handed over
+    /// before run: it may have taken this host for lost.
+    async fn send_running(&mut self) -> Result<(), End> {
+        let (mut parts, mut size) = (vec![Vec::new()], 0);
+        for fact in self.uplink.running().await? {
+            size += fact.get().len();
+            if size > MAX_PUSH_BYTES / 2 && parts.last().is_some_and(|part| !part.is_empty()) {
+                parts.push(Vec::new());
+                size = fact.get().len();
+            }
+            parts.last_mut().into_iter().for_each(|part| part.push(fact.clone()));
+        }
+        for facts in parts {
+            let push = Push { req: self.number(), facts, whole: None, cursor: None, pieces: Vec::new() };
+            self.push(push, &[]).await?;
+        }
         Ok(())
     }
 

@@ -68,6 +68,8 @@ codes! {
     HostLost = 503, true, "The host vanished before it could say", "See whether Towline still runs on the host.";
     /// The name in the Host header is not one of this server's.
     HostNotAllowed = 421, false, "This server is not known by that name", "Open it by the address that `towline up` printed.";
+    /// The device of the host was revoked before the command ended.
+    HostRevoked = 409, false, "The host was revoked", "Send it to another host, or link this one again: `towline link add` on it.";
     /// A bug of ours.
     Internal = 500, true, "Something went wrong inside Towline", "Try again; if it stays, send the request id and the log to the people who make it.";
     /// A field of a command is not usable.

@@ -90,8 +90,11 @@ pub const DEFAULT_TURNS_AT_ONCE: usize = 5;
 pub const PAIRING_CODE_BITS: u32 = 40;
 /// Life of a pairing code, in milliseconds (W-070: at most ten minutes).
 pub const PAIRING_TTL_MS: u64 = 10 * 60 * 1000;
-/// Wrong tries after which every open code is void (W-070).
+/// Wrong tries at a code after which it is void (W-070). A try at a code is one that begins with the same half.
 pub const PAIRING_MAX_TRIES: u32 = 5;
+/// Typed codes of all sources together that are compared in ten minutes, the life of a code: one in 110 million is right. More wait;
+/// links and QR codes do not.
+pub const PAIRING_MAX_TRIES_IN_ALL: u32 = 10_000;
 /// Wrong tries of one source in ten minutes after which it is answered 429, whatever code it tries.
 pub const PAIRING_MAX_TRIES_PER_SOURCE: u32 = 10;
 /// Life of the link that lets the first owner of a hub in, in milliseconds (24 h): a server is set up within a day, or anew.
@@ -104,6 +107,9 @@ pub const MAX_INVITATIONS: usize = 100;
 pub const MAX_ACCOUNTS: usize = 1_000;
 /// Devices that one account can have.
 pub const MAX_DEVICES: usize = 200;
+/// Links that the machines of one account may hold open at once: twice as many as it can have devices, since a machine that dials again
+/// may come before its last connection is gone.
+pub const MAX_LINKS_PER_ACCOUNT: usize = 2 * MAX_DEVICES;
 /// Sockets that one source may hold open at once.
 pub const MAX_SOCKETS_PER_SOURCE: usize = 64;
 

@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::command::{CommandBody, CommandState};
 use crate::device::Device;
-use crate::error::Problem;
+use crate::error::{ErrorCode, Problem};
 use crate::host::{HostContent, RemoteAccess};
 use crate::id::{AccountId, CommandId, DeviceId, RuleId, SessionId};
 use crate::offset::Offset;
@@ -33,6 +33,9 @@ use crate::time::UnixMs;
 pub const LINK_MIN: u32 = 1;
 /// The newest version of the link's protocol that this program speaks.
 pub const LINK_MAX: u32 = 1;
+
+/// Longest name of a command's kind that is repeated to people, in characters.
+const MAX_KIND_CHARS: usize = 60;
 
 /// A capability of a node: once it has compared what it has with what the hub has, it pushes something, be it nothing. Until then the hub
 /// hands nothing over to it, because a disk that was restored from an older state must not be given what it may have done before.
@@ -217,7 +220,13 @@ pub enum NodeFrame {
         /// Which, with the tokens that they were handed over with, and where they stand there.
         commands: Vec<Taken>,
     },
-    /// Everything up to that number of the news is done, and on disk.
+    /// Commands that the node does not know how to take, because they are of a kind, or have a part, that came after it: they are not
+    /// on its disk, and never run.
+    Declined {
+        /// Which, and why.
+        commands: Vec<Declined>,
+    },
+    /// Of the frame of news in which that number was told, everything up to it is done, and on disk.
     Heard {
         /// The number.
         number: u64,
@@ -246,6 +255,20 @@ pub struct Taken {
     pub token: u64,
     /// Where it stands at the node.
     pub state: CommandState,
+}
+
+/// A command that a node does not know how to take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Declined {
+    /// Which.
+    pub command: CommandId,
+    /// The token of the lease that it was handed over with.
+    pub token: u64,
+    /// Why it failed; `unsupported` for what is not known there.
+    pub code: ErrorCode,
+    /// In words; the hub keeps the first 500 characters.
+    pub detail: String,
 }
 
 impl NodeFrame {
@@ -324,6 +347,23 @@ pub enum LinkNews {
     /// News of a kind that this program does not know: a node has nothing to do, and has heard of it.
     #[serde(other)]
     Unknown,
+}
+
+impl LinkNews {
+    /// Whether this takes something away from somebody. The hub tells such news in frames of their own, before all others, and a node
+    /// acts on them at once, whatever else it is busy with.
+    pub fn is_urgent(&self) -> bool {
+        match self {
+            Self::RuleRevoked { .. } => true,
+            Self::Device { about, .. } => about.revoked_at_ms.is_some(),
+            Self::Renamed { .. }
+            | Self::Archived { .. }
+            | Self::Deleted { .. }
+            // It takes back what was handed over before, so it stays behind that.
+            | Self::Cancelled { .. }
+            | Self::Unknown => false,
+        }
+    }
 }
 
 /// A piece, or a cursor, that does not fit: the disk of one of the two was restored or copied.
@@ -414,9 +454,76 @@ pub enum HubFrame {
     Unknown,
 }
 
+impl HubFrame {
+    /// Reads a frame; with it come the commands of a `hand` that this program does not know how to take, each as it is to be declined.
+    ///
+    /// # Errors
+    /// What serde_json says of it; an unknown type is not an error.
+    pub fn parse(text: &str) -> Result<(Self, Vec<Declined>), serde_json::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Loose {
+            command: CommandId,
+            token: u64,
+            sender: DeviceId,
+            body: Box<RawValue>,
+            expires_in_ms: u64,
+        }
+        #[derive(Deserialize)]
+        struct Hand {
+            r#type: String,
+            commands: Vec<Loose>,
+        }
+        #[derive(Deserialize)]
+        struct Kind {
+            kind: String,
+        }
+        let error = match serde_json::from_str(text) {
+            Ok(frame) => return Ok((frame, Vec::new())),
+            Err(error) => error,
+        };
+        let loose = match serde_json::from_str::<Hand>(text) {
+            Ok(hand) if hand.r#type == "hand" => hand.commands,
+            _ => return Err(error),
+        };
+        let (mut commands, mut declined) = (Vec::new(), Vec::new());
+        for Loose { command, token, sender, body, expires_in_ms } in loose {
+            if let Ok(body) = serde_json::from_str(body.get()) {
+                commands.push(Handed { command, token, sender, body, expires_in_ms });
+                continue;
+            }
+            let kind = serde_json::from_str::<Kind>(body.get()).map_or_else(|_| "?".to_owned(), |kind| kind.kind);
+            let kind: String = kind.chars().take(MAX_KIND_CHARS).collect();
+            let detail = format!("the Towline of this machine does not know `{kind}`, or a part of it");
+            declined.push(Declined { command, token, code: ErrorCode::Unsupported, detail });
+        }
+        Ok((Self::Hand { commands }, declined))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_of_a_later_version_does_not_hide_the_others_and_is_declined() {
+        let known = r#"{"command":"cmd_019b76daa80073038303030303030303","token":1,"sender":"dev_019b76daa80072028202020202020202","body":{"kind":"cancel_turn","session":"ses_019b76daa80073038303030303030303","turn":null},"expiresInMs":5}"#;
+        let later = known
+            .replace("cancel_turn", "paint")
+            .replace("cmd_019b76daa80073038303030303030303", "cmd_019b76daa80073038303030303030304");
+        let part = known.replace(r#""turn":null"#, r#""turn":null,"colour":"red""#);
+        for odd in [later, part] {
+            let text = format!(r#"{{"type":"hand","commands":[{known},{odd}]}}"#);
+            let (frame, declined) = HubFrame::parse(&text).unwrap();
+            assert!(matches!(frame, HubFrame::Hand { commands } if commands.len() == 1));
+            assert_eq!(declined.len(), 1);
+            assert_eq!((declined[0].token, declined[0].code), (1, ErrorCode::Unsupported));
+        }
+        assert!(HubFrame::parse(r#"{"type":"hand","commands":[{}]}"#).is_err());
+        assert!(
+            matches!(HubFrame::parse(r#"{"type":"moon"}"#), Ok((HubFrame::Unknown, declined)) if declined.is_empty())
+        );
+    }
 
     #[test]
     fn a_chain_depends_on_every_message_and_on_where_each_ends_but_on_no_batch() {

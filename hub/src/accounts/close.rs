@@ -56,6 +56,8 @@ impl Hub {
                 }
                 row.about.revoked_at_ms = row.about.revoked_at_ms.or(Some(now));
                 devices.push(row.device);
+                // What the link of a machine has on its way is not stored any more.
+                batch.push(Put::remove(keys::link(row.device)));
                 batch.push(Put::set(entry.key, row.encode()).expecting(Expected::Version(found.version)));
             }
             // Whatever is still under way for this account tells its feed in its commit, and fails with it from now on.

@@ -43,6 +43,8 @@ impl Hub {
             pairing: PairingId::from_uuid(self.inner.clock.fresh()),
             account,
             code: None,
+            half: None,
+            terminal: false,
             secret: String::new(),
             once: false,
             setup: false,

@@ -32,6 +32,25 @@ impl Hub {
         Ok(devices.iter().any(|row| row.about.revoked_at_ms.is_none() && counts(row.about.kind)))
     }
 
+    /// Makes a setup link when there is none that can be used and nobody owns the hub; `None` when there is nothing to be done.
+    ///
+    /// # Errors
+    /// As [`Hub::setup_link`].
+    pub async fn renew_setup_link(&self, who: &Identity) -> Result<Option<SecretLink>, Problem> {
+        if self.owner_is_in().await? {
+            return Ok(None);
+        }
+        let now = self.now();
+        for entry in self.every(keys::PAIRINGS.to_owned(), |_| Ok(true)).await.map_err(Problem::from)? {
+            let row = decode::<PairingRow>(&entry).map_err(Problem::from)?.value;
+            // One that is being used is as good as it was, until its device has not come for its credential.
+            if row.setup && now < row.expires_at_ms {
+                return Ok(None);
+            }
+        }
+        self.setup_link(who).await.map(Some)
+    }
+
     /// Makes a setup link; the ones before it are void. Its secret is told here and nowhere else.
     ///
     /// # Errors
@@ -54,6 +73,8 @@ impl Hub {
                 pairing: PairingId::from_uuid(self.inner.clock.fresh()),
                 account: self.account(),
                 code: None,
+                half: None,
+                terminal: false,
                 secret: hash(&secret),
                 once: false,
                 setup: true,

@@ -79,6 +79,24 @@ async fn a_setup_link_is_void_once_the_owner_is_in_by_another_way_and_after_a_da
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_setup_link_that_ran_out_unused_is_followed_by_a_new_one_and_by_none_before() {
+    let world = World::shared().await;
+    let first = world.hub.renew_setup_link(&world.owner).await.unwrap().expect("there was none");
+    tokio::time::sleep(Duration::from_millis(SETUP_LINK_TTL_MS / 2)).await;
+    assert!(world.hub.renew_setup_link(&world.owner).await.unwrap().is_none(), "it can still be used");
+    // Somebody asked for a new one meanwhile: that one is not made void when the first would have run out.
+    let asked = world.hub.setup_link(&world.owner).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(SETUP_LINK_TTL_MS / 2 + 1_000)).await;
+    assert!(world.hub.renew_setup_link(&world.owner).await.unwrap().is_none());
+    tokio::time::sleep(Duration::from_millis(SETUP_LINK_TTL_MS / 2)).await;
+    let second = world.hub.renew_setup_link(&world.owner).await.unwrap().expect("both have run out");
+    assert!(second.secret != first.secret && second.secret != asked.secret);
+    enter(&world, &second).await;
+    tokio::time::sleep(Duration::from_millis(SETUP_LINK_TTL_MS * 2)).await;
+    assert!(world.hub.renew_setup_link(&world.owner).await.unwrap().is_none(), "the owner is in");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_who_open_the_setup_link_at_once_are_not_both_the_owner() {
     let world = World::shared().await;
     let link = world.hub.setup_link(&world.owner).await.unwrap();

@@ -4,6 +4,7 @@ use protocol::api::CommandAck;
 use protocol::command::{Command, CommandBody, CommandContent, CommandKind, CommandRequest, CommandState};
 use protocol::error::{ErrorCode, Problem};
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
+use protocol::host::Presence;
 use protocol::id::DeviceId;
 use protocol::limits::{COMMAND_TTL_MS, MAX_COMMAND_TTL_MS, MAX_QUEUED_COMMANDS};
 use store::{Batch, Expected, Put};
@@ -15,7 +16,7 @@ use crate::failure::Failure;
 use crate::feed;
 use crate::hub::{Hub, TRIES, lock};
 use crate::identity::Identity;
-use crate::keys;
+use crate::keys::{self, Due};
 use crate::rows::{CommandRow, HostRow, Row, SessionRow};
 
 impl Hub {
@@ -64,6 +65,10 @@ impl Hub {
                 Ok(_) => {
                     self.inner.queue.ring();
                     self.inner.links.rouse(request.host);
+                    if let Err(error) = self.recall(request.host).await {
+                        // It waits for its expiry then.
+                        tracing::warn!(%error, "whether a host was revoked meanwhile is not known");
+                    }
                     self.inner.due.ring();
                     return Ok(ack(&row));
                 }
@@ -74,14 +79,26 @@ impl Hub {
         Err(Failure::Contended { tries: TRIES }.into())
     }
 
+    /// Ends what was queued while its host was being revoked.
+    async fn recall(&self, host: DeviceId) -> Result<(), Failure> {
+        let row = self.load::<HostRow>(&keys::host(host)).await?;
+        if row.is_some_and(|row| row.value.host.presence == Presence::Revoked) {
+            self.commit(Batch::of(Put::set(Due::Orphans(host).key(self.now()), ""))).await?;
+        }
+        Ok(())
+    }
+
     /// Everything that makes a command, checked against what is there.
     async fn first_batch(&self, who: &Identity, request: &CommandRequest) -> Result<(CommandRow, Batch), Problem> {
         if let Err(invalid) = request.body.validate() {
             return Err(Problem::new(ErrorCode::Invalid).detail(invalid.to_string()));
         }
         let host = self.load::<HostRow>(&keys::host(request.host)).await?;
-        if host.is_none_or(|host| host.value.account != who.account) {
+        let Some(host) = host.filter(|host| host.value.account == who.account) else {
             return Err(Problem::new(ErrorCode::NotFound).detail("the account has no such host"));
+        };
+        if host.value.host.presence == Presence::Revoked {
+            return Err(Problem::new(ErrorCode::HostRevoked));
         }
         let mut batch = Batch::new();
         self.check_session(who, request, &mut batch).await?;

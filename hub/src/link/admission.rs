@@ -19,7 +19,7 @@ use crate::feed;
 use crate::hub::{Hub, TRIES};
 use crate::identity::Identity;
 use crate::keys;
-use crate::rows::{HostRow, LinkRow, Row, Stored};
+use crate::rows::{DeviceRow, HostRow, LinkRow, Row, Stored};
 
 /// Longest text that names a start of a node.
 const MAX_BOOT_CHARS: usize = 128;
@@ -42,8 +42,10 @@ pub(super) struct Seat {
     pub(super) proved: bool,
     /// Whether what was handed over before this connection and not taken has been handed over again.
     pub(super) handed_again: bool,
-    /// The numbers of the news that were told on this connection and not heard.
-    pub(super) told: Vec<u64>,
+    /// The numbers of the news that were told on this connection and not heard, by their lanes.
+    pub(super) told: [Vec<u64>; 2],
+    /// Whether the last push said that a command has begun or ended.
+    pub(super) advanced: bool,
 }
 
 /// Which version both sides speak.
@@ -86,6 +88,10 @@ async fn try_to_admit(hub: &Hub, who: &Identity, hello: &NodeHello) -> Result<(S
     }
     let (host, account) = (who.device, who.account);
     for _ in 0..TRIES {
+        let device = hub.load::<DeviceRow>(&keys::device(account, host)).await?;
+        let Some(device) = device.filter(|device| device.value.about.revoked_at_ms.is_none()) else {
+            return Err(Problem::new(ErrorCode::Unauthenticated));
+        };
         let stored = hub.load::<LinkRow>(&keys::link(host)).await?;
         let before = stored.as_ref().map(|stored| &stored.value);
         if let Some(before) = before {
@@ -99,12 +105,20 @@ async fn try_to_admit(hub: &Hub, who: &Identity, hello: &NodeHello) -> Result<(S
             cursor: before.and_then(|before| before.cursor),
             fenced: None,
             heard: before.map_or(0, |before| before.heard),
+            out: false,
         };
         let mut batch = Batch::new();
+        // As it is read: whoever takes the device back, or closes its account, writes it.
+        let put = Put::set(keys::device(account, host), device.value.encode());
+        batch.push(put.expecting(Expected::Version(device.version)));
         let expected = stored.as_ref().map_or(Expected::Absent, |stored| Expected::Version(stored.version));
         batch.push(Put::set(keys::link(host), link.encode()).expecting(expected));
         write_host(hub, &mut batch, who, hello).await?;
-        if stored.is_none() {
+        if before.is_none_or(|before| before.out) {
+            // Before the devices are: whoever comes or goes meanwhile writes it, too, and tells only hosts that have a link.
+            let counted = hub.account_row(account).await?;
+            let put = Put::set(keys::account(account), counted.value.encode());
+            batch.push(put.expecting(Expected::Version(counted.version)));
             super::news::tell_all_devices(hub, &mut batch, host, account).await?;
         }
         let holds = hello.holds.iter().copied().collect();
@@ -133,7 +147,8 @@ async fn try_to_admit(hub: &Hub, who: &Identity, hello: &NodeHello) -> Result<(S
                     handed: HashSet::new(),
                     proved: !hello.capabilities.iter().any(|named| named == COMPARES),
                     handed_again: false,
-                    told: Vec::new(),
+                    told: [Vec::new(), Vec::new()],
+                    advanced: false,
                 };
                 return Ok((seat, hold));
             }

@@ -12,6 +12,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::admission::{Seat, admit, version};
 use super::line::{Beat, Ending, Line, part};
+use super::news::Lane;
 use super::presence::Hold;
 use super::push::Refusal;
 use crate::hub::Hub;
@@ -46,7 +47,7 @@ async fn talk(hub: Hub, who: Identity, socket: &mut WebSocket) -> Result<std::co
         let (at, beat) = connection.line.next();
         tokio::select! {
             biased;
-            () = cut.cancelled() => return Err(Ending::refuse(ErrorCode::LinkReplaced)),
+            () = cut.cancelled() => return Err(connection.cut()),
             text = connection.line.hear() => {
                 if let Some(text) = text? {
                     connection.follow(&text).await?;
@@ -100,6 +101,14 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
+    /// Why it was cut.
+    fn cut(&self) -> Ending {
+        let Seat { hub, host, link, .. } = &self.seat;
+        // Its lease was over: it comes again and says what it holds.
+        let lapsed = hub.inner.links.sits(*host, link.value.seat);
+        if lapsed { Ending::Close(CloseCode::ResyncRequired) } else { Ending::refuse(ErrorCode::LinkReplaced) }
+    }
+
     async fn follow(&mut self, text: &str) -> Result<(), Ending> {
         let frame = NodeFrame::parse(text).map_err(|error| bad(error.to_string()))?;
         let access = match &frame {
@@ -119,12 +128,21 @@ impl Connection<'_> {
             NodeFrame::Push(push) => match self.seat.push(&push).await {
                 Ok(()) => {
                     self.line.say(&HubFrame::Pushed { req: push.req }).await?;
-                    if std::mem::replace(&mut self.seat.proved, true) { Ok(()) } else { self.look().await }
+                    let proved = std::mem::replace(&mut self.seat.proved, true);
+                    // What has begun there makes room for what waits here.
+                    let room = std::mem::take(&mut self.seat.advanced);
+                    if proved && !room { Ok(()) } else { self.look().await }
                 }
                 Err(refusal) => self.refuse(Some(push.req), refusal).await,
             },
             NodeFrame::Taken { commands } => {
                 if let Err(refusal) = self.seat.take(&commands).await {
+                    self.refuse(None, refusal).await?;
+                }
+                self.look().await
+            }
+            NodeFrame::Declined { commands } => {
+                if let Err(refusal) = self.seat.decline(&commands).await {
                     self.refuse(None, refusal).await?;
                 }
                 self.look().await
@@ -162,17 +180,19 @@ impl Connection<'_> {
 
     /// Tells the node what there is for it: what people did first, since it may take back what would be handed over.
     async fn look(&mut self) -> Result<(), Ending> {
-        match self.seat.next_news().await {
-            Ok(news) if news.is_empty() => {}
-            Ok(news) => self.line.say(&HubFrame::News { news }).await?,
-            Err(refusal) => self.refuse(None, refusal).await?,
+        for lane in Lane::ALL {
+            match self.seat.next_news(lane).await {
+                Ok(news) if news.is_empty() => {}
+                Ok(news) => self.line.say(&HubFrame::News { news }).await?,
+                Err(refusal) => self.refuse(None, refusal).await?,
+            }
         }
         match self.seat.next_hand().await {
             Ok(commands) if commands.is_empty() => {}
             Ok(commands) => self.line.say(&HubFrame::Hand { commands }).await?,
             Err(refusal) => self.refuse(None, refusal).await?,
         }
-        let outstanding = !self.seat.handed.is_empty() || !self.seat.told.is_empty();
+        let outstanding = !self.seat.handed.is_empty() || self.seat.told.iter().any(|told| !told.is_empty());
         self.line.awaits(outstanding);
         Ok(())
     }

@@ -7,7 +7,7 @@ use protocol::fact::{FeedFact, Operation};
 use protocol::host::Host;
 use protocol::id::{CommandId, DeviceId, RuleId, SessionId};
 use protocol::item::Sender;
-use protocol::link::{LinkNews, Part};
+use protocol::link::Part;
 use protocol::session::Session;
 use serde_json::value::RawValue;
 use store::{Entry, Expected, Put};
@@ -229,12 +229,7 @@ impl Draft<'_> {
     /// Whether a rule was revoked here and the node has not heard of it.
     async fn is_revoked(&mut self, rule: RuleId) -> Result<bool, Refusal> {
         if self.revoked.is_none() {
-            let news = super::news::outstanding(self.hub, self.host).await?;
-            let rules = news.into_iter().filter_map(|(_, news)| match news {
-                LinkNews::RuleRevoked { rule } => Some(rule),
-                _ => None,
-            });
-            self.revoked = Some(rules.collect());
+            self.revoked = Some(super::news::revoked_rules(self.hub, self.host).await?);
         }
         Ok(self.revoked.as_ref().is_some_and(|revoked| revoked.contains(&rule)))
     }

@@ -1,22 +1,27 @@
 //! Handing commands over: leased by compare-and-set, in the order of arrival, and told to the node; taken when it says so (W-001, W-002).
 
-use protocol::command::CommandState;
+use protocol::command::{CommandError, CommandState};
 use protocol::error::Problem;
 use protocol::id::CommandId;
-use protocol::link::{Handed, Taken};
+use protocol::link::{Declined, Handed, Taken};
 use store::{Batch, Expected, Put};
 
 use super::admission::Seat;
 use super::mirror::{self, Rows, Told};
 use super::push::Refusal;
-use crate::commands::{Step, expire, take, words};
+use crate::commands::{Step, expire, release, take, words};
 use crate::failure::Failure;
 use crate::hub::{PATIENCE, TRIES};
 use crate::keys;
 use crate::rows::{CommandRow, Handover, Row, Stored};
 
-/// Most commands handed over at once.
-const MOST: usize = 64;
+/// Most commands in one frame.
+const MOST: usize = 32;
+/// Most commands that a node has and has not begun. The rest waits here, where people can change it, move it and take it back; a
+/// node begins what it has within moments.
+const AHEAD: usize = 32;
+/// Longest words of a node about a command that it does not know, in characters.
+const MOST_CHARS: usize = 500;
 /// Bytes of words after which no more commands go into one frame: escaped, they stay far below the largest one.
 const MOST_BYTES: usize = 2 * 1024 * 1024;
 
@@ -73,7 +78,12 @@ impl Seat {
                 // People who change what waits have to wait for once.
                 turn = Some(hub.inner.ordering.lock().await);
             }
-            let waiting = self.hub.scan(keys::all_waiting(self.host), None, MOST).await?;
+            let ahead = self.hub.scan(keys::all_leased(self.host), None, AHEAD).await?.len();
+            let room = AHEAD.saturating_sub(ahead).min(MOST);
+            if room == 0 {
+                return Ok(Vec::new());
+            }
+            let waiting = self.hub.scan(keys::all_waiting(self.host), None, room).await?;
             if waiting.is_empty() {
                 return Ok(Vec::new());
             }
@@ -152,10 +162,44 @@ impl Seat {
         Ok(())
     }
 
-    /// Adds the link's row to a batch, so that the batch fails when a newer connection was let in.
+    /// The node does not know what these ask for: they were not taken, and end here.
+    pub(super) async fn decline(&mut self, declined: &[Declined]) -> Result<(), Refusal> {
+        for Declined { command, token, code, detail } in declined {
+            for _ in 0..TRIES {
+                let found = mirror::held(&self.hub, &Rows::new(), self.host, *command).await?;
+                let Some(stored) = found.filter(|stored| {
+                    let taken = stored.value.handover.is_some_and(|handover| handover.taken);
+                    stored.value.token() == *token && !taken && !stored.value.command.state.is_final()
+                }) else {
+                    break;
+                };
+                let error = CommandError { code: *code, retryable: false };
+                let step =
+                    Step { error: Some(error), detail: Some(shortened(detail)), ..Step::to(CommandState::Failed) };
+                let mut batch = Batch::new();
+                let row = take(&mut batch, &stored, step, &*self.hub.inner.clock);
+                release(&self.hub, &mut batch, &row.value).await?;
+                self.hold(&mut batch);
+                match self.hub.commit(batch).await {
+                    Ok(_) => {
+                        self.held();
+                        break;
+                    }
+                    Err(failure) if self.is_replaced(&failure) => return Err(Refusal::Replaced),
+                    Err(failure) if failure.lost().is_some() => {}
+                    Err(failure) => return Err(failure.into()),
+                }
+            }
+            self.handed.remove(command);
+        }
+        Ok(())
+    }
+
+    /// Adds the link's row to a batch, so that the batch fails when a newer connection was let in, or the device was revoked. It stands
+    /// first, so that this is what the batch fails on.
     pub(super) fn hold(&self, batch: &mut Batch) {
         let put = Put::set(keys::link(self.host), self.link.value.encode());
-        batch.push(put.expecting(Expected::Version(self.link.version)));
+        batch.operations.insert(0, put.expecting(Expected::Version(self.link.version)).into());
     }
 
     /// A batch with the link's row was committed.
@@ -167,6 +211,11 @@ impl Seat {
     pub(super) fn is_replaced(&self, failure: &Failure) -> bool {
         failure.lost() == Some(keys::link(self.host).as_str())
     }
+}
+
+/// Words of a node, for people: as many as anybody reads.
+fn shortened(words: &str) -> String {
+    words.chars().take(MOST_CHARS).collect()
 }
 
 /// How many of these go into one frame: at least one.

@@ -19,9 +19,6 @@ use crate::identity::Identity;
 use crate::keys::{self, Due};
 use crate::rows::{CommandRow, Handover, Row, Stored};
 
-/// Most commands of one host that are looked at in one step; a host holds only a few.
-const MOST: usize = 1_000;
-
 /// What a node says of a command.
 #[derive(Debug, Clone)]
 pub(super) struct Told {
@@ -92,7 +89,7 @@ fn rewrite(batch: &mut Batch, stored: &Stored<CommandRow>, tell: bool) -> Stored
 
 async fn listed(hub: &Hub, prefix: String) -> Result<Vec<Stored<CommandRow>>, Failure> {
     let mut found = Vec::new();
-    for entry in hub.scan(prefix, None, MOST).await? {
+    for entry in hub.every(prefix, |_| Ok(true)).await? {
         let id = std::str::from_utf8(&entry.value).ok().and_then(|id| id.parse::<CommandId>().ok());
         let Some(id) = id else { continue };
         found.extend(hub.load::<CommandRow>(&keys::command(id)).await?);
@@ -184,7 +181,7 @@ impl Hub {
         let mut batch = Batch::new();
         rewrite(&mut batch, &asked, false);
         let news = LinkNews::Cancelled { command: id, by: who.device };
-        batch.push(Put::set(keys::news(host, self.arrival()), news.encode()));
+        super::news::tell(self, &mut batch, host, &news);
         audit::push(&mut batch, self.account(), &self.entry(Some(who), "command.cancel").about(id).on(host));
         self.commit(batch).await?;
         self.inner.links.rouse(host);

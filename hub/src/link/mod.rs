@@ -16,6 +16,7 @@ mod hand;
 mod line;
 mod mirror;
 mod news;
+mod orphans;
 mod pieces;
 mod presence;
 mod push;
@@ -37,6 +38,7 @@ use crate::identity::{Identity, Via};
 
 pub(crate) use mirror::overdue;
 pub(crate) use news::tell_device;
+pub(crate) use orphans::end_commands;
 pub(crate) use presence::{Links, never_came, revoked, watch_leases};
 
 /// What a link reads at once, in bytes: most of thousands are idle, and each has this for good.
@@ -45,7 +47,7 @@ const READ_BUFFER_BYTES: usize = 8 * 1024;
 /// Answers `GET /v1/link`. Whoever gets here has been authenticated, and the request's `Host` and `Origin` have been checked.
 ///
 /// # Errors
-/// `forbidden` for what is not the node of another machine, `rate_limited` when the address holds too many sockets open,
+/// `forbidden` for what is not the node of another machine, `rate_limited` when the account's machines hold too many links open,
 /// `shutting_down`, `bad_request` for what is not a WebSocket.
 pub(crate) async fn connect(
     State(hub): State<Hub>,
@@ -62,7 +64,7 @@ pub(crate) async fn connect(
     if hub.stopping().is_cancelled() {
         return Err(ErrorCode::ShuttingDown.into());
     }
-    let pass = hub.admit_socket(&who)?;
+    let pass = hub.admit_link(&who)?;
     let upgrade = upgrade
         .max_message_size(MAX_LINK_FRAME_BYTES)
         .max_frame_size(MAX_LINK_FRAME_BYTES)

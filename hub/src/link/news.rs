@@ -1,9 +1,9 @@
 //! What people did here, for the node: durable, numbered, told again until it has said that it heard. It does not expire.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use protocol::device::Device;
-use protocol::id::{AccountId, DeviceId, SessionId};
+use protocol::id::{AccountId, DeviceId, RuleId, SessionId};
 use protocol::link::LinkNews;
 use store::{Batch, Expected, Put};
 
@@ -12,17 +12,65 @@ use super::push::Refusal;
 use crate::failure::Failure;
 use crate::hub::{Hub, TRIES, decode};
 use crate::keys::{self, Due};
-use crate::rows::{EditRow, Row as _};
+use crate::rows::{DeviceRow, EditRow, LinkRow, Row as _};
 
 /// Most told, taken as heard, or read at once.
 const MOST: usize = 256;
 
-/// The oldest news that a host has not heard.
-pub(super) async fn outstanding(hub: &Hub, host: DeviceId) -> Result<Vec<(u64, LinkNews)>, Failure> {
-    let prefix = keys::all_news(host);
-    let mut found = Vec::new();
-    for entry in hub.scan(prefix.clone(), None, MOST).await? {
-        let number = entry.key.strip_prefix(&prefix).and_then(|number| number.parse().ok());
+/// What news have to wait for: each lane has its own frames, one on its way at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Whatever takes something away from somebody ([`LinkNews::is_urgent`]): it waits for nothing but others of its kind.
+    Urgent,
+    /// Everything else.
+    Rest,
+}
+
+impl Lane {
+    /// Both, the first one first.
+    pub(super) const ALL: [Self; 2] = [Self::Urgent, Self::Rest];
+
+    fn prefix(self, host: DeviceId) -> String {
+        match self {
+            Self::Urgent => keys::all_urgent(host),
+            Self::Rest => keys::all_news(host),
+        }
+    }
+
+    fn key(self, host: DeviceId, number: u64) -> String {
+        match self {
+            Self::Urgent => keys::urgent(host, number),
+            Self::Rest => keys::news(host, number),
+        }
+    }
+}
+
+/// Adds news for a linked host to a batch.
+pub(super) fn tell(hub: &Hub, batch: &mut Batch, host: DeviceId, news: &LinkNews) {
+    let lane = if news.is_urgent() { Lane::Urgent } else { Lane::Rest };
+    batch.push(Put::set(lane.key(host, hub.arrival()), news.encode()));
+}
+
+/// The oldest news of a lane that a host has not heard.
+async fn outstanding(hub: &Hub, host: DeviceId, lane: Lane) -> Result<Vec<(u64, LinkNews)>, Failure> {
+    numbered(&lane.prefix(host), hub.scan(lane.prefix(host), None, MOST).await?)
+}
+
+/// The rules that were revoked and of which a host has not heard.
+pub(super) async fn revoked_rules(hub: &Hub, host: DeviceId) -> Result<HashSet<RuleId>, Failure> {
+    let prefix = keys::all_urgent(host);
+    let news = numbered(&prefix, hub.every(prefix.clone(), |_| Ok(true)).await?)?;
+    let rule = |(_, news)| match news {
+        LinkNews::RuleRevoked { rule } => Some(rule),
+        _ => None,
+    };
+    Ok(news.into_iter().filter_map(rule).collect())
+}
+
+fn numbered(prefix: &str, entries: Vec<store::Entry>) -> Result<Vec<(u64, LinkNews)>, Failure> {
+    let mut found = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let number = entry.key.strip_prefix(prefix).and_then(|number| number.parse().ok());
         let Some(number) = number else { continue };
         found.push((number, decode::<LinkNews>(&entry)?.value));
     }
@@ -30,38 +78,49 @@ pub(super) async fn outstanding(hub: &Hub, host: DeviceId) -> Result<Vec<(u64, L
 }
 
 impl Seat {
-    /// The next news for the node; none while some are on their way.
-    pub(super) async fn next_news(&mut self) -> Result<Vec<(u64, LinkNews)>, Refusal> {
-        if !self.told.is_empty() {
+    /// The next news for the node of a lane; none while some of that lane are on their way.
+    pub(super) async fn next_news(&mut self, lane: Lane) -> Result<Vec<(u64, LinkNews)>, Refusal> {
+        if !self.told[lane as usize].is_empty() {
             return Ok(Vec::new());
         }
-        let news = outstanding(&self.hub, self.host).await?;
-        self.told = news.iter().map(|(number, _)| *number).collect();
+        let mut news = outstanding(&self.hub, self.host, lane).await?;
+        for (_, news) in &mut news {
+            // As it is now: what was said of it since may have gone by the other lane.
+            if let LinkNews::Device { device, about } = news
+                && let Some(row) = self.hub.load::<DeviceRow>(&keys::device(self.account, *device)).await?
+            {
+                **about = row.value.about;
+            }
+        }
+        self.told[lane as usize] = news.iter().map(|(number, _)| *number).collect();
         Ok(news)
     }
 
-    /// The node has done everything up to a number that it was told on this connection. What was written meanwhile under a smaller one
-    /// was not told, and is not taken for heard.
+    /// The node has done everything of the lane of a number up to it, as far as it was told on this connection. What was written
+    /// meanwhile under a smaller one was not told, and is not taken for heard.
     pub(super) async fn hear(&mut self, heard: u64) -> Result<(), Refusal> {
-        let done: Vec<u64> = self.told.iter().copied().filter(|number| *number <= heard).collect();
-        let Some(last) = done.iter().copied().max() else { return Ok(()) };
+        let Some(lane) = Lane::ALL.into_iter().find(|lane| self.told[*lane as usize].contains(&heard)) else {
+            return Ok(());
+        };
+        let told = self.told[lane as usize].iter().copied();
+        let done: Vec<u64> = told.filter(|number| *number <= heard).collect();
         let before = self.link.value.heard;
-        self.link.value.heard = before.max(last);
-        let heard = self.note_heard(&done).await;
+        self.link.value.heard = before.max(heard);
+        let heard = self.note_heard(lane, &done).await;
         if heard.is_err() {
             self.link.value.heard = before;
         }
         heard
     }
 
-    async fn note_heard(&mut self, done: &[u64]) -> Result<(), Refusal> {
+    async fn note_heard(&mut self, lane: Lane, done: &[u64]) -> Result<(), Refusal> {
         for _ in 0..TRIES {
-            let (now, later): (Vec<_>, Vec<_>) =
-                outstanding(&self.hub, self.host).await?.into_iter().partition(|(number, _)| done.contains(number));
+            let told = outstanding(&self.hub, self.host, lane).await?;
+            let (now, later): (Vec<_>, Vec<_>) = told.into_iter().partition(|(number, _)| done.contains(number));
             let mut batch = Batch::new();
             self.hold(&mut batch);
             for (number, news) in &now {
-                batch.push(Put::remove(keys::news(self.host, *number)));
+                batch.push(Put::remove(lane.key(self.host, *number)));
                 if let LinkNews::Deleted { session } = news {
                     // What was on its way of it until now has come to its end.
                     batch.push(Put::set(Due::Sweep(*session).key(self.hub.now()), ""));
@@ -74,7 +133,7 @@ impl Seat {
             match self.hub.commit(batch).await {
                 Ok(_) => {
                     self.held();
-                    self.told.retain(|number| !done.contains(number));
+                    self.told[lane as usize].retain(|number| !done.contains(number));
                     self.hub.inner.due.ring();
                     return Ok(());
                 }
@@ -116,10 +175,10 @@ pub(crate) async fn tell_device(
         if host == hub.node() || host == device {
             continue;
         }
-        // One that never came is told of all of them when it does.
-        if hub.inner.streams.get(&keys::link(host)).await?.is_some() {
+        // One that never came, or was revoked, is told of all of them when it comes.
+        if hub.load::<LinkRow>(&keys::link(host)).await?.is_some_and(|link| !link.value.out) {
             let news = LinkNews::Device { device, about: Box::new(about.clone()) };
-            batch.push(Put::set(keys::news(host, hub.arrival()), news.encode()));
+            tell(hub, batch, host, &news);
         }
     }
     Ok(())
@@ -134,7 +193,7 @@ pub(super) async fn tell_all_devices(
 ) -> Result<(), Failure> {
     for row in hub.device_rows(account).await? {
         let news = LinkNews::Device { device: row.device, about: Box::new(row.about) };
-        batch.push(Put::set(keys::news(host, hub.arrival()), news.encode()));
+        tell(hub, batch, host, &news);
     }
     Ok(())
 }

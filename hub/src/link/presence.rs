@@ -22,8 +22,8 @@ use super::mirror;
 use crate::failure::Failure;
 use crate::feed;
 use crate::hub::{Bell, Hub, TRIES, decode, lock};
-use crate::keys;
-use crate::rows::{DeviceRow, HostRow, Row};
+use crate::keys::{self, Due};
+use crate::rows::{DeviceRow, HostRow, LinkRow, Row};
 
 const STALE: Duration = Duration::from_millis(LINK_STALE_MS);
 const TTL: Duration = Duration::from_millis(LINK_TTL_MS);
@@ -56,7 +56,7 @@ struct Lease {
     seen: UnixMs,
     /// What the lists say.
     shown: Option<(Presence, Option<AwayReason>)>,
-    /// Ends the connection when a newer one is let in.
+    /// Ends the connection when a newer one is let in, or this lease was over.
     cut: CancellationToken,
     /// Rings when there is something for the node.
     bell: Bell,
@@ -123,7 +123,7 @@ pub(super) const fn of_access(access: RemoteAccess) -> (Presence, Option<AwayRea
 /// What a connection holds of the lease of its host.
 #[derive(Debug)]
 pub(super) struct Hold {
-    /// Cancelled when a newer connection was let in.
+    /// Cancelled when a newer connection was let in, or the lease was over.
     pub(super) cut: CancellationToken,
     /// Changes when there is something for the node.
     pub(super) bell: watch::Receiver<()>,
@@ -214,6 +214,18 @@ impl Links {
         }
     }
 
+    /// Whether a connection has the lease of a host.
+    pub(super) fn sits(&self, host: DeviceId, seat: u64) -> bool {
+        lock(&self.leases).get(&host).is_some_and(|lease| lease.seat == seat)
+    }
+
+    /// Ends the connection of a host whose lease was over: what was said to be lost meanwhile is known again only to the next `hello`.
+    fn lapse(&self, host: DeviceId) {
+        if let Some(lease) = lock(&self.leases).get(&host) {
+            lease.cut.cancel();
+        }
+    }
+
     fn verdict(&self, host: DeviceId) -> Option<Verdict> {
         lock(&self.leases).get(&host).map(|lease| lease.verdict(Instant::now()))
     }
@@ -294,6 +306,9 @@ impl Hub {
             match self.commit(batch).await {
                 Ok(_) => {
                     self.inner.links.shown(host, verdict);
+                    if reason == Some(AwayReason::LeaseExpired) {
+                        self.inner.links.lapse(host);
+                    }
                     self.inner.links.rouse(host);
                     return Ok(());
                 }
@@ -340,6 +355,12 @@ pub(crate) async fn revoked(hub: &Hub, batch: &mut Batch, host: DeviceId) -> Res
     let stored = HostRow { account, host: after.clone() };
     batch.push(Put::set(keys::host(host), stored.encode()).expecting(Expected::Version(row.version)));
     feed::tell(batch, account, &FeedFact::from((host, Operation::Update, after)));
+    if let Some(link) = hub.load::<LinkRow>(&keys::link(host)).await? {
+        // What its connection has on its way is not stored any more.
+        let out = LinkRow { seat: link.value.seat + 1, out: true, ..link.value };
+        batch.push(Put::set(keys::link(host), out.encode()).expecting(Expected::Version(link.version)));
+    }
+    batch.push(Put::set(Due::Orphans(host).key(hub.now()), ""));
     mirror::lose(hub, batch, host).await
 }
 

@@ -22,7 +22,7 @@ use crate::hub::{Hub, TRIES};
 use crate::keys;
 use crate::open::CONTENT_TYPE;
 use crate::port;
-use crate::rows::{Row as _, SessionRow};
+use crate::rows::SessionRow;
 
 /// Why something was not stored.
 #[derive(Debug)]
@@ -176,9 +176,9 @@ impl Seat {
             let again: Vec<SessionId> = draft.gone.difference(&self.told_gone).copied().collect();
             for session in &again {
                 let news = LinkNews::Deleted { session: *session };
-                draft.batch.push(Put::set(keys::news(self.host, hub.arrival()), news.encode()));
+                super::news::tell(&hub, &mut draft.batch, self.host, &news);
             }
-            let Draft { mut batch, homes, index, named, due, .. } = draft;
+            let Draft { mut batch, homes, index, named, due, commands, .. } = draft;
             let cursor = self.link.value.cursor;
             // Until all rows have come, the hub has no place in the feed from which it could go on.
             if push.cursor.is_some() && !matches!(push.whole, Some(Part::First | Part::Middle)) {
@@ -193,6 +193,7 @@ impl Seat {
                     None => {}
                 }
                 self.told_gone.extend(&again);
+                self.advanced = !commands.is_empty();
                 learn(&hub, &homes, &index.turns);
                 if due {
                     hub.inner.due.ring();

@@ -8,7 +8,7 @@ use protocol::limits::{PAIRING_MAX_TRIES, PAIRING_TTL_MS};
 use store::{Batch, Expected, Put};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::tries::Noted;
+use super::tries::{Guess, Noted};
 use super::{KNOWN_AFTER_MS, code, words};
 use crate::audit::{self, About};
 use crate::credentials::hash;
@@ -40,8 +40,9 @@ impl From<Failure> for ClaimError {
 }
 
 impl Hub {
-    /// Uses a code, typed or from a QR code. Wrong codes are counted per code and per source, across connections; after
-    /// [`PAIRING_MAX_TRIES`] every typed code is void and an alarm stands in the audit trail.
+    /// Uses a code, typed or from a QR code. Wrong codes are counted per code and per source and in all, across connections. A wrong code is
+    /// a try at those that begin with the same half, and at no other: after [`PAIRING_MAX_TRIES`] of them that code is void, and nobody
+    /// voids the codes of others. An alarm stands in the audit trail.
     ///
     /// Goes on to its end when the caller leaves.
     ///
@@ -60,7 +61,8 @@ impl Hub {
         device: Option<DeviceId>,
     ) -> Result<ClaimResponse, ClaimError> {
         // Before anything is waited for, so that a source cannot try more often by trying at the same time.
-        let begun = lock(&self.inner.tries).begin(source, self.now());
+        let typed = if code::normal(&request.code).is_some() { Guess::Typed } else { Guess::None };
+        let begun = lock(&self.inner.tries).begin(source, typed, self.now());
         let noted = begun.map_err(|retry_after_ms| ClaimError::Limited { retry_after_ms })?;
         let (hub, source) = (self.clone(), source.to_owned());
         self.whole(async move {
@@ -68,7 +70,7 @@ impl Hub {
             let wrong =
                 matches!(&claimed, Err(ClaimError::Refused(problem)) if problem.code == ErrorCode::PairingInvalid);
             if !wrong {
-                lock(&hub.inner.tries).forgive(&source);
+                lock(&hub.inner.tries).forgive(&source, typed);
             }
             claimed
         })
@@ -99,7 +101,7 @@ impl Hub {
                 None => invited.is_none(),
             };
             if is_void {
-                self.wrong_try(source, noted).await?;
+                self.wrong_try(source, noted, &request.code).await?;
                 return Err(Problem::new(ErrorCode::PairingInvalid).into());
             }
             let token = random::secret(&*self.inner.random);
@@ -160,8 +162,11 @@ impl Hub {
         Err(Failure::Contended { tries: TRIES }.into())
     }
 
-    /// Counts a wrong try, and voids the typed codes at the last one that is allowed.
-    async fn wrong_try(&self, source: &str, noted: Noted) -> Result<(), Failure> {
+    /// Counts a wrong try, and voids the code that it is one at, at the last one that is allowed.
+    async fn wrong_try(&self, source: &str, noted: Noted, given: &str) -> Result<(), Failure> {
+        if noted.storm {
+            self.alarm(source, "pairing.alarm", "many codes are guessed").await;
+        }
         if noted.alarm {
             self.alarm(source, "pairing.limited", "one address has used up its tries").await;
         }
@@ -170,11 +175,14 @@ impl Hub {
             entry.source = Some(source.to_owned());
             self.record(entry).await;
         }
+        let half = code::normal(given).map(|code| hash(code::half(&code)));
         for _ in 0..TRIES {
             let rows = self.pairing_rows().await?;
             let mut batch = Batch::new();
             let mut voided = false;
-            for row in rows.iter().filter(|row| row.value.code.is_some()) {
+            let at =
+                |row: &&Stored<PairingRow>| row.value.code.is_some() && is_try(row.value.half.as_ref(), half.as_ref());
+            for row in rows.iter().filter(at) {
                 let mut tried = row.value.clone();
                 tried.tries += 1;
                 if tried.tries >= PAIRING_MAX_TRIES {
@@ -189,7 +197,7 @@ impl Hub {
             }
             match self.commit(batch).await {
                 Ok(_) if voided => {
-                    self.alarm(source, "pairing.alarm", "the typed codes are void").await;
+                    self.alarm(source, "pairing.alarm", "a typed code is void").await;
                     return Ok(());
                 }
                 Ok(_) => return Ok(()),
@@ -206,6 +214,11 @@ impl Hub {
         entry.source = Some(source.to_owned());
         self.record(entry).await;
     }
+}
+
+/// Whether a wrong code is a try at the code with a first half; one without, of an older program, is tried by all.
+pub(super) fn is_try(of: Option<&String>, given: Option<&String>) -> bool {
+    of.is_none_or(|of| given.is_some_and(|given| bool::from(same(of, given))))
 }
 
 fn is_open(row: &PairingRow) -> bool {

@@ -22,6 +22,11 @@ pub(super) fn of_number(number: u64) -> String {
         .collect()
 }
 
+/// The first half of a code in the form in which it is hashed: it says which code somebody means, the second half that they know it.
+pub(super) fn half(code: &str) -> &str {
+    code.get(..LENGTH / 2).unwrap_or(code)
+}
+
 /// As people see it.
 pub(super) fn shown(code: &str) -> String {
     let (left, right) = code.split_at(LENGTH / 2);

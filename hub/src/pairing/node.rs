@@ -13,8 +13,9 @@ use protocol::id::{AccountId, DeviceId, PairingId};
 use protocol::limits::{PAIRING_MAX_TRIES, PAIRING_TTL_MS};
 use store::{Batch, Expected, Put};
 
-use super::claim::{ClaimError, same};
+use super::claim::{ClaimError, is_try, same};
 use super::offer::KNOWN_AFTER_MS;
+use super::tries::Guess;
 use super::{code, words};
 use crate::audit::{self, About};
 use crate::credentials::{hash, matches};
@@ -72,7 +73,7 @@ impl Hub {
 
     /// Notes a node that shows a code. Each counts as a try of its source, so that nobody fills the list.
     async fn ask(&self, source: &str, request: NodeClaimRequest) -> Result<NodeClaimResponse, ClaimError> {
-        let begun = lock(&self.inner.tries).begin(source, self.now());
+        let begun = lock(&self.inner.tries).begin(source, Guess::None, self.now());
         begun.map_err(|retry_after_ms| ClaimError::Limited { retry_after_ms })?;
         let (hub, source) = (self.clone(), source.to_owned());
         self.whole(async move {
@@ -87,6 +88,7 @@ impl Hub {
             let row = AskedRow {
                 pairing: PairingId::from_uuid(hub.inner.clock.fresh()),
                 code: Some(hash(&code)),
+                half: Some(hash(code::half(&code))),
                 created_at_ms: now,
                 expires_at_ms: now.plus_ms(PAIRING_TTL_MS),
                 tries: 0,
@@ -127,7 +129,7 @@ impl Hub {
     /// [`ClaimError`]; `forbidden` without the right to manage.
     pub async fn accept_node(&self, who: &Identity, given: &str) -> Result<PairingClaim, ClaimError> {
         who.need(Right::Manage)?;
-        let begun = lock(&self.inner.tries).begin(&who.source, self.now());
+        let begun = lock(&self.inner.tries).begin(&who.source, Guess::None, self.now());
         begun.map_err(|retry_after_ms| ClaimError::Limited { retry_after_ms })?;
         let (hub, who, given) = (self.clone(), who.clone(), given.to_owned());
         self.whole(async move {
@@ -135,7 +137,7 @@ impl Hub {
             let wrong =
                 matches!(&accepted, Err(ClaimError::Refused(problem)) if problem.code == ErrorCode::PairingInvalid);
             if !wrong {
-                lock(&hub.inner.tries).forgive(&who.source);
+                lock(&hub.inner.tries).forgive(&who.source, Guess::None);
             }
             accepted
         })
@@ -154,7 +156,7 @@ impl Hub {
             // Looks at every one of them, in a time that says nothing about which.
             let found: Vec<_> = open.filter(fits).collect();
             let Some(found) = found.first() else {
-                self.wrong_code(&who.source, &asked).await?;
+                self.wrong_code(&who.source, given, &asked).await?;
                 return Err(Problem::new(ErrorCode::PairingInvalid).into());
             };
             let AskedRow { pairing, expires_at_ms, created_at_ms, claim, .. } = found.value.clone();
@@ -162,6 +164,8 @@ impl Hub {
                 pairing,
                 account: who.account,
                 code: None,
+                half: None,
+                terminal: false,
                 secret: hash(&random::secret(&*self.inner.random)),
                 once: false,
                 setup: false,
@@ -196,11 +200,13 @@ impl Hub {
         Err(Failure::Contended { tries: TRIES }.into())
     }
 
-    /// Counts a wrong code against each that is open, and voids those that were tried too often.
-    async fn wrong_code(&self, source: &str, asked: &[Stored<AskedRow>]) -> Result<(), Failure> {
+    /// Counts a wrong code against those that it is a try at, and voids those that were tried too often.
+    async fn wrong_code(&self, source: &str, given: &str, asked: &[Stored<AskedRow>]) -> Result<(), Failure> {
         let mut batch = Batch::new();
         let mut voided = false;
-        for row in asked.iter().filter(|row| row.value.code.is_some()) {
+        let half = code::normal(given).map(|code| hash(code::half(&code)));
+        let at = |row: &&Stored<AskedRow>| row.value.code.is_some() && is_try(row.value.half.as_ref(), half.as_ref());
+        for row in asked.iter().filter(at) {
             let mut tried = row.value.clone();
             tried.tries += 1;
             if tried.tries >= PAIRING_MAX_TRIES {

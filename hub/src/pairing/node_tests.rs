@@ -113,11 +113,17 @@ async fn codes_that_nodes_show_are_not_guessed_nor_asked_for_without_end() {
     let world = World::new().await;
     let device = DeviceId::from_uuid(world.clock.fresh());
     let asked = world.hub.claim_node("10.0.0.9", signed(1, device, None)).await.unwrap();
+    let code = asked.code.unwrap();
+    // Half of it, and a wrong end: a try at this code, and at no other.
+    let near = format!("{}{}", &code[..5], if code.ends_with("0000") { "1111" } else { "0000" });
+    let other = DeviceId::from_uuid(world.clock.fresh());
+    let other = world.hub.claim_node("10.0.0.9", signed(1, other, None)).await.unwrap();
     for _ in 0..protocol::limits::PAIRING_MAX_TRIES {
-        let wrong = world.hub.accept_node(&world.owner, "0000-0000").await.unwrap_err();
+        let wrong = world.hub.accept_node(&world.owner, &near).await.unwrap_err();
         assert_eq!(refused(wrong), ErrorCode::PairingInvalid);
     }
-    let late = world.hub.accept_node(&world.owner, &asked.code.unwrap()).await.unwrap_err();
+    world.hub.accept_node(&world.owner, &other.code.unwrap()).await.unwrap();
+    let late = world.hub.accept_node(&world.owner, &code).await.unwrap_err();
     assert_eq!(refused(late), ErrorCode::PairingInvalid, "it is void");
     assert!(world.audited().await.iter().any(|entry| entry.action == "pairing.alarm"));
     let mut asked = 0;

@@ -181,10 +181,54 @@ async fn ten_thousand_guesses_from_anywhere_never_succeed_and_are_alarmed() {
     assert_eq!(entries.iter().filter(|entry| entry.action == "pairing.alarm").count(), 1, "told once");
     assert!(entries.iter().any(|entry| entry.action == "pairing.limited"));
     assert!(entries.len() < 200, "guessing does not fill the audit trail");
-    // The right code is void; the QR code's secret, which nobody can guess, is not.
-    let typed = world.hub.claim_pairing("10.9.9.9", request(&offer.code, DeviceKind::Browser)).await.unwrap_err();
-    assert_eq!(code_of(typed), ErrorCode::PairingInvalid);
-    world.hub.claim_pairing("10.9.9.9", request(&offer.secret, DeviceKind::Browser)).await.unwrap();
+    // Nobody has tried at the right code, so it is as good as before.
+    world.hub.claim_pairing("10.9.9.9", request(&offer.code, DeviceKind::Browser)).await.unwrap();
+}
+
+/// A code with the same first half and another end.
+fn near(offer: &PairingOffer) -> String {
+    format!("{}{}", &offer.code[..5], if offer.code.ends_with("0000") { "1111" } else { "0000" })
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_codes_void_the_code_that_they_are_tries_at_and_no_other() {
+    let world = World::new().await;
+    let (tried, other) = (offer(&world, false).await, offer(&world, false).await);
+    let (stranger, _) = world.stranger().await;
+    let theirs = world.hub.offer_pairing(&stranger, NewPairing::default()).await.expect("a code");
+    // A clumsy person, and somebody who guesses from everywhere.
+    for n in 0..1_000 {
+        let source = format!("10.7.{}.{}", n / 256, n % 256);
+        let guess = super::code::shown(&super::code::of_number(n * 0x10_0000));
+        let wrong = world.hub.claim_pairing(&source, request(&guess, DeviceKind::Browser)).await.unwrap_err();
+        assert_eq!(code_of(wrong), ErrorCode::PairingInvalid);
+    }
+    for _ in 0..PAIRING_MAX_TRIES {
+        assert_eq!(code_of(claim(&world, &near(&tried)).await.unwrap_err()), ErrorCode::PairingInvalid);
+    }
+    assert_eq!(code_of(claim(&world, &tried.code).await.unwrap_err()), ErrorCode::PairingInvalid, "it is void");
+    claim(&world, &tried.secret).await.expect("nobody guesses that");
+    claim(&world, &other.code).await.expect("nobody has tried at it");
+    claim(&world, &theirs.code).await.expect("nor at what is another account's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_has_one_code_at_a_time_however_often_it_starts() {
+    let mut world = World::new().await;
+    let by_hand = offer(&world, false).await;
+    let mut last = None;
+    for _ in 0..100 {
+        let shown = world.hub.offer_at_terminal(NewPairing { once: false }).await.expect("a code");
+        if let Some(old) = last.replace(shown.code) {
+            assert_eq!(world.hub.pairing_rows().await.unwrap().len(), 2, "{old} is taken back");
+        }
+        world = world.again().await;
+    }
+    claim(&world, &last.expect("a code")).await.expect("the newest is good");
+    claim(&world, &by_hand.code).await.expect("what somebody asked for is left alone");
+    // One that is in use is not taken back.
+    world.hub.offer_at_terminal(NewPairing { once: false }).await.expect("a code");
+    assert_eq!(world.hub.pairing_list(world.hub.account()).await.unwrap().claims.len(), 2);
 }
 
 /// W-070 in full: a million guesses over hours, from one address, from a thousand and from as many as there are guesses, while the owner
@@ -221,10 +265,11 @@ async fn of_a_million_guesses_none_succeeds_and_the_owner_is_told_once_for_each_
             }
         }
         assert!(crate::hub::lock(&world.hub.inner.tries).remembered() <= super::tries::MAX_SOURCES);
-        // The code that was guessed at is void, and the trail of these ten minutes is short: the tries that were looked at, one alarm for
-        // the code, and one for each address among the first hundred that used up its own.
+        // No more typed codes are looked at in these ten minutes, from wherever they come; the QR code, which nobody can guess, is. And the
+        // trail is short: the tries that were looked at, one alarm, and one for each address among the first hundred that used up its own.
         let typed = world.hub.claim_pairing("10.9.9.9", request(&offer.code, DeviceKind::Browser)).await.unwrap_err();
-        assert_eq!(code_of(typed), ErrorCode::PairingInvalid);
+        assert_eq!(code_of(typed), ErrorCode::RateLimited);
+        world.hub.claim_pairing("10.9.9.9", request(&offer.secret, DeviceKind::Browser)).await.unwrap();
         let trail: Vec<_> = world.audited().await.into_iter().filter(|entry| entry.at_ms >= began).collect();
         assert_eq!(trail.iter().filter(|entry| entry.action == "pairing.alarm").count(), 1, "the owner is told once");
         assert!(trail.len() < 130, "{} entries", trail.len());
@@ -251,9 +296,9 @@ async fn guesses_at_the_same_time_are_no_more_guesses() {
     assert!(told.iter().all(|told| matches!(told, Err(ErrorCode::RateLimited | ErrorCode::PairingInvalid))));
     assert_eq!(code_of(claim(&world, &offer.code).await.unwrap_err()), ErrorCode::RateLimited);
 
-    // A hundred addresses guess a new code at once, and one of them is right, but comes behind five that are wrong.
+    // A hundred addresses try at a new code at once, and one of them is right, but comes behind five that are wrong.
     let offer = world.hub.offer_pairing(&world.owner, NewPairing { once: false }).await.expect("a code");
-    let mut guesses: Vec<_> = (0..99).map(|n| (format!("10.2.0.{n}"), "00000000".to_owned())).collect();
+    let mut guesses: Vec<_> = (0..99).map(|n| (format!("10.2.0.{n}"), near(&offer))).collect();
     guesses.insert(PAIRING_MAX_TRIES as usize, ("10.3.0.1".to_owned(), offer.code.clone()));
     let told = futures_util::future::join_all(guesses.into_iter().map(|(source, code)| {
         let hub = world.hub.clone();
@@ -280,7 +325,7 @@ async fn tries_are_counted_across_restarts() {
     let offer = offer(&world, false).await;
     for n in 0..PAIRING_MAX_TRIES {
         let source = format!("10.0.0.{n}");
-        let wrong = world.hub.claim_pairing(&source, request("00000000", DeviceKind::Browser)).await.unwrap_err();
+        let wrong = world.hub.claim_pairing(&source, request(&near(&offer), DeviceKind::Browser)).await.unwrap_err();
         assert_eq!(code_of(wrong), ErrorCode::PairingInvalid);
         world = world.again().await;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use protocol::limits::PAIRING_MAX_TRIES_PER_SOURCE;
+use protocol::limits::{PAIRING_MAX_TRIES_IN_ALL, PAIRING_MAX_TRIES_PER_SOURCE};
 use protocol::time::UnixMs;
 
 /// How long a wrong try is remembered, in milliseconds: as long as a code lives.
@@ -13,11 +13,22 @@ pub(super) const MAX_SOURCES: usize = 1_024;
 /// Wrong tries in a window of which the audit trail keeps an entry each; more of them are one alarm.
 const MAX_AUDITED: u32 = 100;
 
+/// What somebody may have guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guess {
+    /// A code that people type, of 40 bits.
+    Typed,
+    /// A secret of 256 bits, which nobody guesses, or nothing at all.
+    None,
+}
+
 /// The wrong tries of the last ten minutes.
 #[derive(Debug, Default)]
 pub(crate) struct Tries {
     sources: HashMap<String, Count>,
     all: Count,
+    /// Typed codes that were guessed at, from wherever.
+    typed: Count,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +44,8 @@ pub(super) struct Noted {
     pub(super) audited: bool,
     /// Whether the source reached its limit with it.
     pub(super) alarm: bool,
+    /// Whether there are so many tries with it that somebody should know.
+    pub(super) storm: bool,
 }
 
 impl Count {
@@ -53,13 +66,27 @@ impl Tries {
     /// time are counted before any of them is answered.
     ///
     /// # Errors
-    /// The milliseconds for which the source must wait.
-    pub(super) fn begin(&mut self, source: &str, now: UnixMs) -> Result<Noted, u64> {
-        self.wait(source, now).map_or_else(|| Ok(self.note(source, now)), Err)
+    /// The milliseconds for which the source must wait; with a typed code it must as well while [`PAIRING_MAX_TRIES_IN_ALL`] were made from
+    /// everywhere.
+    pub(super) fn begin(&mut self, source: &str, guess: Guess, now: UnixMs) -> Result<Noted, u64> {
+        if let Some(wait) = self.wait(source, now) {
+            return Err(wait);
+        }
+        if guess == Guess::Typed {
+            self.typed = self.typed.current(now);
+            if self.typed.wrong >= PAIRING_MAX_TRIES_IN_ALL {
+                return Err(WINDOW_MS.saturating_sub(now.since(self.typed.since)));
+            }
+            self.typed.wrong += 1;
+        }
+        Ok(self.note(source, now))
     }
 
     /// Takes back a try that was right, or that nobody could judge.
-    pub(super) fn forgive(&mut self, source: &str) {
+    pub(super) fn forgive(&mut self, source: &str, guess: Guess) {
+        if guess == Guess::Typed {
+            self.typed.wrong = self.typed.wrong.saturating_sub(1);
+        }
         if let Some(count) = self.sources.get_mut(source) {
             count.wrong = count.wrong.saturating_sub(1);
         }
@@ -88,7 +115,8 @@ impl Tries {
         let alarm = count.wrong == PAIRING_MAX_TRIES_PER_SOURCE;
         self.all = self.all.current(now);
         self.all.wrong += 1;
-        Noted { audited: self.all.wrong <= MAX_AUDITED, alarm: alarm && self.all.wrong <= MAX_AUDITED }
+        let audited = self.all.wrong <= MAX_AUDITED;
+        Noted { audited, alarm: alarm && audited, storm: self.all.wrong == MAX_AUDITED }
     }
 }
 
@@ -112,22 +140,34 @@ mod tests {
     fn a_try_counts_from_its_beginning_until_it_is_forgiven() {
         let mut tries = Tries::default();
         for _ in 0..PAIRING_MAX_TRIES_PER_SOURCE {
-            assert!(tries.begin("a", UnixMs(1)).is_ok());
+            assert!(tries.begin("a", Guess::Typed, UnixMs(1)).is_ok());
         }
-        assert_eq!(tries.begin("a", UnixMs(1)), Err(WINDOW_MS));
-        tries.forgive("a");
-        tries.forgive("b");
-        assert!(tries.begin("a", UnixMs(1)).is_ok());
-        assert_eq!(tries.begin("a", UnixMs(1)), Err(WINDOW_MS));
+        assert_eq!(tries.begin("a", Guess::Typed, UnixMs(1)), Err(WINDOW_MS));
+        tries.forgive("a", Guess::Typed);
+        tries.forgive("b", Guess::Typed);
+        assert!(tries.begin("a", Guess::Typed, UnixMs(1)).is_ok());
+        assert_eq!(tries.begin("a", Guess::Typed, UnixMs(1)), Err(WINDOW_MS));
     }
 
-    /// With the five tries of a code (`guesses_at_the_same_time_are_no_more_guesses`), this is why a million guesses never succeed.
+    /// With the five tries of a code (`guesses_at_the_same_time_are_no_more_guesses`), this is why a million guesses never succeed: from
+    /// however many addresses they come, 10,000 are judged in the life of a code, against 2⁴⁰ codes.
     #[test]
     fn of_a_million_tries_few_are_judged() {
+        const NOW: UnixMs = UnixMs(1_790_000_000_000);
+        let judged = |sources: usize| {
+            let mut tries = Tries::default();
+            (0..1_000_000).filter(|n| tries.begin(&(n % sources).to_string(), Guess::Typed, NOW).is_ok()).count()
+        };
+        assert_eq!(judged(100), 100 * PAIRING_MAX_TRIES_PER_SOURCE as usize);
+        assert_eq!(judged(20_000), PAIRING_MAX_TRIES_IN_ALL as usize);
+        // A link or a QR code is no guess: it goes on meanwhile.
         let mut tries = Tries::default();
-        let sources: Vec<String> = (0..1_000).map(|n| n.to_string()).collect();
-        let judged = (0..1_000_000).filter(|n| tries.begin(&sources[n % sources.len()], UnixMs(1)).is_ok()).count();
-        assert_eq!(judged, sources.len() * PAIRING_MAX_TRIES_PER_SOURCE as usize);
+        for n in 0..PAIRING_MAX_TRIES_IN_ALL {
+            assert!(tries.begin(&n.to_string(), Guess::Typed, NOW).is_ok());
+        }
+        assert_eq!(tries.begin("a", Guess::Typed, NOW.plus_ms(1)), Err(WINDOW_MS - 1));
+        assert!(tries.begin("a", Guess::None, NOW.plus_ms(1)).is_ok());
+        assert!(tries.begin("a", Guess::Typed, NOW.plus_ms(WINDOW_MS)).is_ok());
     }
 
     #[test]

@@ -6,13 +6,14 @@ use protocol::port::{PortError, SessionNews};
 use store::{Batch, Put};
 
 use super::Port;
+use crate::failure::Failure;
 use crate::hub::decode;
 use crate::keys::{self, Due};
 
 /// How often a waiting host looks although nothing rang (rule 9).
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
-/// Most told, or taken as heard, at once.
-const MOST: usize = 256;
+/// Most told, or taken as heard, at once: what is urgent waits for these.
+const MOST: usize = 32;
 
 impl Port {
     /// Cancellation safe: what was not said to be heard is told again.
@@ -48,8 +49,13 @@ impl Port {
         }
     }
 
+    /// The oldest news that the host has not heard: what takes something away from somebody alone, if there is any.
     async fn outstanding(&self) -> Result<Vec<(u64, SessionNews)>, PortError> {
-        let prefix = keys::all_news(self.host);
+        let urgent = self.told(keys::all_urgent(self.host)).await?;
+        if urgent.is_empty() { self.told(keys::all_news(self.host)).await } else { Ok(urgent) }
+    }
+
+    async fn told(&self, prefix: String) -> Result<Vec<(u64, SessionNews)>, PortError> {
         let mut found = Vec::new();
         for entry in self.hub.scan(prefix.clone(), None, MOST).await? {
             let number = entry.key.strip_prefix(&prefix).and_then(|number| number.parse().ok());
@@ -61,11 +67,18 @@ impl Port {
 
     async fn heard(&self, generation: u64, heard: u64) -> Result<(), PortError> {
         let mut batch = Batch::of(self.fence(generation));
-        for (number, news) in self.outstanding().await? {
-            if number > heard {
+        // Numbers mean something among those that were told together only.
+        let urgent = keys::urgent(self.host, heard);
+        let urgent = self.hub.streams().get(&urgent).await.map_err(Failure::from)?.is_some();
+        let prefix = if urgent { keys::all_urgent(self.host) } else { keys::all_news(self.host) };
+        let told = self.told(prefix).await?;
+        let known = told.iter().any(|(number, _)| *number == heard);
+        for (number, news) in told {
+            if number > heard || !known {
                 break;
             }
-            batch.push(Put::remove(keys::news(self.host, number)));
+            let key = if urgent { keys::urgent(self.host, number) } else { keys::news(self.host, number) };
+            batch.push(Put::remove(key));
             if let SessionNews::Deleted { session } = news {
                 // What the host held of it until now has come to its end.
                 batch.push(Put::set(Due::Sweep(session).key(self.hub.now()), ""));

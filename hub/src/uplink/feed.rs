@@ -1,5 +1,6 @@
 //! The feed, as far as it is about this node's host.
 
+use protocol::command::CommandState;
 use protocol::error::Problem;
 use protocol::fact::FeedFact;
 use protocol::id::CommandId;
@@ -170,6 +171,28 @@ impl Uplink {
             Some(last) => Some((kind, Some(last.key.clone()))),
             None => (kind + 1 < KINDS.len()).then_some((kind + 1, None)),
         };
+        Ok(found)
+    }
+
+    /// The facts of commands that were handed over and run. A hub that took this host for lost says of them that nobody knows, and what
+    /// it says is put right by these, since the feed has told of them before.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn running(&self) -> Result<Vec<Box<RawValue>>, Problem> {
+        let mut found = Vec::new();
+        for entry in self.hub.every(keys::all_handed(self.there), |_| Ok(true)).await? {
+            let Some(id) = entry.key.rsplit('/').next() else { continue };
+            let row = keys::row(self.hub.account(), "command", id);
+            let Some(row) = self.hub.streams().get(&row).await.map_err(Failure::from)? else { continue };
+            let runs = matches!(
+                FeedFact::parse(&row.value),
+                Ok(FeedFact::Command { value: Some(command), .. }) if command.state == CommandState::Running
+            );
+            if runs {
+                found.push(crate::views::raw(&row.value)?);
+            }
+        }
         Ok(found)
     }
 

@@ -67,9 +67,13 @@ async fn a_handed_command_is_taken_once_and_runs_as_any_other() {
     assert_eq!(leased[0].sender.account, world.hub.account());
     assert_eq!(leased[0].expires_at_ms, now.plus_ms(60_000));
     assert_eq!(world.hub.all_handed().await.unwrap(), [handed.command]);
-    for state in [CommandState::Running, CommandState::Succeeded] {
+    for (state, run) in [(CommandState::Running, 1), (CommandState::Succeeded, 0)] {
         let commands = vec![Transition::to(handed.command, leased[0].token, state)];
         world.report(Report { generation, commands, ..Report::default() }).await;
+        // What runs is said again to a hub that may have taken this host for lost; what has ended it hears by the feed.
+        let running = uplink.running().await.unwrap();
+        assert_eq!(running.len(), run);
+        assert!(running.iter().all(|fact| fact.get().contains(&handed.command.to_string())));
     }
     // Handed over again, it says how it ended.
     assert_eq!(uplink.take(&handed, now, None).await.unwrap(), CommandState::Succeeded);

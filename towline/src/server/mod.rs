@@ -26,6 +26,8 @@ use crate::serving::{Bound, Ground, REQUESTS, Role, Signals, bind, credential, s
 use crate::up::{head, ways};
 use crate::verbs::{secret_picture, secret_url};
 
+/// How often is looked whether the setup link has run out.
+const LOOK: Duration = Duration::from_mins(1);
 /// Longest that stopping may take in all; what is left then is what a crash leaves.
 const STOP: Duration = Duration::from_secs(5);
 
@@ -140,7 +142,11 @@ impl Server {
         if let Some(warning) = warning {
             output::note(format!("warning: {warning}"));
         }
-        signals.next().await;
+        let setup = keep_open(&hub, &url, out);
+        tokio::select! {
+            () = signals.next() => {}
+            never = setup => match never {},
+        }
         tracing::info!("stopping");
         let stopping = async {
             hub.stop().await;
@@ -157,6 +163,31 @@ async fn setup(hub: &Hub) -> Result<Option<SecretLink>, CommandError> {
         return Ok(None);
     }
     Ok(Some(hub.setup_link(&hub.node_identity()).await?))
+}
+
+/// Makes a new setup link whenever the last one has run out unused, for as long as nobody owns the hub. With `--json` there is one line and
+/// no more: then it says where to get a new one.
+async fn keep_open(hub: &Hub, url: &str, out: Output) -> std::convert::Infallible {
+    let mut told = false;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if out.json && told {
+            continue;
+        }
+        match hub.renew_setup_link(&hub.node_identity()).await {
+            Ok(None) => {}
+            Ok(Some(_)) if out.json => {
+                output::note("The setup link has run out. A new one: towline hub setup-link");
+                told = true;
+            }
+            Ok(Some(link)) => {
+                tracing::info!("the setup link had run out; a new one was printed");
+                // Nobody may read it any more; then there is the verb.
+                let _unread = out.prose(welcome(url, &link));
+            }
+            Err(problem) => tracing::warn!(%problem, "whether the setup link has run out is not known"),
+        }
+    }
 }
 
 /// What a person sees at the first start.

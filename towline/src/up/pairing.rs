@@ -62,9 +62,9 @@ impl Door {
     }
 
     async fn make(&mut self) {
-        match self.hub.offer_pairing(&self.hub.node_identity(), NewPairing { once: self.once }).await {
+        match self.hub.offer_at_terminal(NewPairing { once: self.once }).await {
             Ok(offer) => (self.offer, self.complained) = (Some(offer), false),
-            // Codes of earlier starts are good for some minutes more; when they are over there is a new one.
+            // Others make codes as well; when some of them are over there is a new one.
             Err(problem) if !std::mem::replace(&mut self.complained, true) => {
                 output::note(format!("There is no pairing code now: {problem}. {}", problem.hint));
             }

@@ -86,6 +86,7 @@ const errors: Partial<Record<ErrorCode, string>> = {
   expired: "The host did not take it in time, so it was never run. Send it again.",
   forbidden: "This device may not do that.",
   host_lost: "The host vanished before it could say. See whether Towline still runs there.",
+  host_revoked: "That machine was revoked. Send it to another one, or link that one again.",
   invalid: "The host cannot use a part of this. Change it and send again.",
   mode_not_allowed: "This permission mode may not be chosen from afar.",
   model_unavailable: "The agent does not have this model. Choose another.",

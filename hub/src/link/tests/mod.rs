@@ -1,10 +1,13 @@
 //! A node on the other side of the wire, which knows the contract and nothing of the code.
 
+mod bounds;
 mod commands;
 mod disks;
 mod leases;
+mod lost;
 mod news;
 mod pushes;
+mod races;
 mod weather;
 
 use std::net::{Ipv4Addr, SocketAddr};

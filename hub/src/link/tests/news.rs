@@ -92,3 +92,44 @@ async fn names_archives_and_deletions_go_down_and_stand_over_what_the_node_says(
     assert!(matches!(&node.hear_news().await[..], [(_, LinkNews::Deleted { session: of })] if *of == session));
     assert_eq!(yard.presence(&machine).await, (Presence::Online, None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_loses_something_is_told_of_before_all_other_news() {
+    let yard = Yard::new().await;
+    let machine = yard.machine().await;
+    let mut node = yard.linked(&machine).await;
+    let (lost, _) = yard.world.device(&[Right::Read]).await;
+    let news = node.hear_news().await;
+    node.say(&NodeFrame::Heard { number: news[0].0 }).await;
+    // Many sessions are made and named; the node is slow to hear of it.
+    let mut facts = Vec::new();
+    for n in 0..300 {
+        let session = yard.world.session();
+        let mut journal = Owned::journal(session);
+        journal.messages.push("[1]".to_owned());
+        node.store(&[machine.session(&yard.world, session, "one")], vec![journal.from(0)]).await;
+        facts.push((n, session));
+    }
+    for (n, session) in facts {
+        let edit = SessionEdit { title: Some(format!("name {n}")), archived: None };
+        yard.world.hub.edit_session(&yard.world.owner, session, edit).await.expect("it is named");
+    }
+    let mut told = node.hear_news().await;
+    yard.world.hub.revoke(&yard.world.owner, lost.device).await.expect("it is revoked");
+    // Although none of the others was heard.
+    let urgent = node.hear_news().await;
+    assert!(
+        matches!(&urgent[..], [(_, LinkNews::Device { device, about })] if *device == lost.device && about.revoked_at_ms.is_some())
+    );
+    node.say(&NodeFrame::Heard { number: urgent[0].0 }).await;
+    // The others were not taken for heard by that, and all of them come.
+    let mut names = 0;
+    loop {
+        names += told.len();
+        node.say(&NodeFrame::Heard { number: told[told.len() - 1].0 }).await;
+        let mut frames = node.renewed().await;
+        let Some(HubFrame::News { news }) = frames.pop() else { break };
+        told = news;
+    }
+    assert_eq!(names, 300);
+}
