@@ -41,9 +41,10 @@ export class FakeModel {
     this.port = Number(program.ready.port);
   }
 
-  static async start(logFile: string): Promise<FakeModel> {
+  /** Starts it; `node` is the Node that runs it, this one by default. */
+  static async start(logFile: string, node: string = process.execPath): Promise<FakeModel> {
     const args = [PROGRAM, "--port", "0", "--log", logFile];
-    return new FakeModel(await ReadyProgram.start({ program: process.execPath, args, env: {} }), logFile);
+    return new FakeModel(await ReadyProgram.start({ program: node, args, env: { PATH: "/usr/bin:/bin" } }), logFile);
   }
 
   get url(): string {

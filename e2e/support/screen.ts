@@ -59,6 +59,20 @@ export async function startChat(page: Page, { agent, text }: { agent: string; te
   await expect(log(page)).toBeVisible();
 }
 
+/** Starts a chat on a machine of several; ends in it. */
+export async function startOn(page: Page, machine: string, text: string, { agent = DEMO, keep, model }: { agent?: string; keep?: string; model?: string } = {}): Promise<void> {
+  const begin = page.getByRole("link", { name: new RegExp(`^${words.sessions.newChat}`) }).filter({ visible: true });
+  await begin.or(page.getByRole("link", { name: words.back })).first().click();
+  if (!new URL(page.url()).pathname.startsWith("/new")) await begin.click();
+  await page.getByRole("group", { name: words.target.machine }).getByRole("radio", { name: new RegExp(machine) }).click();
+  await page.getByRole("radio", { name: agent }).click();
+  if (model !== undefined) await page.getByRole("combobox", { name: words.newChat.model }).selectOption({ label: model });
+  if (keep !== undefined) await page.getByRole("combobox", { name: words.target.keep }).selectOption({ label: keep });
+  await page.getByLabel(words.newChat.promptLabel).fill(text);
+  await page.getByRole("button", { name: words.newChat.start }).click();
+  await expect(log(page)).toBeVisible();
+}
+
 /** The session that the page shows. */
 export function sessionOf(page: Page): string {
   const session = /\/s\/(ses_[0-9a-f]{32})/.exec(page.url())?.[1];

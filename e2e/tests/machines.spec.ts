@@ -27,7 +27,7 @@ test("a prompt goes to the machine that was chosen, waits if it sleeps, and runs
     await screen.expectLists(other);
 
     // On the machine that was chosen, with its own project; its words stream through the hub.
-    await begin(page, "Desk", "[[rate 40]] [[words 4000]]");
+    await screen.startOn(page, "Desk", "[[rate 40]] [[words 4000]]");
     await screen.expectWords(page, 5);
     const onDesk = screen.sessionOf(page);
 
@@ -49,17 +49,17 @@ test("a prompt goes to the machine that was chosen, waits if it sleeps, and runs
     await laptop.stop();
     await page.goto(hub.url);
     await expect(page.locator(".hosts")).toContainText(`Laptop${words.machines.state("offline")}`);
-    await begin(page, "Laptop", "[[say First.]]", "1 h");
+    await screen.startOn(page, "Laptop", "[[say First.]]", { keep: "1 h" });
     const asleep = screen.sessionOf(page);
     const bubble = (at: typeof page, text: string) => screen.messages(at).filter({ hasText: text });
     await expect(bubble(page, "First.")).toContainText(words.queue.place(1, "Laptop"));
     await expect(bubble(page, "First.")).toContainText(/kept for (1 h|59 min)/);
     await page.goto(hub.url);
-    await begin(page, "Laptop", "[[say Second.]]");
+    await screen.startOn(page, "Laptop", "[[say Second.]]");
     const second = screen.sessionOf(page);
     await expect(bubble(page, "Second.")).toContainText(words.queue.place(2, "Laptop"));
     await page.goto(hub.url);
-    await begin(page, "Laptop", "[[say Third.]]");
+    await screen.startOn(page, "Laptop", "[[say Third.]]");
     await expect(bubble(page, "Third.")).toContainText(words.queue.place(3, "Laptop"));
     await bubble(page, "Third.").getByRole("button", { name: words.delivery.moveUp }).click();
     await expect(bubble(page, "Third.")).toContainText(words.queue.place(2, "Laptop"));
@@ -107,15 +107,3 @@ test("a prompt goes to the machine that was chosen, waits if it sleeps, and runs
     await hub.stop();
   }
 });
-
-/** Starts a chat on a machine; ends in it. */
-async function begin(page: import("@playwright/test").Page, machine: string, text: string, keep?: string): Promise<void> {
-  await page.getByRole("link", { name: new RegExp(`^${words.sessions.newChat}`) }).filter({ visible: true }).or(page.getByRole("link", { name: words.back })).first().click();
-  if (!new URL(page.url()).pathname.startsWith("/new")) await page.getByRole("link", { name: new RegExp(`^${words.sessions.newChat}`) }).filter({ visible: true }).click();
-  await page.getByRole("group", { name: words.target.machine }).getByRole("radio", { name: new RegExp(machine) }).click();
-  await page.getByRole("radio", { name: screen.DEMO }).click();
-  if (keep !== undefined) await page.getByRole("combobox", { name: words.target.keep }).selectOption({ label: keep });
-  await page.getByLabel(words.newChat.promptLabel).fill(text);
-  await page.getByRole("button", { name: words.newChat.start }).click();
-  await expect(screen.log(page)).toBeVisible();
-}

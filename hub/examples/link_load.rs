@@ -28,6 +28,7 @@ use protocol::path::StreamPath;
 use protocol::time::{Clock, UnixMs};
 use serde_json::value::RawValue;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -36,6 +37,10 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 const HOSTS_PER_ACCOUNT: usize = 150;
 /// Links of one source: a source may have 64.
 const LINKS_PER_SOURCE: usize = 60;
+/// How often a node says that it is there.
+const RENEW: Duration = Duration::from_secs(15);
+/// Longest wait for a node to end.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two words of a turn.
 const WORD: Duration = Duration::from_millis(100);
 
@@ -179,23 +184,37 @@ impl Node {
         }
     }
 
-    /// Until `until`: renews, and hears what there is.
-    async fn idle(&mut self, until: Instant) -> Result<(), Failure> {
+    /// Renews, and hears what there is, until there is something else to do. A node is never left alone: the hub takes whoever does not
+    /// answer for dead after ten seconds.
+    async fn idle(&mut self, phase: &mut watch::Receiver<Phase>) -> Result<(), Failure> {
+        let mut renewal = Instant::now() + RENEW;
         loop {
-            let renewal = (Instant::now() + Duration::from_secs(15)).min(until);
-            match tokio::time::timeout_at(renewal.into(), self.hear()).await {
-                Ok(Ok(HubFrame::News { news })) => {
-                    let number = news.last().map_or(0, |last| last.0);
-                    self.say(&NodeFrame::Heard { number }).await?;
+            tokio::select! {
+                frame = self.hear() => self.answer(&frame?).await?,
+                () = tokio::time::sleep_until(renewal.into()) => {
+                    self.renew().await?;
+                    renewal = Instant::now() + RENEW;
                 }
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Err(error),
-                Err(_) if Instant::now() >= until => return Ok(()),
-                Err(_) => {
-                    self.req += 1;
-                    self.say(&NodeFrame::Renew { req: self.req, remote_access: RemoteAccess::Active }).await?;
-                }
+                changed = phase.changed() => return Ok(changed?),
             }
+        }
+    }
+
+    async fn renew(&mut self) -> Result<(), Failure> {
+        self.req += 1;
+        self.say(&NodeFrame::Renew { req: self.req, remote_access: RemoteAccess::Active }).await
+    }
+
+    async fn answer(&mut self, frame: &HubFrame) -> Result<(), Failure> {
+        match frame {
+            HubFrame::News { news } => {
+                let number = news.last().map_or(0, |last| last.0);
+                self.say(&NodeFrame::Heard { number }).await
+            }
+            HubFrame::Error { .. } | HubFrame::Mismatch { .. } | HubFrame::Refused { .. } => {
+                Err(format!("{frame:?}").into())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -216,10 +235,7 @@ impl Node {
             loop {
                 match self.hear().await? {
                     HubFrame::Pushed { req: of } if of == req => break,
-                    HubFrame::Error { .. } | HubFrame::Mismatch { .. } | HubFrame::Refused { .. } => {
-                        return Err("refused".into());
-                    }
-                    _ => {}
+                    other => self.answer(&other).await?,
                 }
             }
             took.push(begun.elapsed().as_secs_f64() * 1_000.0);
@@ -228,6 +244,33 @@ impl Node {
         }
         Ok(took)
     }
+
+    /// Everything that a node does here; how long its pushes took.
+    async fn live(mut self, n: usize, mut phase: watch::Receiver<Phase>) -> Result<Vec<f64>, Failure> {
+        let mut took = Vec::new();
+        loop {
+            let now = *phase.borrow_and_update();
+            match now {
+                Phase::Talk { turns, until } if n < turns && Instant::now() < until => {
+                    took.extend(self.speak(until).await?);
+                }
+                Phase::End => return Ok(took),
+                _ => self.idle(&mut phase).await?,
+            }
+        }
+    }
+}
+
+/// What the nodes do.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    Idle,
+    /// So many of them have a live turn, until then.
+    Talk {
+        turns: usize,
+        until: Instant,
+    },
+    End,
 }
 
 #[tokio::main]
@@ -263,47 +306,43 @@ async fn measure(child: &mut Child, hosts: usize, turns: usize, seconds: usize) 
     let port: u16 = port.parse()?;
     let empty = cost(child)?;
     let begun = Instant::now();
-    let mut coming = Vec::new();
+    let (phase, phases) = watch::channel(Phase::Idle);
+    let mut nodes = Vec::new();
     for (n, credential) in credentials.iter().enumerate() {
-        let mut node = Node::link(n, port, credential).await?;
-        // Whoever is not listened to meanwhile is taken for dead.
-        let until = Instant::now() + Duration::from_secs(1);
-        coming.push(tokio::spawn(async move { node.idle(until).await.map(|()| node) }));
+        let node = Node::link(n, port, credential).await?;
+        nodes.push(tokio::spawn(node.live(n, phases.clone())));
     }
     println!("{hosts} links came up in {:.1} s", begun.elapsed().as_secs_f64());
-    let mut nodes = Vec::new();
-    for node in coming {
-        nodes.push(node.await??);
-    }
     let time = Duration::from_secs(seconds as u64);
     for round in ["idle", "idle, again"] {
-        let (before, until) = (cost(child)?, Instant::now() + time);
-        let idle = nodes.into_iter().map(|mut node| tokio::spawn(async move { node.idle(until).await.map(|()| node) }));
-        let mut next = Vec::new();
-        for node in idle.collect::<Vec<_>>() {
-            next.push(node.await??);
-        }
-        nodes = next;
+        let before = cost(child)?;
+        tokio::time::sleep(time).await;
         let after = cost(child)?;
         let (each, busy) = ((after.0 - empty.0) * 1024.0 / hosts as f64, (after.1 - before.1) / seconds as f64 * 100.0);
         println!("{round}: {:.0} MiB, {each:.0} KiB a link, {busy:.1} % of a processor", after.0);
     }
-    let (before, until) = (cost(child)?, Instant::now() + time);
-    let mut talks = Vec::new();
-    for (n, mut node) in nodes.into_iter().enumerate() {
-        talks.push(tokio::spawn(async move {
-            if n < turns { node.speak(until).await } else { node.idle(until).await.map(|()| Vec::new()) }
-        }));
-    }
+    let before = cost(child)?;
+    phase.send_replace(Phase::Talk { turns, until: Instant::now() + time });
+    // The last word of each is answered before it ends.
+    tokio::time::sleep(time).await;
+    let after = cost(child)?;
+    phase.send_replace(Phase::End);
     let mut took = Vec::new();
-    for talk in talks {
-        took.extend(talk.await??);
+    let mut lost = 0;
+    for node in nodes {
+        match tokio::time::timeout(PATIENCE, node).await?? {
+            Ok(pushes) => took.extend(pushes),
+            Err(error) => {
+                lost += 1;
+                println!("a link was lost: {error}");
+            }
+        }
     }
     took.sort_by(f64::total_cmp);
-    let after = cost(child)?;
     let at = |part: f64| took.get((took.len() as f64 * part) as usize).copied().unwrap_or_default();
     println!(
-        "{turns} live turns, {:.0} pushes a second: p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms; {:.0} MiB, {:.0} % of a processor",
+        "{turns} live turns, {:.0} pushes a second: p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms; {:.0} MiB, {:.0} % of a processor; \
+         {lost} of {hosts} links lost",
         took.len() as f64 / seconds as f64,
         at(0.5),
         at(0.99),
@@ -311,5 +350,5 @@ async fn measure(child: &mut Child, hosts: usize, turns: usize, seconds: usize) 
         after.0,
         (after.1 - before.1) / seconds as f64 * 100.0
     );
-    Ok(())
+    if lost == 0 { Ok(()) } else { Err(format!("{lost} links were lost").into()) }
 }

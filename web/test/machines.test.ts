@@ -3,7 +3,9 @@ import { type Rows, NO_ROWS, fold } from "../src/hub/feed";
 import { lineFor, placeOf, recent } from "../src/machines/queue";
 import { byName, names, standing } from "../src/machines/standing";
 import { lastUsed, likeliest, targets } from "../src/machines/target";
+import type { Me } from "../src/protocol/generated";
 import { listed } from "../src/screens/sessions/order";
+import { who } from "../src/screens/transcript/people";
 import { type Fact, parseFact } from "../src/session/fact";
 import { words } from "../src/words";
 import { left, since } from "../src/words/time";
@@ -149,5 +151,18 @@ describe("what waits for a machine", () => {
   it("is listed newest first, of one machine or of all", () => {
     expect(recent(made, "", 3).map(([id]) => id)).toEqual(["cmd_b", "cmd_s", "cmd_o"]);
     expect(recent(made, "dev_b", 9).map(([id]) => id)).toEqual(["cmd_o"]);
+  });
+});
+
+describe("who a message is from", () => {
+  const device = (key: string, name: string): Fact => fact("device", key, { account: "acc_here", kind: "browser", rights: [], createdAtMs: 1, revokedAtMs: null, content: { name, platform: "test" } });
+  const me = { account: "acc_here", device: "dev_tablet" } as Me;
+
+  it("is the reader, also in a chat of a linked machine, which knows the reader's devices under an account of its own", () => {
+    const known = rows(device("dev_tablet", "Tablet"));
+    const there = { account: "acc_of_the_machine", device: "dev_tablet" };
+    expect(who(there, known, me)).toEqual({ person: words.transcript.you, device: "Tablet" });
+    expect(who({ account: "acc_here", device: "dev_gone" }, known, me).person).toBe(words.transcript.you);
+    expect(who({ ...there, device: "dev_else" }, known, me).person).toBe(words.transcript.unknownDevice);
   });
 });

@@ -45,6 +45,14 @@ const BENCHES: &[Bench] = &[
         partner: Some(("host", "stamp_agent", "TOWLINE_STAMP_AGENT")),
     },
     Bench {
+        name: "links",
+        about: "2,000 linked machines that are idle and 200 live turns at one hub: memory, processor time, how long a push takes",
+        package: "hub",
+        example: "link_load",
+        program: false,
+        partner: None,
+    },
+    Bench {
         name: "streams",
         about: "appends, catch-up, SSE, memory of `towline streams`, beside the official server",
         package: "streams",
