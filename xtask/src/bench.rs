@@ -45,6 +45,14 @@ const BENCHES: &[Bench] = &[
         partner: Some(("host", "stamp_agent", "TOWLINE_STAMP_AGENT")),
     },
     Bench {
+        name: "push",
+        about: "prompt to agent and agent to screen through a hub, beside readers that look every five seconds",
+        package: "client",
+        example: "push",
+        program: true,
+        partner: Some(("host", "stamp_agent", "TOWLINE_STAMP_AGENT")),
+    },
+    Bench {
         name: "links",
         about: "2,000 linked machines that are idle and 200 live turns at one hub: memory, processor time, how long a push takes",
         package: "hub",
