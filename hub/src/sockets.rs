@@ -122,3 +122,50 @@ impl Sockets {
         SocketPass { sockets: self.clone(), account, device, far, counted }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use protocol::device::Right;
+
+    use super::*;
+    use crate::testing::World;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// However sockets and links come and go, those are counted that are there (W-066).
+        #[test]
+        fn who_is_there_is_counted_and_nobody_else(steps in prop::collection::vec((0..4_usize, any::<bool>(), any::<bool>()), 0..60)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(async {
+                let world = World::new().await;
+                let mut devices = Vec::new();
+                for _ in 0..4 {
+                    let (mut device, _) = world.device(&[Right::Read]).await;
+                    device.far = true;
+                    devices.push(device);
+                }
+                let mut open: Vec<(usize, SocketPass)> = Vec::new();
+                for (at, comes, links) in steps {
+                    if comes {
+                        let pass = if links { world.hub.admit_link(&devices[at]) } else { world.hub.admit_socket(&devices[at]) };
+                        open.push((at, pass.expect("there is room")));
+                    } else if let Some(place) = open.iter().position(|(of, _)| *of == at) {
+                        open.remove(place);
+                    }
+                    let there = |device: usize| open.iter().any(|(of, _)| *of == device);
+                    for (n, device) in devices.iter().enumerate() {
+                        assert_eq!(world.hub.inner.sockets.has(device.device), there(n));
+                    }
+                    let clients = (0..devices.len()).filter(|n| there(*n)).count();
+                    assert_eq!(world.hub.inner.sockets.far(world.hub.account()), clients);
+                }
+                open.clear();
+                let counts = lock(&world.hub.inner.sockets.0);
+                let left = (counts.devices.len(), counts.far.len(), counts.sources.len(), counts.links.len());
+                assert_eq!(left, (0, 0, 0, 0), "who has left is not remembered");
+            });
+        }
+    }
+}

@@ -99,6 +99,16 @@ describe("live on other machines", () => {
   it("at a hub without a host of its own has all that runs", () => {
     expect(shown(rows(...two, session("ses_1", "dev_a", "working", 1)), null)).toEqual([["ses_1", true]]);
   });
+  it("at a hub without a host of its own does not hide what waits for an answer: that needs you, wherever it is", () => {
+    const made = rows(...two, session("ses_a", "dev_a", "needs_input", 1), session("ses_run", "dev_a", "working", 9), session("ses_b", "dev_b", "needs_input", 2), session("ses_rest", "dev_b", "idle", 10));
+    expect(listed(made, new Map(), new Map(), null).map((row) => [row.id, row.need, row.elsewhere])).toEqual([
+      ["ses_b", "needs", false],
+      ["ses_a", "needs", false],
+      ["ses_run", "working", true],
+      ["ses_rest", "rest", false],
+    ]);
+    expect(listed(made, new Map(), new Map(), null).map((row) => row.doing.split(" · ")[0])).toEqual(["Lap", "Desk", "Desk", "Lap"]);
+  });
   it("shows a session once when its owner changes, and not after its end", () => {
     const before = rows(...two, session("ses_1", "dev_b", "working", 1));
     const moved = fold(before, [session("ses_1", "dev_a", "working", 2)]);

@@ -34,7 +34,8 @@ const RANK: Record<Need, number> = { needs: 0, working: 1, waiting: 2, unread: 3
 
 /**
  * The list: need, then time (needs you, working, waiting, unread, the rest). What was put away is at the end of all. With several
- * machines, what runs on another one than the hub's own stands together, each chat once, as high as the neediest of it.
+ * machines, what runs on another one than the hub's own stands together, each chat once, as high as the neediest of it. At a hub without a
+ * machine of its own all are elsewhere, so there what waits for an answer stands where it does everywhere: first, as what needs you.
  */
 export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: ReadonlyMap<string, number> = NOTHING, own: string | null = null): Row[] {
   const list: Row[] = [];
@@ -43,7 +44,7 @@ export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: Readon
   const many = rows.host.size > 1;
   // Of a machine that is not there nobody knows what it does now.
   const lost = (host: string): boolean => !["online", "stale", undefined].includes(rows.host.get(host)?.presence);
-  const apart = (host: string, need: Need): boolean => many && host !== own && !lost(host) && (need === "needs" || need === "working");
+  const apart = (host: string, need: Need): boolean => many && host !== own && !lost(host) && (need === "working" || (need === "needs" && own !== null));
   for (const [id, session] of rows.session) {
     const count = unread(session, rows.read_mark.get(id), here.get(id) ?? 0);
     const last = needOf(session, waits.has(id), count);
