@@ -3,7 +3,7 @@
 //! * [`admission`] decides who comes in: one connection per host, fenced by generation, start and seat in a durable row.
 //! * [`presence`] says whether a host is there: a lease by this hub's clock, which a connection renews and its end does not touch.
 //! * [`push`] stores what a node sends, in one commit or not at all: [`facts`] into the lists, [`pieces`] into replicas.
-//! * [`hand`] gives commands out and [`mirror`] follows what becomes of them.
+//! * [`hand`] gives commands out and [`mirror`] follows what becomes of them; [`orphans`] ends those of a host that was revoked.
 //! * [`news`] tells the node what people did here.
 //!
 //! A connection stores nothing without the row of its link as it left it. Whoever was let in later has written that row, so that an older
