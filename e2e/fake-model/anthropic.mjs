@@ -126,8 +126,16 @@ class Answer {
   }
 
   close() {
+    this.#end(this.#usedTool ? "tool_use" : "end_turn");
+  }
+
+  refuse() {
+    this.#end("refusal");
+  }
+
+  /** @param {string} stop_reason */
+  #end(stop_reason) {
     this.#endBlock();
-    const stop_reason = this.#usedTool ? "tool_use" : "end_turn";
     const usage = this.#usageAt(this.#pieces);
     this.#event("message_delta", { delta: { stop_reason, stop_sequence: null }, usage });
     this.#event("message_stop", {});

@@ -103,10 +103,19 @@ class Answer {
   }
 
   close() {
+    this.#end("STOP");
+  }
+
+  refuse() {
+    this.#end("SAFETY");
+  }
+
+  /** @param {string} reason */
+  #end(reason) {
     if (this.#options.conversation.stream) {
-      this.#options.send("", this.#response([{ text: "" }], "STOP"));
+      this.#options.send("", this.#response([{ text: "" }], reason));
       this.#options.end();
-    } else this.#options.sendJson(200, this.#response(this.#parts, "STOP"));
+    } else this.#options.sendJson(200, this.#response(this.#parts, reason));
   }
 
   /** @param {Record<string, unknown>} part */

@@ -5,6 +5,7 @@ import { appendFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { dialects } from "./dialects.mjs";
 import { Holds } from "./holds.mjs";
+import { limitHeaders } from "./limits.mjs";
 import { play } from "./player.mjs";
 import { Counters, ScriptError, inWords, roundOf } from "./script.mjs";
 
@@ -66,6 +67,8 @@ class Exchange {
   #arrivedAtMs;
   /** @type {number | null} */
   #firstPieceAtMs = null;
+  /** @type {Record<string, string>} */
+  #limits = {};
 
   /**
    * @param {{counters: Counters, holds: Holds, newId: (prefix: string) => string, nextRequest: () => number, log: (entry: Record<string, unknown>) => void}} desk
@@ -133,6 +136,8 @@ class Exchange {
       const round = side === null ? roundOf(conversation.history) : sideRound(side);
       const typed = conversation.history.flatMap((event) => (event.kind === "user" ? [event.text.slice(0, 200)] : []));
       this.#logRequest(method, path, { ...about, prompt: round.prompt.slice(0, 200), promptKey: round.key, callsDone: round.callsDone, typed, images: conversation.images });
+      const limit = round.steps.findLast((step) => step.do === "limit");
+      if (limit?.do === "limit") this.#limits = limitHeaders(limit.percent, Date.now());
       const voice = dialect.voice({
         body,
         conversation,
@@ -195,7 +200,7 @@ class Exchange {
   #event(event, data) {
     if (!this.#response.headersSent) {
       this.#response.socket?.setNoDelay(true);
-      this.#response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "request-id": this.#desk.newId("req") });
+      this.#response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "request-id": this.#desk.newId("req"), ...this.#limits });
     }
     const name = event === "" ? "" : `event: ${event}\n`;
     this.#response.write(`${name}data: ${data === "[DONE]" ? data : JSON.stringify(data)}\n\n`);
@@ -207,7 +212,7 @@ class Exchange {
    */
   #write(status, body) {
     if (this.#response.destroyed) return;
-    this.#response.writeHead(status, { "content-type": "application/json", "request-id": this.#desk.newId("req") });
+    this.#response.writeHead(status, { "content-type": "application/json", "request-id": this.#desk.newId("req"), ...this.#limits });
     this.#response.end(JSON.stringify(body));
   }
 

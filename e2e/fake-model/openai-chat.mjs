@@ -108,7 +108,15 @@ class Answer {
   }
 
   close() {
-    const finish_reason = this.#calls.length > 0 ? "tool_calls" : "stop";
+    this.#end(this.#calls.length > 0 ? "tool_calls" : "stop");
+  }
+
+  refuse() {
+    this.#end("content_filter");
+  }
+
+  /** @param {string} finish_reason */
+  #end(finish_reason) {
     const { input, output } = this.#usage;
     const said = output ?? this.#pieces;
     const usage = { prompt_tokens: input, completion_tokens: said, total_tokens: input + said };

@@ -15,6 +15,7 @@ const CUT_AFTER_MS = 300;
  * @property {(piece: string) => void} think one piece of its thinking
  * @property {(call: {verb: string, argument: string}) => void} tool one whole tool call
  * @property {(status: number) => void} fail an error after the answer has begun
+ * @property {() => void} refuse ends the answer as a model that declines to go on
  * @property {() => void} close ends the answer
  */
 
@@ -98,10 +99,15 @@ export async function play(round, { voice, counters, holds, refuse, cut, firstPi
           open();
           await leaving(gone);
           break;
+        case "refuse":
+          open();
+          voice.refuse();
+          return "sent";
         case "hold":
           await holds.wait(step.name, gone);
           break;
         case "usage":
+        case "limit":
         case "par":
           break;
       }

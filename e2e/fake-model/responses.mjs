@@ -118,12 +118,24 @@ class Answer {
   }
 
   close() {
+    this.#end("completed", null);
+  }
+
+  refuse() {
+    this.#end("incomplete", { reason: "content_filter" });
+  }
+
+  /**
+   * @param {"completed" | "incomplete"} status
+   * @param {{reason: string} | null} incomplete_details
+   */
+  #end(status, incomplete_details) {
     this.#endItem();
     const { input } = this.#usage;
     const output = this.#usage.output ?? this.#pieces;
     const usage = { input_tokens: input, input_tokens_details: { cached_tokens: 0 }, output_tokens: output, output_tokens_details: { reasoning_tokens: this.#thoughts }, total_tokens: input + output };
-    const response = { ...this.#response, status: "completed", output: this.#output, usage };
-    this.#event("response.completed", { response });
+    const response = { ...this.#response, status, incomplete_details, output: this.#output, usage };
+    this.#event(`response.${status}`, { response });
     if (this.#options.conversation.stream) this.#options.end();
     else this.#options.sendJson(200, response);
   }

@@ -18,6 +18,8 @@ import { STORIES } from "./stories.mjs";
  *   | {do: "error", status: number, times: number}
  *   | {do: "disconnect", times: number}
  *   | {do: "hang"}
+ *   | {do: "refuse"}
+ *   | {do: "limit", percent: number}
  *   | {do: "hold", name: string}
  * )} Step
  */
@@ -110,6 +112,10 @@ function step(name, argument, at) {
       return { at, do: "disconnect", times: timesOf(argument) };
     case "hang":
       return { at, do: "hang" };
+    case "refuse":
+      return { at, do: "refuse" };
+    case "limit":
+      return { at, do: "limit", percent: count(name, argument) };
     case "hold":
       if (!/^[a-z0-9-]{1,40}$/.test(argument)) throw new ScriptError(`[[hold ${argument}]]: a place is named by small letters, digits and hyphens`);
       return { at, do: "hold", name: argument };
@@ -167,7 +173,7 @@ export function roundOf(history) {
   const callsDone = since.filter((event) => event.kind === "call").length;
   const key = createHash("sha256").update(prompt).digest("hex").slice(0, 12);
   const steps = stepsAfter(parseScript(prompt), callsDone);
-  if (callsDone > 0 && !steps.some((s) => s.do !== "rate" && s.do !== "usage")) {
+  if (callsDone > 0 && steps.every(standing)) {
     const result = since.findLast((event) => event.kind === "result");
     const text = result?.kind === "result" ? result.text.replace(/\s+/g, " ").slice(0, 120) : "";
     steps.push({ at: prompt.length, do: "text", words: inWords(`done: ${text}`) });
@@ -176,8 +182,16 @@ export function roundOf(history) {
 }
 
 /**
+ * Whether a step stays in force from where it stands to the end of the prompt.
+ * @param {{do: string}} step
+ */
+function standing(step) {
+  return step.do === "rate" || step.do === "usage" || step.do === "limit";
+}
+
+/**
  * The steps after so many tool calls, through the next one, or several joined by `par`.
- * `rate` and `usage` stay in force from where they stand to the end of the prompt; all else belongs to its own answer.
+ * What stays in force does so to the end of the prompt; all else belongs to its own answer.
  * @param {Step[]} script
  * @param {number} callsDone
  */
@@ -188,7 +202,7 @@ function stepsAfter(script, callsDone) {
   let ended = false;
   for (const now of script) {
     if (calls < callsDone) {
-      if (now.do === "rate" || now.do === "usage") steps.push(now);
+      if (standing(now)) steps.push(now);
       if (now.do === "tool") calls += 1;
       continue;
     }

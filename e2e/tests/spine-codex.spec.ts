@@ -175,28 +175,6 @@ test("after a kill -9 of towline in the middle, the conversation goes on where i
   expect(typed.map((text) => text.split(" ")[0])).toEqual(["first", "second", "third"]);
 });
 
-test("what goes wrong is said, and the chat stays usable", async ({ codexTowline: towline, page }) => {
-  await screen.pairFirst(page, towline);
-  await screen.startChat(page, { agent: screen.CODEX, text: "[[error 401]]" });
-  const failed = screen.log(page).locator('[data-turn-state="failed"]');
-  await screen.expectSettled(page, 1);
-  await expect(failed.last()).toContainText(words.transcript.turnError("credentials_expired"));
-  const wrong: [string, "rate_limited" | "agent_error"][] = [
-    ["[[error 429]]", "rate_limited"],
-    ["[[text 3]] [[error 529]]", "agent_error"],
-    ["[[text 3]] [[disconnect]]", "agent_error"],
-  ];
-  for (const [at, [prompt, code]] of wrong.entries()) {
-    await screen.say(page, prompt);
-    await screen.expectSettled(page, at + 2);
-    await expect(failed).toHaveCount(at + 2);
-    await expect(failed.last()).toContainText(words.transcript.turnError(code));
-  }
-  await screen.say(page, "[[text 3]] [[disconnect x1]] [[say all is well]]");
-  await screen.expectSettled(page, 5);
-  await expect(screen.log(page)).toContainText(`${screen.counted(1, 3)} all is well`);
-});
-
 test("another way is tried from an earlier message, in a chat that says what it came from", async ({ codexTowline: towline, fakeModel, page }) => {
   await screen.pairFirst(page, towline);
   await tryAnotherWay(page, { towline, fakeModel, agent: screen.CODEX });

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use protocol::agent_limits::AgentLimits;
 use protocol::host::{AgentEntry, AgentState, HostContent, SlashCommand};
 use protocol::id::ProjectId;
 use protocol::limits::MAX_SLASH_COMMANDS;
@@ -38,6 +39,8 @@ pub(crate) struct Catalogue {
     entries: Mutex<BTreeMap<String, AgentEntry>>,
     /// Somebody wants the agents asked now.
     pub(crate) asked: Notify,
+    /// An agent has said something that the hub does not know yet.
+    heard: Notify,
 }
 
 impl Catalogue {
@@ -61,6 +64,9 @@ impl Catalogue {
             entry.modes.retain(|mode| !bypasses_approval(&mode.id));
         }
         let mut entries = self.entries();
+        // Agents tell their limits with an answer only, not when they are asked what they are.
+        let limits = entries.get(agent).and_then(|entry| entry.health.limits.clone());
+        entry.health.limits = entry.health.limits.or(limits);
         let before = entries.get(agent).map(|entry| entry.commands.as_slice()).unwrap_or_default();
         entry.commands = commands(before, entry.commands, project);
         if entries.get(agent) == Some(&entry) {
@@ -68,6 +74,16 @@ impl Catalogue {
         }
         entries.insert(agent.to_owned(), entry);
         true
+    }
+
+    /// Takes what an agent says of its vendor's limits in the middle of its work.
+    pub(crate) fn learn_limits(&self, agent: &str, limits: AgentLimits) {
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(agent) else { return };
+        if entry.health.limits.as_ref().is_none_or(|known| known.windows != limits.windows) {
+            entry.health.limits = Some(limits);
+            self.heard.notify_one();
+        }
     }
 
     /// Whether every agent that was found answers.
@@ -106,6 +122,14 @@ pub(crate) async fn keep(context: &Context) {
             () = tokio::time::sleep(wait) => {}
             () = context.catalogue.asked.notified() => {}
         }
+    }
+}
+
+/// Tells the hub what agents say in the middle of their work, until the host stops. What comes while it is told goes together.
+pub(crate) async fn spread(context: &Context) {
+    loop {
+        context.catalogue.heard.notified().await;
+        tell(context).await;
     }
 }
 

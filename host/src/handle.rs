@@ -106,6 +106,7 @@ async fn probe(context: Arc<Context>) {
     tokio::select! {
         () = context.stop.cancelled() => {}
         () = catalogue::keep(&context) => {}
+        () = catalogue::spread(&context) => {}
     }
 }
 

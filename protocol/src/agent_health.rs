@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent_limits::AgentLimits;
+
 /// Where an agent's program is, whether it is one that Towline is tested with, and how it is logged in. What to do next stands in
 /// [`crate::host::AgentEntry::hint`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
@@ -13,6 +15,9 @@ pub struct AgentHealth {
     pub tested: Option<TestedVersions>,
     /// How it is logged in, as the vendor's own program says; absent where it does not say.
     pub login: Option<Login>,
+    /// How much of its vendor's limits it has used, as it last said; absent while it has said nothing.
+    #[serde(default)]
+    pub limits: Option<AgentLimits>,
 }
 
 /// The versions of an agent that Towline is tested with. What an agent can do is asked of it, so that others mostly work too.

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod agent_health;
+pub mod agent_limits;
 pub mod api;
 pub mod approval;
 pub mod blob;

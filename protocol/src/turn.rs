@@ -163,8 +163,12 @@ pub enum TurnErrorCode {
     HostRestarted,
     /// The model that was asked for is not to be had.
     ModelUnavailable,
+    /// The vendor's service has too much to do, or cannot be reached.
+    Overloaded,
     /// The vendor's limit is reached.
     RateLimited,
+    /// The model declined to answer.
+    Refused,
     /// The agent's own session is gone, so the conversation could not go on.
     SessionNotSaved,
     /// A reason that this program does not know.

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use protocol::error::ErrorCode;
 use protocol::{
-    account, agent_health, api, approval, blob, command, device, error, fact, health, host, id, item, limits, offset,
-    path, rule, session, socket, time, turn,
+    account, agent_health, agent_limits, api, approval, blob, command, device, error, fact, health, host, id, item,
+    limits, offset, path, rule, session, socket, time, turn,
 };
 use ts_rs::{Config, TS};
 
@@ -129,6 +129,9 @@ fn typescript_is_fresh() {
         agent_health::LoginKind,
         agent_health::TestedVersions,
         agent_health::VersionStanding,
+        agent_limits::AgentLimits,
+        agent_limits::LimitWindow,
+        agent_limits::LimitStanding,
         host::AgentEntry,
         host::AgentState,
         host::Choice,

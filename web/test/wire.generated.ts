@@ -772,6 +772,18 @@ export const wire = {
                 }
               ],
               "health": {
+                "limits": {
+                  "toldAtMs": 1767225600001,
+                  "windows": [
+                    {
+                      "about": null,
+                      "resetsAtMs": 1767225600002,
+                      "spanMinutes": 300,
+                      "standing": "near",
+                      "usedPercent": 85
+                    }
+                  ]
+                },
                 "login": {
                   "kind": "subscription",
                   "plan": "max"

@@ -7,6 +7,7 @@ pub mod acp;
 pub mod claude;
 pub mod codex;
 mod ledger;
+mod limits;
 mod link;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::pin::Pin;
 
 use base64::Engine as _;
 use bytes::Bytes;
+use protocol::agent_limits::LimitWindow;
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption};
 use protocol::host::AgentEntry;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, NoticeLevel, Role};
@@ -305,6 +307,11 @@ pub enum AgentEvent {
         code: String,
         /// What to show.
         text: String,
+    },
+    /// What the vendor's limits are and how much of them is used, all of it; never empty.
+    Limits {
+        /// The windows.
+        windows: Vec<LimitWindow>,
     },
     /// The agent asks.
     Ask {

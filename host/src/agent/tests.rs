@@ -147,6 +147,7 @@ impl Trace {
                 | AgentEvent::SteerTaken { .. }
                 | AgentEvent::SteerDropped { .. }
                 | AgentEvent::Place { .. }
+                | AgentEvent::Limits { .. }
                 | AgentEvent::Notice { .. }
                 | AgentEvent::Exited { .. } => {}
             }

@@ -1,5 +1,6 @@
 //! What the agent says and does, and what it becomes.
 
+use protocol::agent_limits::AgentLimits;
 use protocol::approval::ApprovalState;
 use protocol::error::ErrorCode;
 use protocol::fact::{FACT_VERSION, Operation};
@@ -115,6 +116,10 @@ impl Session {
                 if let Ok(turn) = key.parse() {
                     self.give_back(turn);
                 }
+            }
+            AgentEvent::Limits { windows } => {
+                let limits = AgentLimits { told_at_ms: self.context.clock.now(), windows };
+                self.context.catalogue.learn_limits(&self.row.agent, limits);
             }
             AgentEvent::Place { place } => self.place = Some(place),
             AgentEvent::TurnEnded(end) => self.ended(end),

@@ -154,7 +154,9 @@ const fn reason(code: TurnErrorCode) -> &'static str {
         TurnErrorCode::CredentialsExpired => "the agent is not logged in",
         TurnErrorCode::HostRestarted => "Towline on the host was stopped",
         TurnErrorCode::ModelUnavailable => "the model was not to be had",
+        TurnErrorCode::Overloaded => "the vendor's service had too much to do",
         TurnErrorCode::RateLimited => "the vendor's limit was reached",
+        TurnErrorCode::Refused => "the model declined to answer",
         TurnErrorCode::SessionNotSaved => "the agent's own session was gone",
         TurnErrorCode::Unknown => "for a reason unknown to this version",
     }

@@ -1,6 +1,7 @@
 //! Facts of sessions and feeds.
 
 use protocol::agent_health::{AgentHealth, Login, LoginKind, TestedVersions};
+use protocol::agent_limits::{AgentLimits, LimitStanding, LimitWindow};
 use protocol::approval::{
     Approval, ApprovalContent, ApprovalKind, ApprovalOption, ApprovalState, Decision, OptionKind, Question,
     QuestionOption, Via,
@@ -312,6 +313,16 @@ fn host() -> Host {
             program: Some("~/.local/bin/claude".to_owned()),
             tested: Some(TestedVersions::of(Some("2.1.0"), "2.1.197", "2.1.329")),
             login: Some(Login { kind: LoginKind::Subscription, plan: Some("max".to_owned()) }),
+            limits: Some(AgentLimits {
+                told_at_ms: at(1),
+                windows: vec![LimitWindow {
+                    span_minutes: Some(300),
+                    about: None,
+                    used_percent: Some(85),
+                    resets_at_ms: Some(at(2)),
+                    standing: LimitStanding::Near,
+                }],
+            }),
         },
         abilities: vec![Ability::Steer, Ability::Fork],
         commands: vec![SlashCommand {

@@ -129,7 +129,8 @@ mod tests {
     fn where_it_is_and_how_it_is_logged_in_is_said_in_a_line() {
         let tested = |found: &str| Some(TestedVersions::of(Some(found), "2.1.197", "2.1.329"));
         let login = Some(Login { kind: LoginKind::Subscription, plan: Some("max".to_owned()) });
-        let health = AgentHealth { program: Some("/bin/claude".to_owned()), tested: tested("2.1.200"), login };
+        let health =
+            AgentHealth { program: Some("/bin/claude".to_owned()), tested: tested("2.1.200"), login, limits: None };
         assert_eq!(
             detail(&health).as_deref(),
             Some("It is /bin/claude; Towline is tested with 2.1.197 to 2.1.329; logged in with a plan (max)")

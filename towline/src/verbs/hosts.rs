@@ -2,14 +2,16 @@
 
 use std::cmp::Reverse;
 
+use protocol::agent_limits::{LimitStanding, LimitWindow};
 use protocol::command::CommandState;
 use protocol::host::{AwayReason, Host, Presence};
 use protocol::id::DeviceId;
 use protocol::session::Activity;
-use protocol::time::UnixMs;
+use protocol::time::{Clock, UnixMs};
 use serde::Serialize;
 
 use super::lists::time;
+use crate::clock::SystemClock;
 use crate::error::CommandError;
 use crate::node::{Known, Node};
 use crate::output::{Output, Style, printable};
@@ -33,6 +35,17 @@ struct HostRow<'a> {
     waiting: usize,
     /// Whether it is the one of the node that was asked.
     own: bool,
+    /// What its agents have said of their vendors' limits, as far as it still holds.
+    limits: Vec<LimitRow<'a>>,
+}
+
+/// A window of an agent's limits.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LimitRow<'a> {
+    agent: &'a str,
+    #[serde(flatten)]
+    window: &'a LimitWindow,
 }
 
 /// Lists the machines: the node's own first, then by name.
@@ -70,7 +83,26 @@ fn row<'a>(known: &Known, id: DeviceId, host: &'a Host, own: Option<DeviceId>) -
         running: known.sessions.values().filter(|session| session.host == id && runs(session.activity)).count(),
         waiting: known.commands.values().filter(|command| command.host == id && waits(command.state)).count(),
         own: own == Some(id),
+        limits: limits(host, SystemClock.now()),
     }
+}
+
+fn limits(host: &Host, now: UnixMs) -> Vec<LimitRow<'_>> {
+    let told = host.content.agents.iter().filter_map(|agent| Some((agent, agent.health.limits.as_ref()?)));
+    told.flat_map(|(agent, limits)| limits.at(now).map(|window| LimitRow { agent: &agent.name, window })).collect()
+}
+
+/// `Claude Code: 5 h limit: 85 % used, resets 2026-11-26 18:00`
+fn limit(LimitRow { agent, window }: &LimitRow<'_>) -> String {
+    let used = match (window.used_percent, window.standing) {
+        (Some(percent), _) => format!("{percent} % used"),
+        (None, LimitStanding::Open) => "not reached".to_owned(),
+        (None, LimitStanding::Near) => "nearly reached".to_owned(),
+        (None, LimitStanding::Reached) => "reached".to_owned(),
+        (None, LimitStanding::Unknown) => "of unknown standing".to_owned(),
+    };
+    let resets = window.resets_at_ms.map(|at| format!(", resets {}", time(at))).unwrap_or_default();
+    format!("{agent}: {}: {used}{resets}", window.name())
 }
 
 fn line(known: &Known, row: &HostRow<'_>, host: &Host, width: usize, out: Output) -> String {
@@ -91,6 +123,7 @@ fn line(known: &Known, row: &HostRow<'_>, host: &Host, width: usize, out: Output
     let name = known.called(row.host);
     let word = out.paint(style, &format!("{word:<15}"));
     let next = if next.is_empty() { String::new() } else { format!("\n{:width$}  {next}", "") };
-    let text = printable(&format!("  {}  {about}{more}{next}", row.host));
+    let more_lines: Vec<String> = row.limits.iter().map(|told| format!("\n{:width$}  {}", "", limit(told))).collect();
+    let text = printable(&format!("  {}  {about}{more}{next}{}", row.host, more_lines.concat()));
     format!("{}  {word}{text}", printable(&format!("{name:<width$}")))
 }

@@ -307,6 +307,10 @@ const fn reason(code: TurnErrorCode) -> (&'static str, &'static str) {
             ("Towline was restarted on the host", "Send the prompt again; it is never run twice by itself.")
         }
         TurnErrorCode::ModelUnavailable => ("the model is not to be had", "Choose another one with --model."),
+        TurnErrorCode::Overloaded => {
+            ("the vendor's service has too much to do", "Wait a little, and send the prompt again.")
+        }
+        TurnErrorCode::Refused => ("the model declined to answer", "Change the prompt, and send it again."),
         TurnErrorCode::RateLimited => ("the vendor's limit is reached", "Send the prompt again later."),
         TurnErrorCode::SessionNotSaved => {
             ("the agent no longer knows this conversation", "Start a new session, and tell it what matters.")

@@ -573,7 +573,7 @@ by: Sender | null, };
 /**
  * Why a turn failed or was interrupted.
  */
-export type TurnErrorCode = "agent_died" | "agent_error" | "agent_unavailable" | "cancelled" | "credentials_expired" | "host_restarted" | "model_unavailable" | "rate_limited" | "session_not_saved" | "unknown";
+export type TurnErrorCode = "agent_died" | "agent_error" | "agent_unavailable" | "cancelled" | "credentials_expired" | "host_restarted" | "model_unavailable" | "overloaded" | "rate_limited" | "refused" | "session_not_saved" | "unknown";
 
 /**
  * The words that go with a turn.
@@ -1102,7 +1102,11 @@ tested: TestedVersions | null,
 /**
  * How it is logged in, as the vendor's own program says; absent where it does not say.
  */
-login: Login | null, };
+login: Login | null, 
+/**
+ * How much of its vendor's limits it has used, as it last said; absent while it has said nothing.
+ */
+limits: AgentLimits | null, };
 
 /**
  * How an agent is logged in. Never an account's name or address, and never a credential (W-074).
@@ -1143,6 +1147,49 @@ standing: VersionStanding, };
  * Where a version stands to those that are tested.
  */
 export type VersionStanding = "tested" | "older" | "newer" | "unknown";
+
+/**
+ * What an agent last said of the limits of its login.
+ */
+export type AgentLimits = { 
+/**
+ * When it said so.
+ */
+toldAtMs: UnixMs, 
+/**
+ * The windows that it named, the shortest first; never empty.
+ */
+windows: Array<LimitWindow>, };
+
+/**
+ * A span of time in which only so much may be used.
+ */
+export type LimitWindow = { 
+/**
+ * How long it is, in minutes; null where the agent does not say.
+ */
+spanMinutes: number | null, 
+/**
+ * What it is for when it is not for everything, in the agent's words: a model's name.
+ */
+about: string | null, 
+/**
+ * How much of it is used, in percent; more than 100 when the vendor lets one go beyond. Null where the agent does not say.
+ */
+usedPercent: number | null, 
+/**
+ * When it begins anew; null where the agent does not say.
+ */
+resetsAtMs: UnixMs | null, 
+/**
+ * Where it stands.
+ */
+standing: LimitStanding, };
+
+/**
+ * Where a limit stands.
+ */
+export type LimitStanding = "open" | "near" | "reached" | "unknown";
 
 /**
  * An agent in a host's catalogue. Names and ids only, never a credential (W-074).

@@ -96,7 +96,9 @@ const REASONS: Record<TurnErrorCode, string> = {
   credentials_expired: "the agent is not logged in",
   host_restarted: "Towline on the host was stopped",
   model_unavailable: "the model was not to be had",
+  overloaded: "the vendor's service had too much to do",
   rate_limited: "the vendor's limit was reached",
+  refused: "the model declined to answer",
   session_not_saved: "the agent's own session was gone",
   unknown: "for a reason unknown to this version",
 };

@@ -61,14 +61,16 @@ const agentStates: Record<AgentState, string> = {
 };
 
 const turnErrors: Record<TurnErrorCode, string> = {
-  agent_died: "The agent ended in the middle.",
-  agent_error: "The agent said that it failed.",
-  agent_unavailable: "The agent could not be started.",
+  agent_died: "The agent ended in the middle. What it said is kept; send again to go on.",
+  agent_error: "The agent said that it failed. What it said is kept; send again to go on.",
+  agent_unavailable: "The agent could not be started. See under Devices what it needs, then send again.",
   cancelled: "Stopped.",
   credentials_expired: "The agent is not logged in any more. Log in to it on the host, then send again.",
   host_restarted: "Towline was stopped on the host in the middle. Nothing was run again; send a message to go on.",
-  model_unavailable: "The agent does not have this model.",
-  rate_limited: "The vendor's limit is reached. Try again later.",
+  model_unavailable: "The agent does not have this model. Choose another under Details, then send again.",
+  overloaded: "The vendor's service has too much to do. Wait a little, then send again.",
+  rate_limited: "The vendor's limit is reached. Send again when it has been reset.",
+  refused: "The model declined to answer. Change your message and send it again.",
   session_not_saved: "The agent had not saved this chat, so it cannot go on with what was said before.",
   unknown: "It ended for a reason that this page does not know.",
 };

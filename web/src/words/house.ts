@@ -105,6 +105,17 @@ export const house = {
     next: (step: string): string => `Next: ${step}`,
   },
 
+  limits: {
+    title: "Limits",
+    window: (minutes: number | null, about: string | null): string => {
+      const span = minutes === null ? "limit" : minutes >= 1440 ? `${Math.floor(minutes / 1440)} d limit` : minutes >= 60 ? `${Math.floor(minutes / 60)} h limit` : `${minutes} min limit`;
+      return about === null ? span : `${span} (${about})`;
+    },
+    used: (percent: number): string => `${percent.toLocaleString("en")} % used`,
+    standing: { open: "not reached", near: "nearly reached", reached: "reached", unknown: "of unknown standing" },
+    resets: (at: string): string => `resets ${at}`,
+  },
+
   access: {
     on: (clients: number): string => (clients === 0 ? "Remote access is on." : clients === 1 ? "Remote access is on: one device elsewhere is connected." : `Remote access is on: ${clients.toLocaleString("en")} devices elsewhere are connected.`),
     off: "Remote access is off: only this machine itself is let in.",

@@ -14,6 +14,7 @@ use super::desk::{self, Job};
 use super::shown::Screens;
 use super::{forms, health, tools};
 use crate::agent::ledger::Ledger;
+use crate::agent::limits;
 use crate::agent::link::{self, Refusal, Step};
 use crate::agent::words::{Unknown, list, text, unreadable_line};
 use crate::agent::{AgentEvent, Answer, DriveError};
@@ -139,6 +140,11 @@ impl AcpMapper {
             "usage_update" => {
                 if let Some(cost) = update.pointer("/cost/amount").and_then(Value::as_f64) {
                     self.cost = Some(cost);
+                }
+                // The adapter for Claude passes on what its CLI says of limits.
+                let windows = limits::of_claude(update.pointer("/_meta/_claude~1rateLimit").unwrap_or(&Value::Null));
+                if !windows.is_empty() {
+                    self.tell(out, Some(AgentEvent::Limits { windows }));
                 }
             }
             "current_mode_update" => {
@@ -396,5 +402,33 @@ pub(super) fn refusal(error: &Value) -> Refusal {
     let details = error.pointer("/data/details").and_then(Value::as_str).unwrap_or_default();
     let message =
         if details.is_empty() || said.contains(details) { said.to_owned() } else { format!("{said}: {details}") };
-    Refusal { code: error.get("code").and_then(Value::as_i64), message }
+    Refusal { code: kind(error).or_else(|| error.get("code").and_then(Value::as_i64)), message }
+}
+
+/// What the adapter for Claude says of a failure beside its words, as the status of HTTP that it stands for.
+fn kind(error: &Value) -> Option<i64> {
+    match error.pointer("/data/errorKind").and_then(Value::as_str)? {
+        "authentication_failed" | "oauth_org_not_allowed" => Some(401),
+        "model_not_found" => Some(404),
+        "rate_limit" | "billing_error" => Some(429),
+        "overloaded" => Some(529),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod kinds {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_what_the_adapter_says_beside_its_words() {
+        let code =
+            |kind: &str| refusal(&json!({ "code": -32603, "message": "no", "data": { "errorKind": kind } })).code;
+        assert_eq!(code("rate_limit"), Some(429));
+        assert_eq!(code("overloaded"), Some(529));
+        assert_eq!(code("server_error"), Some(-32603), "what is not known is left to the code");
+        assert_eq!(refusal(&json!({ "code": 401, "message": "no" })).code, Some(401));
+    }
 }

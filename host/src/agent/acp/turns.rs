@@ -64,12 +64,13 @@ impl AcpMapper {
 }
 
 fn stopped(reason: &str) -> TurnOutcome {
-    let failed = |detail: &str| TurnOutcome::Failed { code: TurnErrorCode::AgentError, detail: detail.to_owned() };
+    let failed = |code, detail: &str| TurnOutcome::Failed { code, detail: detail.to_owned() };
+    let stopped = TurnErrorCode::AgentError;
     match reason {
         "cancelled" => TurnOutcome::Interrupted,
-        "refusal" => failed("The agent refused to go on."),
-        "max_tokens" => failed("The agent stopped: it may write no more tokens."),
-        "max_turn_requests" => failed("The agent stopped: it may ask the model no more in this turn."),
+        "refusal" => failed(TurnErrorCode::Refused, "The agent refused to go on."),
+        "max_tokens" => failed(stopped, "The agent stopped: it may write no more tokens."),
+        "max_turn_requests" => failed(stopped, "The agent stopped: it may ask the model no more in this turn."),
         // `end_turn`, and what newer agents may say.
         _ => TurnOutcome::Completed,
     }
@@ -81,6 +82,7 @@ fn failed(refusal: &Refusal) -> TurnOutcome {
         Some(AUTH_REQUIRED | 401 | 403) => TurnErrorCode::CredentialsExpired,
         Some(404) => TurnErrorCode::ModelUnavailable,
         Some(429) => TurnErrorCode::RateLimited,
+        Some(503 | 529) => TurnErrorCode::Overloaded,
         _ => TurnErrorCode::AgentError,
     };
     TurnOutcome::Failed { code, detail: clip(&refusal.message, DETAIL_CHARS) }

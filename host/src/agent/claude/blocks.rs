@@ -141,6 +141,7 @@ impl ClaudeMapper {
             "authentication_failed" | "oauth_org_not_allowed" => TurnErrorCode::CredentialsExpired,
             "rate_limit" | "billing_error" => TurnErrorCode::RateLimited,
             "model_not_found" => TurnErrorCode::ModelUnavailable,
+            "overloaded" => TurnErrorCode::Overloaded,
             _ => TurnErrorCode::AgentError,
         };
         self.failure.get_or_insert(code);

@@ -10,6 +10,7 @@ use super::asks::{self, Asked};
 use super::blocks::Streaming;
 use super::tools::Tasks;
 use crate::agent::ledger::Ledger;
+use crate::agent::limits;
 use crate::agent::link::{self, Refusal, Step};
 use crate::agent::words::{Unknown, list, maybe, notice, text, unreadable_line};
 use crate::agent::{AgentEvent, Answer, DriveError};
@@ -269,6 +270,10 @@ impl ClaudeMapper {
 
     fn limits(&mut self, message: &Value, out: &mut Vec<Step>) {
         let info = message.get("rate_limit_info").unwrap_or(&Value::Null);
+        let told = limits::of_claude(info);
+        if !told.is_empty() {
+            out.push(Step::Event(AgentEvent::Limits { windows: told }));
+        }
         let mut words = Vec::new();
         let windows = info.get("unifiedWindows").and_then(Value::as_object).into_iter().flatten();
         for (window, state) in windows.filter(|(_, state)| !matches!(text(state, "status"), "" | "allowed")) {

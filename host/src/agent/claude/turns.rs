@@ -82,7 +82,7 @@ impl ClaudeMapper {
         if aborted || (failed && self.interrupting) {
             return TurnOutcome::Interrupted;
         }
-        if !failed {
+        if !failed && text(message, "stop_reason") != "refusal" {
             return TurnOutcome::Completed;
         }
         let status = message.get("api_error_status").and_then(Value::as_u64);
@@ -90,6 +90,8 @@ impl ClaudeMapper {
             Some(401 | 403) => TurnErrorCode::CredentialsExpired,
             Some(404) => TurnErrorCode::ModelUnavailable,
             Some(429) => TurnErrorCode::RateLimited,
+            Some(503 | 529) => TurnErrorCode::Overloaded,
+            _ if text(message, "stop_reason") == "refusal" => TurnErrorCode::Refused,
             _ => TurnErrorCode::AgentError,
         });
         let said = [text(message, "result").to_owned(), errors(message), text(message, "terminal_reason").to_owned()];

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use protocol::agent_limits::LimitStanding;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, NoticeLevel, PlanEntry, PlanStatus};
 use protocol::limits::MAX_TOOL_OUTPUT_BYTES;
 use protocol::turn::TurnErrorCode;
@@ -14,6 +15,7 @@ use super::items::{self, Shape};
 use super::presets;
 use super::turns::Spent;
 use crate::agent::ledger::Ledger;
+use crate::agent::limits;
 use crate::agent::link::Step;
 use crate::agent::words::{Unknown, list, maybe, notice, text};
 use crate::agent::{AgentEvent, Answer, DriveError};
@@ -292,22 +294,13 @@ impl CodexMapper {
     }
 
     fn limits(&mut self, limits: &Value, out: &mut Vec<Step>) {
-        // Below this nobody needs to think of it.
-        const WORTH_SAYING: f64 = 80.0;
-        let mut words = Vec::new();
-        for window in ["primary", "secondary"] {
-            let window = limits.get(window).unwrap_or(&Value::Null);
-            let used = window.get("usedPercent").and_then(Value::as_f64).unwrap_or(0.0);
-            if used < WORTH_SAYING {
-                continue;
-            }
-            let span = match window.get("windowDurationMins").and_then(Value::as_u64) {
-                Some(minutes) if minutes >= 1440 => format!("{} day", minutes / 1440),
-                Some(minutes) if minutes >= 60 => format!("{} hour", minutes / 60),
-                Some(minutes) => format!("{minutes} minute"),
-                None => "usage".to_owned(),
-            };
-            words.push(format!("{span} limit: {used:.0} % used"));
+        let windows = limits::of_codex(limits);
+        let near = windows.iter().filter(|window| window.standing != LimitStanding::Open);
+        let mut words: Vec<String> = near
+            .map(|window| format!("{}: {} % used", window.name(), window.used_percent.unwrap_or_default()))
+            .collect();
+        if !windows.is_empty() {
+            out.push(Step::Event(AgentEvent::Limits { windows }));
         }
         if let Some(reached) = maybe(limits, "rateLimitReachedType") {
             words.push(format!("a limit is reached: {}", reached.replace('_', " ")));

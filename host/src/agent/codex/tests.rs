@@ -141,10 +141,10 @@ fn turns_end_as_codex_means_it() {
         _ => None,
     };
     assert_eq!(failed("codex-07a-401"), Some(TurnErrorCode::CredentialsExpired));
-    assert_eq!(failed("codex-07c-529"), Some(TurnErrorCode::AgentError));
+    assert_eq!(failed("codex-07c-529"), Some(TurnErrorCode::Overloaded));
     assert_eq!(failed("codex-07d-429"), Some(TurnErrorCode::RateLimited));
     assert_eq!(failed("codex-07f-disconnect"), Some(TurnErrorCode::AgentError));
-    assert_eq!(failed("codex-07h-failed-event"), Some(TurnErrorCode::AgentError));
+    assert_eq!(failed("codex-07h-failed-event"), Some(TurnErrorCode::Overloaded));
     assert_eq!(failed("codex-07i-failed-quota"), Some(TurnErrorCode::RateLimited));
     assert_eq!(failed("codex-07b-529x1"), None);
     assert_eq!(ends(&replay("codex-05a-interrupt")), [&TurnOutcome::Interrupted, &TurnOutcome::Completed]);

@@ -165,6 +165,9 @@ fn code(error: &Value) -> TurnErrorCode {
             TurnErrorCode::RateLimited
         }
         ("modelNotFound", _) | (_, Some(404)) => TurnErrorCode::ModelUnavailable,
+        ("serverOverloaded", _) | (_, Some(503 | 529)) => TurnErrorCode::Overloaded,
+        // It has no word of its own for this.
+        _ if text(error, "message").contains("content_filter") => TurnErrorCode::Refused,
         _ => TurnErrorCode::AgentError,
     }
 }
@@ -251,7 +254,9 @@ mod tests {
         assert_eq!(of(json!("usageLimitExceeded")), TurnErrorCode::RateLimited);
         assert_eq!(of(json!({"responseStreamDisconnected": {"httpStatusCode": 404}})), TurnErrorCode::ModelUnavailable);
         assert_eq!(of(json!({"responseStreamDisconnected": {"httpStatusCode": null}})), TurnErrorCode::AgentError);
-        assert_eq!(of(json!("serverOverloaded")), TurnErrorCode::AgentError);
+        assert_eq!(of(json!("serverOverloaded")), TurnErrorCode::Overloaded);
+        let held_back = json!({ "message": "Incomplete response returned, reason: content_filter" });
+        assert_eq!(code(&held_back), TurnErrorCode::Refused);
         assert_eq!(of(json!({"newThing": {}})), TurnErrorCode::AgentError);
         assert_eq!(of(Value::Null), TurnErrorCode::AgentError);
     }

@@ -1,9 +1,10 @@
 import { useEffect, useRef } from "react";
-import { useHub, useRows } from "../../app/context";
+import { useHub, useNow, useRows } from "../../app/context";
 import { Icon } from "../../parts/Icon";
 import type { Choice, PlanEntry, Session, Turn } from "../../protocol/generated";
 import type { Entry } from "../../session/entries";
 import { effortsOf } from "../../session/efforts";
+import { limitLines } from "../../session/limits";
 import { shownPath } from "../../session/places";
 import { words } from "../../words";
 import { asked } from "../sessions/asked";
@@ -40,6 +41,7 @@ export function Details({ id, session, turns, lines, close }: Props) {
   const plan = latestPlan(lines);
   const files = changed(lines);
   const used = turns.flatMap(([, turn]) => (turn.usage ? [turn.usage] : []));
+  const limits = limitLines(agent, useNow());
   const cost = used.reduce((sum, usage) => sum + (usage.costMicroUsd ?? 0), 0);
   return (
     <aside className="details" aria-label={words.details.title}>
@@ -85,6 +87,16 @@ export function Details({ id, session, turns, lines, close }: Props) {
             )}
           </p>
           {cost > 0 ? <p className="small soft">{words.details.cost(`$${(cost / 1e6).toFixed(2)}`)}</p> : null}
+        </section>
+      ) : null}
+      {limits.length > 0 ? (
+        <section>
+          <h3 className="field-label">{words.limits.title}</h3>
+          {limits.map((limit) => (
+            <p key={limit} className="small" data-limit>
+              {limit}
+            </p>
+          ))}
         </section>
       ) : null}
       <button type="button" className="button button-wide" aria-haspopup="dialog" onClick={() => asked.set(id)}>

@@ -1,8 +1,10 @@
 import { memo } from "react";
+import { useNow, useRows } from "../../app/context";
 import type { Rows } from "../../hub/feed";
 import type { Item, Me, Sender, Turn, Usage } from "../../protocol/generated";
 import { type Entry, same } from "../../session/entries";
 import { isFinal } from "../../session/fold";
+import { limitLines } from "../../session/limits";
 import { delivered } from "../../session/pending";
 import { words } from "../../words";
 import { clock } from "../../words/time";
@@ -87,11 +89,24 @@ const TurnEnd = memo(function TurnEnd({ id, turn, asked, by }: { id: string; tur
           {content.detail}
         </pre>
       ) : null}
+      {error?.code === "rate_limited" ? <Limits turn={turn} /> : null}
       {used}
       {ways}
     </div>
   );
 });
+
+/** When the limit that was met begins anew, as far as the agent has said. */
+function Limits({ turn }: { turn: Turn }) {
+  const rows = useRows();
+  const host = rows.host.get(rows.session.get(turn.session)?.host ?? "");
+  const lines = limitLines(host?.content.agents.find((agent) => agent.id === turn.agent), useNow());
+  return lines.map((line) => (
+    <p key={line} className="small" data-limit>
+      {line}
+    </p>
+  ));
+}
 
 /** What a turn took, in one quiet line. */
 function Used({ turn, usage }: { turn: Turn; usage: Usage }) {
