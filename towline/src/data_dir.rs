@@ -7,6 +7,7 @@
 //! | `local.token` | the credential of the command line on this machine |
 //! | `node.key` | the secret half of the node's key pair |
 //! | `links/` | other hubs that this machine is linked to, with the credentials there |
+//! | `hubs/` | other hubs that the command line talks to, with the credentials there |
 //! | `projects.json` | directories to register, besides those that the hub knows |
 //! | `hub` | is there where a hub without a host was started last |
 //! | `log/` | what the node logs |

@@ -10,6 +10,7 @@ mod data_dir;
 mod doctor;
 mod env;
 mod error;
+mod hubs;
 mod links;
 mod listen;
 mod log_file;
@@ -30,12 +31,12 @@ mod which_host;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-use cli::{Cli, Config, Devices, Policy, Projects, Rules, SettingFlags, Verb};
+use cli::{Cli, Config, Devices, Pair, PairVerb, Policy, Projects, Rules, SettingFlags, Verb};
 use config::{Layers, Settings};
 use data_dir::DataDir;
 use env::Env;
@@ -50,7 +51,11 @@ const LAST: Duration = Duration::from_millis(100);
 const QUIET: [&str; 1] = ["tungstenite=info"];
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = cli::command().try_get_matches().and_then(|found| {
+        let cli = Cli::from_arg_matches(&found)?;
+        Ok(Cli { hub: cli::named_hub(&found), ..cli })
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             if let Some(said) = cli::slip(&error) {
@@ -121,7 +126,10 @@ fn start(mut cli: Cli, env: &Env) -> Result<(), CommandError> {
         _ => false,
     };
     log(&settings.log, is_node.then_some((&file, settings.file_log.as_str())))?;
-    block_on(run(cli.verb, &layers, &settings, file, env, out))
+    let Some(named) = cli.hub else { return block_on(run(cli.verb, None, &layers, &settings, file, env, out)) };
+    let other = hubs::find(&DataDir::choose(settings.data_dir.clone(), env)?, &named)?;
+    block_on(run(cli.verb, Some(&other), &layers, &settings, file, env, out))
+        .map_err(|error| hubs::explain(&other, error))
 }
 
 /// Looks at this machine, whatever is wrong with its configuration.
@@ -168,6 +176,7 @@ fn log(filter: &str, file: Option<(&LogFile, &str)>) -> Result<(), CommandError>
 
 async fn run(
     verb: Option<Verb>,
+    other: Option<&hubs::OtherHub>,
     layers: &Layers,
     settings: &Settings,
     log: LogFile,
@@ -175,7 +184,10 @@ async fn run(
     out: Output,
 ) -> Result<(), CommandError> {
     let dir = DataDir::choose(settings.data_dir.clone(), env)?;
-    let node = || Node::find(&dir, out);
+    let node = || match other {
+        Some(hub) => Node::other(hub, out),
+        None => Node::find(&dir, out),
+    };
     let Some(verb) = verb else { return verbs::state(&dir, out).await };
     match verb {
         Verb::Up(_) => up::up(settings, &dir, &log, env, out).await,
@@ -186,6 +198,9 @@ async fn run(
         Verb::Open { session } => verbs::open(&node()?, session.as_deref(), env, out).await,
         Verb::Streams(wish) => streams_server::serve(*wish, &dir, out).await,
         Verb::Link { verb } => verbs::link(verb, &dir, out).await,
+        Verb::Pair(Pair { verb: Some(verb @ (PairVerb::With { .. } | PairVerb::Hubs | PairVerb::Leave { .. })), .. }) => {
+            verbs::hubs(verb, &dir, env, out).await
+        }
         Verb::Pair(wish) => verbs::pair(&node()?, wish, env, out).await,
         Verb::Send(wish) => verbs::send(&node()?, wish, env, out).await,
         Verb::Tail(wish) => verbs::tail(&node()?, wish, out).await,
@@ -197,6 +212,10 @@ async fn run(
         Verb::Delete { session, yes } => verbs::delete(&node()?, &session, yes, env, out).await,
         Verb::Export(wish) => verbs::export(&node()?, wish, out).await,
         Verb::Projects { verb: None } => verbs::projects(&node()?, out).await,
+        Verb::Projects { verb: Some(Projects::Add { .. }) } if other.is_some() => {
+            Err(CommandError::say(Kind::Usage, "a project is a directory of the machine that it is on, and is added there")
+                .hint("On that machine: towline projects add DIRECTORY. From here, a session can begin in a new one: towline send --new-project"))
+        }
         Verb::Projects { verb: Some(Projects::Add { path }) } => verbs::add_project(&dir, &path, env, out).await,
         Verb::Hosts => verbs::hosts(&node()?, out).await,
         Verb::Commands(wish) => verbs::commands(&node()?, wish, out).await,

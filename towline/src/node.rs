@@ -19,6 +19,7 @@ use protocol::time::Clock;
 use crate::clock::SystemClock;
 use crate::data_dir::{DataDir, NodeFile};
 use crate::error::{CommandError, Kind};
+use crate::hubs::OtherHub;
 use crate::near::did_you_mean;
 use crate::output::Output;
 
@@ -32,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) file: NodeFile,
     remote: Remote,
     out: Output,
+    /// What `--hub` calls it, where it is not the one on this machine.
+    elsewhere: Option<String>,
 }
 
 /// The account's lists, by id.
@@ -67,7 +70,28 @@ impl Node {
         let remote = Remote::new(&file.url, Some(token), Dialer::tcp()).map_err(|error| {
             CommandError::new(Kind::Config, error).hint("Start Towline again: it writes the file anew.")
         })?;
-        Ok(Self { api: Api::new(remote.clone()), file, remote, out })
+        Ok(Self { api: Api::new(remote.clone()), file, remote, out, elsewhere: None })
+    }
+
+    /// Another hub, by its credential there. Nothing is asked of it yet.
+    pub(crate) fn other(hub: &OtherHub, out: Output) -> Result<Self, CommandError> {
+        let remote = hub.file.remote().map_err(|words| {
+            CommandError::say(Kind::Config, words).hint("Pair with it anew: towline pair with URL --code CODE")
+        })?;
+        let url = hub.file.url.clone();
+        let file = NodeFile { url: url.clone(), public_url: url, pid: 0, version: String::new() };
+        let elsewhere = Some(hub.name.clone());
+        Ok(Self { api: Api::new(remote.clone()), file, remote, out, elsewhere })
+    }
+
+    /// Whether a machine is this one, whose directories can be looked at.
+    pub(crate) fn is_here(&self, own: Option<DeviceId>, host: DeviceId) -> bool {
+        self.elsewhere.is_none() && own == Some(host)
+    }
+
+    /// What stands behind a command of ours that is shown to be typed: which hub it is for.
+    pub(crate) fn at(&self) -> String {
+        self.elsewhere.as_ref().map(|name| format!(" --hub {name}")).unwrap_or_default()
     }
 
     /// Asks the node something; when it takes long, a person at a terminal sees that.

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod at;
 mod machine;
 mod node;
 mod session;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use protocol::id::{DeviceId, PairingId, RuleId};
 
+pub(crate) use at::{command, named as named_hub};
 pub(crate) use machine::{Config, Form, Logs, Policy, PolicyTest, Service};
 pub(crate) use node::{AcpCommand, Hub, HubVerb, Near, SettingFlags, Streams, Up};
 pub(crate) use session::{Answer, CommandVerb, Commands, Export, ExportFormat, Send, Tail};
@@ -34,6 +36,9 @@ pub(crate) struct Cli {
     /// Print results as JSON, one object per line
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Which hub to talk to, where it is not the one on this machine
+    #[arg(skip)]
+    pub(crate) hub: Option<String>,
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
 }
@@ -212,6 +217,30 @@ pub(crate) enum LinkVerb {
 pub(crate) enum PairVerb {
     /// List the devices that ask
     List,
+    /// Pair this command line with another hub, so that `--hub` can name it
+    With {
+        /// The address of the hub, or the one that it prints for pairing
+        url: String,
+        /// A code that was made there [default: the one in the address]
+        #[arg(long, value_name = "XXXX-XXXX")]
+        code: Option<String>,
+        /// What this command line is called there [default: the name of this machine]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// The SHA-256 of the hub's certificate, for one that it has signed itself
+        #[arg(long, value_name = "HEX")]
+        fingerprint: Option<client::Fingerprint>,
+        /// Take plain HTTP on a private network that you trust
+        #[arg(long)]
+        lan: bool,
+    },
+    /// List the hubs that `--hub` can name
+    Hubs,
+    /// Forget a hub that this command line is paired with, and be forgotten there
+    Leave {
+        /// Which, as `towline pair hubs` shows it
+        which: String,
+    },
     /// Let a machine in that shows a code, and is to be linked to this hub
     Accept {
         /// The code that it shows

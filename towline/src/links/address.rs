@@ -28,7 +28,7 @@ impl Address {
             None => (text.trim(), None),
         };
         let url = url.trim_end_matches('/');
-        let url = url.strip_suffix("/pair").unwrap_or(url);
+        let url = url.strip_suffix("/pair").or_else(|| url.strip_suffix("/join")).unwrap_or(url);
         let remote = Remote::new(url, None, Dialer::tcp()).map_err(|error| {
             CommandError::new(Kind::Usage, error)
                 .hint("Give the address that the hub printed, such as https://hub.example.com.")

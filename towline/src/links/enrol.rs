@@ -16,7 +16,7 @@ use crate::error::{CommandError, Kind};
 use crate::node_key;
 
 /// How long the hub is asked to wait before it answers that nothing has changed.
-const WAIT_MS: u64 = 20_000;
+pub(crate) const WAIT_MS: u64 = 20_000;
 /// Pause after an answer that did not come.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -63,26 +63,7 @@ pub(crate) async fn enrol(dir: &DataDir, wish: &Wish, show: impl FnOnce(&Asked))
         fingerprint: fingerprint(&request.public_key),
     });
     let status = ClaimStatusRequest { pairing: claim.pairing, claim_token: claim.claim_token, wait_ms: WAIT_MS };
-    let (device, credential) = loop {
-        match api.claim_status(&status).await {
-            Ok(ClaimStatus::Pending) => {}
-            Ok(ClaimStatus::Approved { device, credential: Some(credential) }) => break (device, credential),
-            Ok(ClaimStatus::Approved { credential: None, .. }) => {
-                return Err(CommandError::say(
-                    Kind::No,
-                    "the hub has told the credential already, and not to this program",
-                )
-                .hint("Link this machine once more."));
-            }
-            Ok(ClaimStatus::Rejected) => return Err(Problem::new(ErrorCode::PairingRejected).into()),
-            Ok(ClaimStatus::Expired) => {
-                return Err(CommandError::say(Kind::No, "nobody let this machine in before the code expired")
-                    .hint("Link it once more, and confirm it there within ten minutes."));
-            }
-            Err(error) if error.is_unreachable() => tokio::time::sleep(AGAIN).await,
-            Err(error) => return Err(at(&wish.address, error)),
-        }
-    };
+    let (device, credential) = admitted(&api, &status, &wish.address).await?;
     let pin = wish.pin.map(|pin| pin.to_string());
     let remote = Remote::new(&wish.address.url, Some(credential.clone()), client::Dialer::tcp());
     let remote = remote.map_err(|error| CommandError::new(Kind::Bug, error))?.pinned(wish.pin);
@@ -97,12 +78,42 @@ pub(crate) async fn enrol(dir: &DataDir, wish: &Wish, show: impl FnOnce(&Asked))
         added_at_ms: SystemClock.now(),
         bound: String::new(),
     };
-    Folder::of(dir).keep(&wish.address.name, link.clone())?;
-    Ok(link)
+    Folder::of(dir).keep(&wish.address.name, link)
+}
+
+/// Waits until somebody at the hub has said yes: which device this is there, and its credential.
+///
+/// # Errors
+/// When they said no, or nothing in time; what the hub says else.
+pub(crate) async fn admitted(
+    api: &Api,
+    status: &ClaimStatusRequest,
+    address: &Address,
+) -> Result<(DeviceId, String), CommandError> {
+    loop {
+        match api.claim_status(status).await {
+            Ok(ClaimStatus::Pending) => {}
+            Ok(ClaimStatus::Approved { device, credential: Some(credential) }) => return Ok((device, credential)),
+            Ok(ClaimStatus::Approved { credential: None, .. }) => {
+                return Err(CommandError::say(
+                    Kind::No,
+                    "the hub has told the credential already, and not to this program",
+                )
+                .hint("Ask to be let in once more, with another code."));
+            }
+            Ok(ClaimStatus::Rejected) => return Err(Problem::new(ErrorCode::PairingRejected).into()),
+            Ok(ClaimStatus::Expired) => {
+                return Err(CommandError::say(Kind::No, "nobody let this machine in before the code expired")
+                    .hint("Ask once more, and confirm it there within ten minutes."));
+            }
+            Err(error) if error.is_unreachable() => tokio::time::sleep(AGAIN).await,
+            Err(error) => return Err(at(address, error)),
+        }
+    }
 }
 
 /// A failure of the hub, which is not this machine's.
-fn at(address: &Address, error: client::ApiError) -> CommandError {
+pub(crate) fn at(address: &Address, error: client::ApiError) -> CommandError {
     if error.is_unreachable() {
         return CommandError::new(Kind::Unreachable, error)
             .hint(format!("See whether the hub runs, and whether {} leads there from here.", address.url));

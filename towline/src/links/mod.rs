@@ -24,7 +24,7 @@ use crate::data_dir::{self, DataDir};
 use crate::error::{CommandError, Kind};
 
 pub(crate) use address::Address;
-pub(crate) use enrol::{Asked, Wish, enrol};
+pub(crate) use enrol::{Asked, WAIT_MS as CLAIM_WAIT_MS, Wish, admitted, at, enrol};
 pub(crate) use keep::{Keeper, shown as asked_shown};
 
 /// What is kept of a link.
@@ -99,6 +99,11 @@ impl Folder {
         Self { path: dir.path().join("links") }
     }
 
+    /// The hubs that the command line of this machine is paired with: kept alike, without a machine behind them.
+    pub(crate) fn hubs(dir: &DataDir) -> Self {
+        Self { path: dir.path().join("hubs") }
+    }
+
     /// Every link, by name. A file that cannot be read is said, and left alone.
     pub(crate) fn all(&self) -> Vec<(String, LinkFile)> {
         let entries = fs::read_dir(&self.path).into_iter().flatten().filter_map(Result::ok);
@@ -125,8 +130,8 @@ impl Folder {
         }
     }
 
-    /// Keeps a link, bound to its address.
-    pub(crate) fn keep(&self, name: &str, mut link: LinkFile) -> Result<(), CommandError> {
+    /// Keeps a link, bound to its address; returns it as it is kept.
+    pub(crate) fn keep(&self, name: &str, mut link: LinkFile) -> Result<LinkFile, CommandError> {
         link.bound = link.binding();
         let bad = |error: io::Error| {
             CommandError::new(Kind::Config, error)
@@ -135,7 +140,8 @@ impl Folder {
         };
         data_dir::make_private(&self.path).map_err(bad)?;
         let text = serde_json::to_vec(&link).map_err(|error| CommandError::new(Kind::Bug, error))?;
-        data_dir::replace(&self.path.join(format!("{name}.json")), &text).map_err(bad)
+        data_dir::replace(&self.path.join(format!("{name}.json")), &text).map_err(bad)?;
+        Ok(link)
     }
 
     /// Removes a link with its credential.

@@ -5,14 +5,14 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
+use crate::cli::{self, Cli};
 use crate::error::{CommandError, Kind};
 use crate::output::{self, Output};
 
 /// Prints the completions for a shell.
 pub(crate) fn completions(shell: Shell, out: Output) -> Result<(), CommandError> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "towline", &mut text);
+    clap_complete::generate(shell, &mut cli::command(), "towline", &mut text);
     out.raw(&String::from_utf8_lossy(&text))
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn completions(shell: Shell, out: Output) -> Result<(), CommandError>
 pub(crate) fn man(dir: Option<&Path>, out: Output) -> Result<(), CommandError> {
     let Some(dir) = dir else {
         let mut text = Vec::new();
-        let made = clap_mangen::Man::new(Cli::command()).render(&mut text);
+        let made = clap_mangen::Man::new(cli::command()).render(&mut text);
         made.map_err(|error| CommandError::new(Kind::Bug, error))?;
         return out.raw(&String::from_utf8_lossy(&text));
     };
@@ -28,7 +28,7 @@ pub(crate) fn man(dir: Option<&Path>, out: Output) -> Result<(), CommandError> {
         CommandError::new(Kind::No, error).during(format!("cannot write manual pages into {}", dir.display()))
     };
     std::fs::create_dir_all(dir).map_err(failed)?;
-    clap_mangen::generate_to(Cli::command(), dir).map_err(failed)?;
+    clap_mangen::generate_to(cli::command(), dir).map_err(failed)?;
     output::note(format!("Written. To read one: man {}", dir.join("towline.1").display()));
     Ok(())
 }
@@ -57,7 +57,7 @@ A session is named by its title, by the beginning of one that no other begins wi
 
 /// Prints every verb as one page of Markdown.
 pub(crate) fn page(out: Output) -> Result<(), CommandError> {
-    let mut command = Cli::command();
+    let mut command = cli::command();
     command.build();
     let mut text = ABOVE.to_owned();
     verbs(&mut command, "towline", &mut text);
@@ -69,8 +69,9 @@ fn verbs(command: &mut clap::Command, name: &str, text: &mut String) {
     // The flags of every verb are shown once, above.
     let nested = name != "towline";
     if nested {
+        let above = Cli::command();
         let global: Vec<String> =
-            command.get_arguments().filter(|arg| arg.is_global_set()).map(|arg| arg.get_id().to_string()).collect();
+            above.get_arguments().filter(|arg| arg.is_global_set()).map(|arg| arg.get_id().to_string()).collect();
         *command = global.into_iter().fold(command.clone(), |command, id| command.mut_arg(id, |arg| arg.hide(true)));
     }
     let help = command.render_help().to_string();
