@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AccountId, InvitationId};
 use crate::time::UnixMs;
 
-/// A link whose secret is told once: it belongs behind the `#` of `/pair`, never into a query.
+/// A link whose secret is told once: it belongs behind the `#` of `/pair`, or of `/join` for an invitation, never into a query.
 #[derive(Debug, Clone, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretLink {

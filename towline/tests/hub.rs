@@ -45,7 +45,7 @@ fn body(answer: &str) -> Value {
 }
 
 fn secret(url: &Value) -> &str {
-    url.as_str().unwrap().split_once("/pair#").unwrap().1
+    url.as_str().unwrap().split_once('#').unwrap().1
 }
 
 /// Uses a link; the answer with the cookie in it.

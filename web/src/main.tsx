@@ -6,15 +6,19 @@ import { follow, parse, takeFragment } from "./app/router";
 import { Hub } from "./hub/hub";
 import { listenForInstall } from "./offline/install";
 import { register } from "./offline/register";
+import { Join } from "./screens/pair/Join";
 import { Pair } from "./screens/pair/Pair";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("the page has no root");
 
-if (parse(location.pathname).screen === "pair") {
+const { screen } = parse(location.pathname);
+if (screen === "pair" || screen === "join") {
   // Before anything else: the secret leaves the address bar.
   const secret = takeFragment();
-  createRoot(root).render(<Pair secret={secret} />);
+  // Another link that is opened here while this page shows is no new page for the browser.
+  window.addEventListener("hashchange", () => location.reload());
+  createRoot(root).render(screen === "join" ? <Join secret={secret} /> : <Pair secret={secret} />);
 } else {
   follow();
   listenForInstall();

@@ -4,6 +4,7 @@ import { type Route, href, parse } from "../src/app/router";
 const routes: Route[] = [
   { screen: "sessions" },
   { screen: "pair" },
+  { screen: "join" },
   { screen: "commands" },
   { screen: "new", project: null },
   { screen: "new", project: "prj_1" },

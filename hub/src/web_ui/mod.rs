@@ -33,7 +33,7 @@ pub(crate) async fn serve(request: Request) -> Response {
 
 /// Screens of the UI, which a person may open by their address.
 fn is_screen(path: &str) -> bool {
-    matches!(path, "/" | "/pair" | "/new" | "/archived" | "/devices" | "/health" | "/commands")
+    matches!(path, "/" | "/pair" | "/join" | "/new" | "/archived" | "/devices" | "/health" | "/commands")
         || path.starts_with("/s/")
 }
 

@@ -34,9 +34,18 @@ pub(crate) fn secret_url(url: &str, link: &SecretLink) -> String {
     format!("{}/pair#{}", url.trim_end_matches('/'), link.secret)
 }
 
+/// The address of an invitation: the page behind it says what one gets before anything is used up.
+fn invitation_url(url: &str, link: &SecretLink) -> String {
+    format!("{}/join#{}", url.trim_end_matches('/'), link.secret)
+}
+
 /// The QR code of a link with a line between; nothing where the terminal is too narrow for it.
 pub(crate) fn secret_picture(url: &str, link: &SecretLink) -> String {
-    qr::code(&secret_url(url, link), output::columns()).map_or_else(String::new, |code| format!("{code}\n\n"))
+    picture(&secret_url(url, link))
+}
+
+fn picture(text: &str) -> String {
+    qr::code(text, output::columns()).map_or_else(String::new, |code| format!("{code}\n\n"))
 }
 
 /// Does what was asked of a hub that runs.
@@ -48,7 +57,13 @@ pub(crate) async fn hub(node: &Node, verb: HubVerb, env: &Env, out: Output) -> R
         }
         HubVerb::Invite { name } => {
             let offer = node.ask(node.api.invite(&NewInvitation { name })).await?;
-            show(node, Some(offer.invitation), &offer.link, "Whoever opens it first has an account of their own.", out)
+            show(
+                node,
+                Some(offer.invitation),
+                &offer.link,
+                "Whoever joins with it first has an account of their own.",
+                out,
+            )
         }
         HubVerb::Invitations { revoke: Some(invitation) } => {
             node.ask(node.api.uninvite(invitation)).await?;
@@ -84,12 +99,13 @@ fn show(
     out: Output,
 ) -> Result<(), CommandError> {
     let url = node.file.public_url.as_str();
-    let shown = Link { invitation, url: secret_url(url, link), expires_at_ms: link.expires_at_ms };
+    let address = if invitation.is_some() { invitation_url(url, link) } else { secret_url(url, link) };
+    let shown = Link { invitation, url: address, expires_at_ms: link.expires_at_ms };
     if out.json {
         return out.json(&shown);
     }
     let until = time(link.expires_at_ms);
-    out.prose(format!("{}  {}\n\n  {what} Valid until {until}, once.", secret_picture(url, link), shown.url))
+    out.prose(format!("{}  {}\n\n  {what} Valid until {until}, once.", picture(&shown.url), shown.url))
 }
 
 fn line(account: &Account) -> String {

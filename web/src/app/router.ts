@@ -4,6 +4,7 @@ import { Store } from "../hub/store";
 export type Route =
   | { screen: "sessions" }
   | { screen: "pair" }
+  | { screen: "join" }
   | { screen: "archived" }
   | { screen: "devices" }
   | { screen: "health" }
@@ -15,7 +16,7 @@ const SESSION = /^\/s\/(ses_[0-9a-f]{32})\/?$/;
 
 /** The screen of an address; an unknown address is the list. */
 export function parse(path: string, query = ""): Route {
-  if (path === "/pair") return { screen: "pair" };
+  if (path === "/pair" || path === "/join") return { screen: path.slice(1) as "pair" | "join" };
   if (path === "/new") return { screen: "new", project: new URLSearchParams(query).get("project") };
   if (path === "/archived" || path === "/devices" || path === "/health" || path === "/commands") return { screen: path.slice(1) as "archived" | "devices" | "health" | "commands" };
   const session = SESSION.exec(path)?.[1];
@@ -26,6 +27,7 @@ export function parse(path: string, query = ""): Route {
 export function href(route: Route): string {
   switch (route.screen) {
     case "pair":
+    case "join":
     case "archived":
     case "devices":
     case "health":

@@ -1,6 +1,7 @@
 import type {
   Access,
   AccessEdit,
+  AccountList,
   AuditPage,
   ClaimRequest,
   ClaimResponse,
@@ -11,8 +12,11 @@ import type {
   CommandMove,
   DeviceList,
   HealthReport,
+  InvitationList,
+  InvitationOffer,
   Lists,
   Me,
+  NewInvitation,
   NewPairing,
   NodeCode,
   PairingClaim,
@@ -108,6 +112,22 @@ export class Api {
 
   /** Makes a code for another device, which is asked about before it comes in. */
   offer = (): Promise<PairingOffer> => this.#json("POST", "/v1/pairings", { once: false } satisfies NewPairing);
+
+  /** Makes an invitation; its secret is in this answer and nowhere else. */
+  invite = (invitation: NewInvitation): Promise<InvitationOffer> => this.#json("POST", "/v1/invitations", invitation);
+  invitations = (): Promise<InvitationList> => this.#json("GET", "/v1/invitations");
+
+  /** Takes an invitation back: its link is void at once. */
+  uninvite(invitation: string): Promise<void> {
+    return this.#json("DELETE", `/v1/invitations/${encodeURIComponent(invitation)}`);
+  }
+
+  accounts = (): Promise<AccountList> => this.#json("GET", "/v1/accounts");
+
+  /** Closes an account for good. */
+  closeAccount(account: string): Promise<void> {
+    return this.#json("DELETE", `/v1/accounts/${encodeURIComponent(account)}`);
+  }
 
   audit(before: string | null): Promise<AuditPage> {
     return this.#json("GET", `/v1/audit?limit=30${before === null ? "" : `&before=${encodeURIComponent(before)}`}`);

@@ -8,6 +8,7 @@ import type { Device } from "../../protocol/generated";
 import { words } from "../../words";
 import { ago } from "../../words/time";
 import { Machines } from "../machines/Machines";
+import { People } from "../people/People";
 import { Claims } from "../sessions/Claims";
 import { Accept } from "./Accept";
 import { Audit } from "./Audit";
@@ -85,6 +86,7 @@ export function Devices() {
           </div>
         </section>
         <Machines now={now} />
+        <People now={now} />
         <Rules now={now} />
         <section className="house-part" aria-labelledby="keyboard">
           <h2 id="keyboard">{words.keys.section}</h2>

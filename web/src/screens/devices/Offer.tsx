@@ -4,12 +4,8 @@ import { ApiError } from "../../hub/api";
 import type { PairingOffer } from "../../protocol/generated";
 import { words } from "../../words";
 import { clock } from "../../words/time";
+import { loopback } from "./loopback";
 import { Qr } from "./Qr";
-
-/** Whether an address means the machine itself, wherever it is opened. */
-function loopback(host: string): boolean {
-  return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127\./.test(host);
-}
 
 /** Makes a code for another device: to point a camera at, or to type. */
 export function Offer() {

@@ -107,7 +107,8 @@ function Progress({ stage }: { stage: Exclude<Stage, { at: "code" }> }) {
   }
 }
 
-function refusal({ why, retryAfterMs, hint }: Extract<Stage, { at: "refused" }>): { title: string; text: string } {
+/** What a refusal says. */
+export function refusal({ why, retryAfterMs, hint }: Extract<Stage, { at: "refused" }>): { title: string; text: string } {
   switch (why) {
     case "invalid":
       return { title: words.pair.invalidTitle, text: words.pair.invalid };
