@@ -79,11 +79,11 @@ export interface Machine extends Partial<Pick<TowlineOptions, "agents" | "agentV
 }
 
 /** Starts a machine with a project of that name, and links it by a code that was made at the hub. */
-export async function linked(hub: HubServer, folder: string, name: string, project: string, how: Machine = {}): Promise<Towline> {
+export async function linked(hub: HubServer, folder: string, name: string, project: string, how: Machine = {}, more: string[] = []): Promise<Towline> {
   const place = path.join(folder, "home", project);
   await mkdir(place, { recursive: true });
   const { agents = {}, agentVariables = {}, hub: address = [hub.url], ...rest } = how;
-  const machine = await Towline.start({ folder, projects: [place], agents, agentVariables, args: ["--name", name], ...rest });
+  const machine = await Towline.start({ folder, projects: [place], agents, agentVariables, args: ["--name", name, ...more], ...rest });
   const [offer] = await hub.rows("pair");
   const adding = machine.run("link", "add", ...address, "--code", String(offer?.code));
   await expect(async () => {

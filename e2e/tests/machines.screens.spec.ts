@@ -67,7 +67,7 @@ test("machines say how they are and why, and what is asked of them waits in sigh
   await machine.selectOption({ label: words.target.option("Laptop", `${words.machines.state("offline")} 3h`) });
   await expect(page.getByText(words.target.waits("Laptop"))).toBeVisible();
   await expect(page.getByRole("combobox", { name: words.target.keep }).locator("option")).toHaveText(["5 min", "1 h", "24 h", "7 days"]);
-  await expect(page.getByRole("group", { name: words.newChat.project }).getByRole("radio")).toHaveCount(1);
+  await expect(page.getByRole("group", { name: words.newChat.project }).getByRole("radio")).toHaveCount(2);
   await picture("62-new-chat-on-laptop");
 
   // Few machines are all in sight.

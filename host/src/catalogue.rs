@@ -98,6 +98,7 @@ impl Catalogue {
             platform: options.platform.clone(),
             version: options.version.clone(),
             agents: self.entries().values().cloned().collect(),
+            projects_root: options.projects_root.as_deref().map(|root| place::display(root, options.home.as_deref())),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! | key | value | lives |
 //! |---|---|---|
 //! | `project/{project}` | [`ProjectNote`] | for ever |
+//! | `making/{project}` | [`MakingNote`] | from before the directory of a new project is made until it is registered |
 //! | `session/{session}` | [`SessionNote`] | as long as the session |
 //! | `turn/{session}/{turn}` | [`TurnNote`] | while the turn is queued or running |
 //! | `place/{session}/{turn}` | [`PlaceNote`] | as long as the session |
@@ -43,6 +44,18 @@ pub(crate) struct ProjectNote {
     pub(crate) path: String,
     pub(crate) name: String,
     pub(crate) created_at_ms: UnixMs,
+    /// Whether this host made it.
+    #[serde(default)]
+    pub(crate) made: bool,
+}
+
+/// The directory that a new project is about to get.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MakingNote {
+    pub(crate) v: u32,
+    /// Its name below the root.
+    pub(crate) directory: String,
 }
 
 /// What is known of a session besides its transcript.
@@ -155,6 +168,10 @@ pub(crate) struct Held {
 
 pub(crate) fn project(id: ProjectId) -> String {
     format!("project/{id}")
+}
+
+pub(crate) fn making(id: ProjectId) -> String {
+    format!("making/{id}")
 }
 
 pub(crate) fn session(id: SessionId) -> String {

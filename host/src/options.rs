@@ -23,6 +23,8 @@ pub struct Options {
     pub turns_at_once: usize,
     /// Directories below which projects may be registered; nothing is allowed when there are none.
     pub allowed_roots: Vec<PathBuf>,
+    /// The directory below which new projects are made, inside one of the allowed roots; `None` when none are.
+    pub projects_root: Option<PathBuf>,
     /// Shown as `~` in paths.
     pub home: Option<PathBuf>,
     /// Where agents find the files of prompts that they do not take otherwise, each session's in a directory of its own that others

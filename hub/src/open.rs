@@ -136,6 +136,7 @@ impl Hub {
                     platform: options.node_platform.clone(),
                     version: options.version.clone(),
                     agents: Vec::new(),
+                    projects_root: None,
                 };
                 let host = Host {
                     v: FACT_VERSION,

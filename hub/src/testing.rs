@@ -162,6 +162,7 @@ impl World {
         self.request(CommandBody::StartSession {
             session,
             project: ProjectId::from_uuid(self.clock.fresh()),
+            new_project: false,
             agent: "demo".to_owned(),
             model: None,
             mode: None,

@@ -9,7 +9,7 @@ use protocol::error::{ErrorCode, Problem};
 use protocol::host::RemoteAccess;
 use protocol::limits::{LINK_ANSWER_MS, LINK_RENEW_MS};
 use protocol::link::{
-    COMPARES, Chain, Cursor, Declined, HubFrame, LINK_MAX, LINK_MIN, NodeFrame, NodeHello, Piece, Push,
+    COMPARES, Chain, Cursor, Declined, HubFrame, LINK_MAX, LINK_MIN, NEW_PROJECTS, NodeFrame, NodeHello, Piece, Push,
 };
 use protocol::offset::Offset;
 use protocol::path::{Owned, StreamPath};
@@ -147,7 +147,7 @@ async fn greet(line: &mut Line, around: &Around<'_>) -> Result<(Uplink, Option<C
     let hello = NodeHello {
         protocol_min: LINK_MIN,
         protocol_max: LINK_MAX,
-        capabilities: vec![COMPARES.to_owned()],
+        capabilities: vec![COMPARES.to_owned(), NEW_PROJECTS.to_owned()],
         version: hub.version().to_owned(),
         host: hub.node(),
         generation: host.generation,

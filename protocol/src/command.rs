@@ -9,7 +9,8 @@ use crate::device::Right;
 use crate::error::ErrorCode;
 use crate::id::{ApprovalId, CommandId, DeviceId, ProjectId, SessionId, TurnId};
 use crate::item::Sender;
-use crate::limits::{MAX_ATTACHMENTS, MAX_NAME_CHARS, MAX_PROMPT_BYTES};
+use crate::limits::{MAX_ATTACHMENTS, MAX_NAME_CHARS, MAX_PROJECT_NAME_CHARS, MAX_PROMPT_BYTES};
+use crate::link::NEW_PROJECTS;
 use crate::time::UnixMs;
 
 /// A command as a client sends it. Who sends it, when, and what becomes of it are the hub's to say (W-056, W-077).
@@ -34,8 +35,12 @@ pub enum CommandBody {
     StartSession {
         /// Minted by the client, so that it can open the session at once.
         session: SessionId,
-        /// Where it runs.
+        /// Where it runs; with `new_project` an id that the client has minted, too.
         project: ProjectId,
+        /// Whether its host is to make the project, below the directory that it keeps for that (`projects_root` of its fact); a host without
+        /// one fails the command with `new_projects_off`. A project of this id that is there is used, so that another try makes no second one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        new_project: bool,
         /// Which agent, by its id in the host's catalogue.
         agent: String,
         /// Which model; null for the agent's default.
@@ -133,6 +138,10 @@ pub enum CommandBody {
 pub struct StartContent {
     /// The title; null to make one from the prompt.
     pub title: Option<String>,
+    /// What a new project is to be called; null for a name that its host makes up. Letters, digits, spaces and `-_.`, beginning with a letter
+    /// or a digit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_name: Option<String>,
     /// The first prompt.
     pub text: Option<String>,
     /// Files that go with the first prompt; without one there are none.
@@ -200,6 +209,11 @@ pub enum InvalidCommand {
         /// Its place, from 1.
         place: usize,
     },
+    /// A name that no directory of a new project can have, or one where no project is to be made.
+    #[error(
+        "a new project's name has 1 to {MAX_PROJECT_NAME_CHARS} letters, digits, spaces or `-_.`, begins with a letter or digit, and does not end with a dot"
+    )]
+    BadProjectName,
     /// A name, title or option over its limit.
     #[error("`{field}` is empty or longer than {MAX_NAME_CHARS} characters")]
     BadName {
@@ -236,6 +250,23 @@ impl CommandBody {
             | Self::MovePrompt { session, .. }
             | Self::SteerPrompt { session, .. }
             | Self::SetOptions { session, .. } => *session,
+        }
+    }
+
+    /// The capability that a linked node must have named to be handed it: an older one would not understand it. `None` for what every node
+    /// understands.
+    pub const fn needs(&self) -> Option<&'static str> {
+        match self {
+            Self::StartSession { new_project: true, .. } => Some(NEW_PROJECTS),
+            Self::StartSession { .. }
+            | Self::ForkSession { .. }
+            | Self::SendPrompt { .. }
+            | Self::CancelTurn { .. }
+            | Self::AnswerApproval { .. }
+            | Self::EditPrompt { .. }
+            | Self::MovePrompt { .. }
+            | Self::SteerPrompt { .. }
+            | Self::SetOptions { .. } => None,
         }
     }
 
@@ -319,13 +350,18 @@ impl CommandBody {
             }
         };
         match self {
-            Self::StartSession { agent, model, mode, effort, content, .. } => {
+            Self::StartSession { new_project, agent, model, mode, effort, content, .. } => {
+                let named = content.project_name.as_deref();
+                if named.is_some_and(|name| !new_project || !is_project_name(name)) {
+                    return Err(InvalidCommand::BadProjectName);
+                }
                 name("agent", &Some(agent.clone()))?;
                 name("model", model)?;
                 name("mode", mode)?;
                 name("effort", effort)?;
                 begins(content)
             }
+            Self::ForkSession { content, .. } if content.project_name.is_some() => Err(InvalidCommand::BadProjectName),
             Self::ForkSession { content, .. } => begins(content),
             Self::SendPrompt { content, .. } => prompt(&content.text),
             Self::EditPrompt { content, .. } => prompt(&content.text),
@@ -342,6 +378,15 @@ impl CommandBody {
             }
         }
     }
+}
+
+/// Whether a new project may be called that: its directory can have the name on every system, and no path hides in it.
+pub fn is_project_name(name: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+    name.chars().count() <= MAX_PROJECT_NAME_CHARS
+        && name.starts_with(char::is_alphanumeric)
+        && !name.ends_with(['.', ' '])
+        && name.chars().all(plain)
 }
 
 /// The kind of a command.
@@ -529,6 +574,20 @@ mod tests {
             let exits = CommandState::ALL.into_iter().filter(|to| from.may_become(*to)).count();
             assert_eq!(exits == 0, from.is_final(), "{from:?}");
             assert!(!from.may_become(from), "{from:?}");
+        }
+    }
+
+    #[test]
+    fn no_path_hides_in_the_name_of_a_new_project() {
+        for good in ["tides", "Tide tables 2", "gezeiten-für_alle.v2", "潮", "7"] {
+            assert!(is_project_name(good), "{good}");
+        }
+        let long = "x".repeat(MAX_PROJECT_NAME_CHARS + 1);
+        for bad in [
+            "", " ", ".", "..", ".ssh", "-rf", "a/b", "../a", "a\\b", "a\0", "a\n", "a:", "~", "~/a", "a.", "a ",
+            "$(a)", &long,
+        ] {
+            assert!(!is_project_name(bad), "{bad}");
         }
     }
 

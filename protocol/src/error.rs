@@ -88,6 +88,8 @@ codes! {
     ModeNotAllowed = 403, false, "This permission mode may not be chosen from afar", "Allow it in the host's configuration, or choose a mode that asks.";
     /// The model is not in the agent's catalogue.
     ModelUnavailable = 409, false, "The agent does not have this model", "Choose a model from the host's catalogue.";
+    /// The host makes no projects.
+    NewProjectsOff = 409, false, "This machine makes no new projects", "Choose a project that is there, or set `host.projects_root` on the machine: `towline config edit`.";
     /// There is no such thing, or this device may not know of it.
     NotFound = 404, false, "There is no such thing here", "Check the id; it may have been deleted.";
     /// The offset is older than what is kept.
@@ -100,6 +102,8 @@ codes! {
     PairingInvalid = 403, false, "This code is not valid", "Ask the host for a new code: `towline pair`.";
     /// The pairing was refused on the host.
     PairingRejected = 403, false, "The host refused this device", "Ask the person at the host.";
+    /// A directory with the name of the new project is there.
+    ProjectExists = 409, false, "There is a directory with this name already", "Choose another name, or start the session in that project.";
     /// The directory is not allowed, or not there.
     ProjectUnavailable = 409, false, "This project cannot be used", "See on the host whether its directory is still there and inside the allowed roots.";
     /// Too many commands wait for the host.

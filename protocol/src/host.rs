@@ -89,6 +89,9 @@ pub struct HostContent {
     pub version: String,
     /// The agents found there: the live catalogue.
     pub agents: Vec<AgentEntry>,
+    /// Below which directory it makes new projects, as shown to people; null when it makes none.
+    #[serde(default)]
+    pub projects_root: Option<String>,
 }
 
 /// An agent in a host's catalogue. Names and ids only, never a credential (W-074).

@@ -53,6 +53,8 @@ pub const MAX_REPLICAS_PAGE: usize = 1_000;
 pub const MAX_PROMPT_BYTES: usize = 256 * 1024;
 /// Longest name of a device or title of a session, in characters.
 pub const MAX_NAME_CHARS: usize = 120;
+/// Longest name of a new project, in characters: in UTF-8 it fits into the 255 bytes that file systems give a name, with a number behind it.
+pub const MAX_PROJECT_NAME_CHARS: usize = 60;
 /// Requests that a device may make at once, over HTTP (W-092): all pieces of ten of the largest files, four times over, and a UI
 /// that loads meanwhile.
 pub const REQUEST_BURST: u64 = 1_500;

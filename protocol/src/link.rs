@@ -41,6 +41,9 @@ const MAX_KIND_CHARS: usize = 60;
 /// hands nothing over to it, because a disk that was restored from an older state must not be given what it may have done before.
 pub const COMPARES: &str = "compares";
 
+/// A capability of a node: it understands a `start_session` that makes its project. The hub fails such a command for a node without it.
+pub const NEW_PROJECTS: &str = "new_projects";
+
 /// The hash of everything that a stream held up to a position: of each message in turn, whatever the batches it came in.
 ///
 /// `after` = SHA-256(before, length of the message as 8 bytes big-endian, the message). It begins with 32 zero bytes. As text: hex.

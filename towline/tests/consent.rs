@@ -103,11 +103,12 @@ impl Device {
         let body = CommandBody::StartSession {
             session,
             project: self.project().await,
+            new_project: false,
             agent: "demo".to_owned(),
             model: None,
             mode: None,
             effort: None,
-            content: StartContent { title: None, text: Some(text.to_owned()), attachments: Vec::new() },
+            content: StartContent { title: None, text: Some(text.to_owned()), ..StartContent::default() },
         };
         let ack = self.done(body).await;
         assert_eq!(ack.state, CommandState::Succeeded, "{ack:?}");

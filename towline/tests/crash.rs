@@ -116,9 +116,12 @@ async fn what_was_acknowledged_is_there_once_however_often_it_dies() {
     let socket = Socket::open(remote.clone(), options(1));
     let session = SessionId::from_uuid(fresh());
     let content =
-        StartContent { title: None, text: Some("[[rate 2]] [[words 20]]".to_owned()), attachments: Vec::new() };
+        StartContent { title: None, text: Some("[[rate 2]] [[words 20]]".to_owned()), ..StartContent::default() };
     let (agent, model, mode, effort) = ("demo".to_owned(), None, None, None);
-    let start = command(host, CommandBody::StartSession { session, project, agent, model, mode, effort, content });
+    let start = command(
+        host,
+        CommandBody::StartSession { session, project, new_project: false, agent, model, mode, effort, content },
+    );
     let mut sent = vec![start.id];
     socket.command(start.clone()).await.unwrap();
     // Until it is there, a prompt to it is refused for good reason.

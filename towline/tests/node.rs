@@ -73,6 +73,42 @@ fn a_prompt_goes_from_the_command_line_to_the_demo_agent_and_back() {
 }
 
 #[test]
+fn a_session_begins_in_a_new_project_and_a_machine_that_makes_none_says_what_to_do() {
+    let world = World::new();
+    let node = world.up(&LISTEN);
+    let new = |args: &[&str]| world.run(&[&["send", "--agent", "demo", "--follow", "[[say Made.]]"], args].concat());
+    let made = new(&["--new-project"]);
+    assert_eq!((made.code, made.out.trim()), (Some(0), "Made."), "{made:?}");
+    let named = new(&["--new-project=Tide tables"]);
+    assert_eq!(named.code, Some(0), "{named:?}");
+    let mut found: Vec<_> =
+        std::fs::read_dir(world.home().join("towline")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    found.sort();
+    assert_eq!((found.len(), found[0].to_str()), (2, Some("Tide-tables")), "{found:?}");
+    let listed = lines(&world.run(&["projects", "--json"]));
+    let paths: Vec<_> = listed.iter().map(|row| row["path"].as_str().unwrap()).collect();
+    assert!(paths.contains(&"~/towline/Tide-tables"), "{paths:?}");
+    let again = new(&["--new-project=Tide tables"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(again.err.contains("There is a directory with this name already"), "{again:?}");
+    let bad = new(&["--new-project=../out"]);
+    assert_eq!(bad.code, Some(2), "{bad:?}");
+    assert_eq!(node.stop().0, Some(0));
+
+    let node = world.up(&[&LISTEN[..], &["--projects-root", "off"]].concat());
+    let refused = new(&["--new-project"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.err.contains("makes no new projects\nhint: ") && refused.err.contains("host.projects_root"),
+        "{refused:?}"
+    );
+    // What was made before is there as ever.
+    let still = new(&["--project", "Tide tables"]);
+    assert_eq!(still.code, Some(0), "{still:?}");
+    assert_eq!(node.stop().0, Some(0));
+}
+
+#[test]
 fn what_the_agent_asks_is_answered_and_a_turn_is_stopped() {
     let world = World::new();
     let node = world.up(&LISTEN);

@@ -74,11 +74,12 @@ impl Person {
         self.command(CommandBody::StartSession {
             session,
             project: self.project,
+            new_project: false,
             agent: "demo".to_owned(),
             model: model.map(str::to_owned),
             mode: None,
             effort: None,
-            content: StartContent { title: None, text: text.map(str::to_owned), attachments: Vec::new() },
+            content: StartContent { title: None, text: text.map(str::to_owned), ..StartContent::default() },
         })
     }
 

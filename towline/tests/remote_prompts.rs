@@ -84,11 +84,12 @@ fn prompt_from_afar(node: &Node, text: &str) -> SessionId {
         let body = CommandBody::StartSession {
             session,
             project: serde_json::from_value(project).unwrap(),
+            new_project: false,
             agent: "demo".to_owned(),
             model: None,
             mode: None,
             effort: None,
-            content: StartContent { title: None, text: Some(text.to_owned()), attachments: Vec::new() },
+            content: StartContent { title: None, text: Some(text.to_owned()), ..StartContent::default() },
         };
         let id = CommandId::from_uuid(uuid::Builder::from_unix_timestamp_millis(78, &[7; 10]).into_uuid());
         let host = phone.me().await.unwrap().host.unwrap();

@@ -179,9 +179,18 @@ async fn talk(remote: Remote) {
         body,
     };
     let text = "CANARYtitle [[rate 1]] [[say CANARYanswer]] [[write CANARYpath.txt CANARYfile]] [[words 5]]";
-    let content = StartContent { title: None, text: Some(text.to_owned()), attachments: Vec::new() };
+    let content = StartContent { title: None, text: Some(text.to_owned()), ..StartContent::default() };
     let (agent, project) = ("demo".to_owned(), project.unwrap());
-    let start = CommandBody::StartSession { session, project, agent, model: None, mode: None, effort: None, content };
+    let start = CommandBody::StartSession {
+        session,
+        project,
+        new_project: false,
+        agent,
+        model: None,
+        mode: None,
+        effort: None,
+        content,
+    };
     let start = command(start);
     socket.command(start.clone()).await.unwrap();
     while !api.command(start.id).await.unwrap().state.is_final() {

@@ -818,6 +818,7 @@ export const wire = {
           ],
           "name": "tower",
           "platform": "linux x86_64",
+          "projectsRoot": "~/towline",
           "version": "0.1.0"
         },
         "generation": 7,
@@ -1267,6 +1268,45 @@ export const wire = {
         "kind": "start_session",
         "mode": null,
         "model": null,
+        "project": "prj_019b76daa8007a0a8a0a0a0a0a0a0a0a",
+        "session": "ses_019b76daa80073038303030303030303"
+      },
+      "host": "dev_019b76daa80079098909090909090909",
+      "id": "cmd_019b76daa80075058505050505050505",
+      "ttlMs": null
+    },
+    "start a session in a project that its host makes and names": {
+      "body": {
+        "agent": "demo",
+        "content": {
+          "attachments": [],
+          "text": "hello",
+          "title": null
+        },
+        "kind": "start_session",
+        "mode": null,
+        "model": null,
+        "newProject": true,
+        "project": "prj_019b76daa8007a0a8a0a0a0a0a0a0a0a",
+        "session": "ses_019b76daa80073038303030303030303"
+      },
+      "host": "dev_019b76daa80079098909090909090909",
+      "id": "cmd_019b76daa80075058505050505050505",
+      "ttlMs": null
+    },
+    "start a session in a new project with a name": {
+      "body": {
+        "agent": "demo",
+        "content": {
+          "attachments": [],
+          "projectName": "Tide tables",
+          "text": null,
+          "title": null
+        },
+        "kind": "start_session",
+        "mode": null,
+        "model": null,
+        "newProject": true,
         "project": "prj_019b76daa8007a0a8a0a0a0a0a0a0a0a",
         "session": "ses_019b76daa80073038303030303030303"
       },

@@ -64,10 +64,11 @@ fn request(host: DeviceId, body: CommandBody) -> CommandRequest {
 /// A new session with its first prompt.
 fn start(session: SessionId, project: ProjectId, agent: &str, text: &str) -> CommandBody {
     let (title, text) = (Some("latency".to_owned()), Some(text.to_owned()));
-    let content = StartContent { title, text, attachments: Vec::new() };
+    let content = StartContent { title, text, ..StartContent::default() };
     CommandBody::StartSession {
         session,
         project,
+        new_project: false,
         agent: agent.to_owned(),
         model: None,
         mode: None,

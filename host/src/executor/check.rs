@@ -4,13 +4,14 @@ use protocol::command::{CommandBody, InvalidCommand};
 use protocol::error::ErrorCode;
 use protocol::host::Ability;
 use protocol::id::{SessionId, TurnId};
+use protocol::port::PortError;
 use protocol::session::Forked;
 
 use super::{Unroutable, newborn};
 use crate::catalogue;
 use crate::context::Context;
 use crate::notes::{self, NOTE_VERSION, PlaceNote, SessionNote};
-use crate::project;
+use crate::project::{self, MakeError};
 
 /// Why a command is not done.
 #[derive(Debug)]
@@ -74,18 +75,36 @@ pub(super) async fn start(context: &Context, body: &CommandBody) -> Result<Sessi
     if let CommandBody::ForkSession { from, after, content, .. } = body {
         return fork(context, *from, *after, content.title.as_deref()).await;
     }
-    let CommandBody::StartSession { project, agent, model, mode, effort, content, .. } = body else {
+    let CommandBody::StartSession { project, new_project, agent, model, mode, effort, content, .. } = body else {
         return Err(refusal(ErrorCode::Invalid, "not a `start_session`").into());
     };
     if !context.agents.contains_key(agent) {
         return Err(refusal(ErrorCode::AgentUnavailable, format!("this host has no agent `{agent}`")).into());
     }
-    if project::directory(context, *project).await?.is_none() {
+    if *new_project {
+        // Whatever else is wrong is found before anything is made.
+        options(context, agent, None, body)?;
+        project::make(context, *project, content.project_name.as_deref()).await.map_err(|error| not_made(&error))?;
+    } else if project::directory(context, *project).await?.is_none() {
         let detail = "the project is not registered here, or its directory is not there or not allowed";
         return Err(refusal(ErrorCode::ProjectUnavailable, detail).into());
     }
     let (model, mode, effort) = (model.as_deref(), mode.as_deref(), effort.as_deref());
     Ok(newborn(context, *project, agent, model, mode, effort, content.title.as_deref()))
+}
+
+/// How a command fails whose project could not be made.
+fn not_made(error: &MakeError) -> Unroutable {
+    let code = match error {
+        MakeError::Off => ErrorCode::NewProjectsOff,
+        MakeError::Taken { .. } => ErrorCode::ProjectExists,
+        MakeError::Gone | MakeError::Disk { .. } | MakeError::Place(_) => ErrorCode::ProjectUnavailable,
+        MakeError::Port(PortError::Refused { .. }) => {
+            return refusal(ErrorCode::Invalid, "this id is that of another project").into();
+        }
+        MakeError::Port(error) => return error.clone().into(),
+    };
+    refusal(code, error.to_string()).into()
 }
 
 /// Checks the files that a command names: each is there, and is what the command says that it is.

@@ -1,5 +1,7 @@
 //! Projects: directories that were registered on this host, inside the allowed roots. A client names them by id only (W-084).
 
+mod make;
+mod name;
 pub(crate) mod place;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use crate::context::Context;
 use crate::notes::{self, NOTE_VERSION, ProjectNote};
 use crate::options::Options;
 
+pub(crate) use make::{MakeError, make};
 pub use place::PlaceError;
 pub(crate) use place::display;
 
@@ -90,7 +93,7 @@ pub(crate) async fn register(context: &Context, path: PathBuf) -> Result<Project
     }
     let id = ProjectId::from_uuid(context.clock.fresh());
     let name = real.file_name().map_or_else(|| text.clone(), |name| name.to_string_lossy().into_owned());
-    let note = ProjectNote { v: NOTE_VERSION, path: text, name, created_at_ms: context.now() };
+    let note = ProjectNote { v: NOTE_VERSION, path: text, name, created_at_ms: context.now(), made: false };
     let known = Known { note, available: true };
     let report = Report {
         feed: vec![fact(id, &known, context.me.host, &context.options, Operation::Insert)],
@@ -119,10 +122,11 @@ pub(crate) async fn look(context: &Context) -> Result<(), PortError> {
 /// # Errors
 /// What the port says.
 pub(crate) async fn directory(context: &Context, id: ProjectId) -> Result<Option<PathBuf>, PortError> {
-    let Some(registered) = context.projects.known().get(&id).map(|known| PathBuf::from(&known.note.path)) else {
-        return Ok(None);
-    };
-    let found = resolve(registered.clone(), &context.options).await;
+    let known = context.projects.known().get(&id).map(|known| (PathBuf::from(&known.note.path), known.note.made));
+    let Some((registered, made)) = known else { return Ok(None) };
+    // One that was made here was below a root of its owner's; it stays theirs when they make the next ones elsewhere.
+    let own = made.then(|| registered.clone());
+    let found = resolve_also(registered.clone(), own, &context.options).await;
     let real = match found {
         Ok(real) if real == registered => Some(real),
         Ok(_) => {
@@ -153,13 +157,26 @@ async fn mark(context: &Context, id: ProjectId, available: bool) -> Result<(), P
 }
 
 async fn resolve(path: PathBuf, options: &Options) -> Result<PathBuf, PlaceError> {
-    if !options.threads {
-        return place::resolve(&path, &options.allowed_roots);
-    }
-    let roots = options.allowed_roots.clone();
+    resolve_also(path, None, options).await
+}
+
+/// Resolves with one more root.
+async fn resolve_also(path: PathBuf, own: Option<PathBuf>, options: &Options) -> Result<PathBuf, PlaceError> {
+    let roots: Vec<PathBuf> = options.allowed_roots.iter().cloned().chain(own).collect();
     let asked = path.clone();
-    let looked = tokio::task::spawn_blocking(move || place::resolve(&asked, &roots)).await;
-    looked.unwrap_or_else(|error| Err(PlaceError::Missing { path, source: std::io::Error::other(error) }))
+    let looked = blocking(options, move || place::resolve(&asked, &roots)).await;
+    looked.unwrap_or_else(|source| Err(PlaceError::Missing { path, source }))
+}
+
+/// Does what may block where that is allowed; fails only when there is no thread for it any more.
+async fn blocking<T: Send + 'static>(
+    options: &Options,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, std::io::Error> {
+    if !options.threads {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)
 }
 
 fn fact(id: ProjectId, known: &Known, host: DeviceId, options: &Options, operation: Operation) -> FeedFact {

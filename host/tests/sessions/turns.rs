@@ -205,6 +205,7 @@ async fn what_cannot_be_done_fails_with_a_reason_and_nothing_happens() {
     let body = |project, agent: &str| CommandBody::StartSession {
         session: SessionId::from_uuid(v7(78)),
         project,
+        new_project: false,
         agent: agent.into(),
         model: None,
         mode: None,

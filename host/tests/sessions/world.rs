@@ -62,6 +62,7 @@ impl World {
             version: "0".into(),
             turns_at_once,
             allowed_roots: vec![root.path().to_owned()],
+            projects_root: Some(root.path().join("new")),
             home: Some(root.path().canonicalize().unwrap()),
             files_dir: Some(root.path().join("files")),
             lines_dir: Some(root.path().join("lines")),
@@ -111,7 +112,7 @@ impl World {
         host
     }
 
-    fn fresh(&self) -> uuid::Uuid {
+    pub(crate) fn fresh(&self) -> uuid::Uuid {
         v7(self.ids.fetch_add(1, Ordering::SeqCst))
     }
 
@@ -130,11 +131,12 @@ impl World {
         let body = CommandBody::StartSession {
             session,
             project: self.project.lock().unwrap().expect("a host was started"),
+            new_project: false,
             agent: "puppet".into(),
             model: None,
             mode: mode.map(str::to_owned),
             effort: None,
-            content: StartContent { title: None, text: text.map(str::to_owned), attachments: Vec::new() },
+            content: StartContent { title: None, text: text.map(str::to_owned), ..StartContent::default() },
         };
         (session, self.command(body))
     }
@@ -142,7 +144,7 @@ impl World {
     /// A session that goes on from another one.
     pub(crate) fn fork(&self, from: SessionId, after: Option<TurnId>, text: Option<&str>) -> (SessionId, CommandId) {
         let session = SessionId::from_uuid(self.fresh());
-        let content = StartContent { title: None, text: text.map(str::to_owned), attachments: Vec::new() };
+        let content = StartContent { title: None, text: text.map(str::to_owned), ..StartContent::default() };
         (session, self.command(CommandBody::ForkSession { session, from, after, content }))
     }
 

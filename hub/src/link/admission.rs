@@ -21,6 +21,8 @@ use crate::identity::Identity;
 use crate::keys;
 use crate::rows::{DeviceRow, HostRow, LinkRow, Row, Stored};
 
+/// Most capabilities of a node that are looked at.
+const MAX_CAPABILITIES: usize = 64;
 /// Longest text that names a start of a node.
 const MAX_BOOT_CHARS: usize = 128;
 
@@ -40,6 +42,8 @@ pub(super) struct Seat {
     pub(super) handed: HashSet<CommandId>,
     /// Whether the node has shown that what it has fits what is here, or cannot be asked to.
     pub(super) proved: bool,
+    /// Named things that the node can do.
+    pub(super) capabilities: Vec<String>,
     /// Whether what was handed over before this connection and not taken has been handed over again.
     pub(super) handed_again: bool,
     /// The numbers of the news that were told on this connection and not heard, by their lanes.
@@ -146,6 +150,7 @@ async fn try_to_admit(hub: &Hub, who: &Identity, hello: &NodeHello) -> Result<(S
                     told_gone: HashSet::new(),
                     handed: HashSet::new(),
                     proved: !hello.capabilities.iter().any(|named| named == COMPARES),
+                    capabilities: hello.capabilities.iter().take(MAX_CAPABILITIES).cloned().collect(),
                     handed_again: false,
                     told: [Vec::new(), Vec::new()],
                     advanced: false,

@@ -1,7 +1,7 @@
 //! Handing commands over: leased by compare-and-set, in the order of arrival, and told to the node; taken when it says so (W-001, W-002).
 
 use protocol::command::{CommandError, CommandState};
-use protocol::error::Problem;
+use protocol::error::{ErrorCode, Problem};
 use protocol::id::CommandId;
 use protocol::link::{Declined, Handed, Taken};
 use store::{Batch, Expected, Put};
@@ -88,7 +88,7 @@ impl Seat {
                 return Ok(Vec::new());
             }
             let (mut batch, mut leased) = (Batch::new(), Vec::new());
-            let mut bytes = 0;
+            let (mut bytes, mut failed) = (0, 0);
             for entry in waiting {
                 let id = std::str::from_utf8(&entry.value).ok().and_then(|id| id.parse::<CommandId>().ok());
                 let Some(id) = id else { continue };
@@ -100,6 +100,13 @@ impl Seat {
                     expire(&self.hub, id).await?;
                     continue;
                 }
+                if let Some(need) = stored.value.body().needs().filter(|need| !self.can(need)) {
+                    failed += 1;
+                    tracing::debug!(command = %id, need, "a command that its node does not understand is not handed over");
+                    let over = take(&mut batch, &stored, not_understood(), &*self.hub.inner.clock);
+                    release(&self.hub, &mut batch, &over.value).await?;
+                    continue;
+                }
                 bytes += words(&stored.value.request.body);
                 if bytes > MOST_BYTES && !leased.is_empty() {
                     break;
@@ -108,14 +115,17 @@ impl Seat {
                 leased.push(take(&mut batch, &stored, Step::to(CommandState::Leased), &*self.hub.inner.clock));
             }
             // All of them went, or were too old, since the look at the queue: there may be more behind them.
-            if leased.is_empty() {
+            if leased.is_empty() && failed == 0 {
                 continue;
             }
             self.hold(&mut batch);
             match self.hub.commit(batch).await {
                 Ok(_) => {
                     self.held();
-                    return Ok(leased);
+                    // Behind what could only fail there may be more.
+                    if !leased.is_empty() {
+                        return Ok(leased);
+                    }
                 }
                 Err(failure) if self.is_replaced(&failure) => return Err(Refusal::Replaced),
                 Err(failure) if failure.lost().is_some() => {}
@@ -124,6 +134,11 @@ impl Seat {
         }
         drop(turn);
         Err(Failure::Contended { tries: TRIES }.into())
+    }
+
+    /// Whether the node has named a capability.
+    fn can(&self, need: &str) -> bool {
+        self.capabilities.iter().any(|named| named == need)
     }
 
     /// The node has these commands now; what it says of them is written down.
@@ -216,6 +231,14 @@ impl Seat {
 /// Words of a node, for people: as many as anybody reads.
 fn shortened(words: &str) -> String {
     words.chars().take(MOST_CHARS).collect()
+}
+
+/// The end of a command that the node is too old for: handed over, it would end the connection and not the command.
+fn not_understood() -> Step {
+    let code = ErrorCode::Unsupported;
+    let detail = "the version of Towline on that machine does not know this kind of command".to_owned();
+    let error = CommandError { code, retryable: code.is_retryable() };
+    Step { error: Some(error), detail: Some(detail), ..Step::to(CommandState::Failed) }
 }
 
 /// How many of these go into one frame: at least one.

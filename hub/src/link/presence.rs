@@ -379,6 +379,7 @@ pub(crate) fn never_came(batch: &mut Batch, row: &DeviceRow, now: UnixMs) {
             platform: row.about.content.platform.clone(),
             version: String::new(),
             agents: Vec::new(),
+            projects_root: None,
         },
     };
     let account = row.about.account;

@@ -33,6 +33,7 @@ fn start(world: &World, session: SessionId) -> CommandBody {
     CommandBody::StartSession {
         session,
         project: ProjectId::from_uuid(world.clock.fresh()),
+        new_project: false,
         agent: "demo".to_owned(),
         model: None,
         mode: None,

@@ -345,6 +345,7 @@ fn host() -> Host {
             platform: "linux x86_64".to_owned(),
             version: "0.1.0".to_owned(),
             agents: vec![agent],
+            projects_root: Some("~/towline".to_owned()),
         },
     }
 }

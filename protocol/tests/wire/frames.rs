@@ -40,6 +40,7 @@ pub(super) fn commands() -> Vec<Sample> {
             &request(CommandBody::StartSession {
                 session: session(),
                 project,
+                new_project: false,
                 agent: "claude".to_owned(),
                 model: Some("sonnet".to_owned()),
                 mode: Some("plan".to_owned()),
@@ -47,7 +48,7 @@ pub(super) fn commands() -> Vec<Sample> {
                 content: StartContent {
                     title: Some("Tides".to_owned()),
                     text: Some("hello".to_owned()),
-                    attachments: Vec::new(),
+                    ..StartContent::default()
                 },
             }),
         ),
@@ -56,11 +57,38 @@ pub(super) fn commands() -> Vec<Sample> {
             &request(CommandBody::StartSession {
                 session: session(),
                 project,
+                new_project: false,
                 agent: "demo".to_owned(),
                 model: None,
                 mode: None,
                 effort: None,
                 content: StartContent::default(),
+            }),
+        ),
+        sample(
+            "start a session in a project that its host makes and names",
+            &request(CommandBody::StartSession {
+                session: session(),
+                project,
+                new_project: true,
+                agent: "demo".to_owned(),
+                model: None,
+                mode: None,
+                effort: None,
+                content: StartContent { text: Some("hello".to_owned()), ..StartContent::default() },
+            }),
+        ),
+        sample(
+            "start a session in a new project with a name",
+            &request(CommandBody::StartSession {
+                session: session(),
+                project,
+                new_project: true,
+                agent: "demo".to_owned(),
+                model: None,
+                mode: None,
+                effort: None,
+                content: StartContent { project_name: Some("Tide tables".to_owned()), ..StartContent::default() },
             }),
         ),
         sample(

@@ -36,6 +36,9 @@ pub(crate) struct SettingFlags {
     /// A directory to work in; may be given again [default: the current one]
     #[arg(long = "project", value_name = "DIRECTORY")]
     projects: Vec<PathBuf>,
+    /// Where sessions that begin in a new project get one, or `off` [default: ~/towline]
+    #[arg(long, value_name = "DIRECTORY")]
+    projects_root: Option<PathBuf>,
     /// How many turns run at once [default: 5]
     #[arg(long, value_name = "COUNT")]
     turns_at_once: Option<u64>,
@@ -106,6 +109,7 @@ impl SettingFlags {
             ("listen.trusted_proxies", list(&self.listening.trusted_proxies)),
             ("host.name", self.name.clone().map(Value::Text)),
             ("host.projects", list(&projects)),
+            ("host.projects_root", path(&self.projects_root)),
             ("host.turns_at_once", self.turns_at_once.map(Value::Count)),
             ("host.agent_idle", self.agent_idle.clone().map(Value::Text)),
             ("host.bypass_modes_allowed", self.allow_bypass_modes.map(Value::Switch)),

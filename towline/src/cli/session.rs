@@ -22,6 +22,9 @@ pub(crate) struct Send {
     /// The project of a new session, by name, path or id [default: the current directory's]
     #[arg(long)]
     pub(crate) project: Option<String>,
+    /// Begin in a new project, in a directory that the machine makes and names, or that has this name
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with_all = ["project", "session", "fork"])]
+    pub(crate) new_project: Option<String>,
     /// The agent of a new session [default: the first that is ready]
     #[arg(long)]
     pub(crate) agent: Option<String>,

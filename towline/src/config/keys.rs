@@ -187,6 +187,17 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         section: "host",
+        name: "projects_root",
+        shape: Shape::Path,
+        variable: Some("TOWLINE_PROJECTS_ROOT"),
+        flag: Some("--projects-root"),
+        default: "(`towline` in the home directory)",
+        example: "\"~/code\"",
+        about: "The directory below which a session that begins in a new project gets one, empty and readable by you only; it is made when \
+                it is first needed. Whoever may send prompts here may begin one. `off` makes none.",
+    },
+    Key {
+        section: "host",
         name: "turns_at_once",
         shape: Shape::Count(1, 64),
         variable: Some("TOWLINE_TURNS_AT_ONCE"),

@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) name: String,
     /// Directories to work in.
     pub(crate) projects: Vec<PathBuf>,
+    /// Below which new projects are made; none when they are not.
+    pub(crate) projects_root: Option<PathBuf>,
     /// Turns that run at once.
     pub(crate) turns_at_once: usize,
     /// How long an idle agent stays loaded.
@@ -111,6 +113,13 @@ impl Settings {
             trusted_proxies: read.list("listen.trusted_proxies").iter().filter_map(|text| text.parse().ok()).collect(),
             name: read.text("host.name").map_or_else(|| env.machine.clone(), |name| name.trim().to_owned()),
             projects: read.paths("host.projects"),
+            projects_root: match read.text("host.projects_root") {
+                Some("off") => None,
+                Some(_) => read.path("host.projects_root"),
+                // Empty directories that only the owner's own devices can ask for, where the agents may work anyway: a phone on its own
+                // can begin something new, without a visit to the machine first.
+                None => env.home.as_ref().map(|home| home.join("towline")),
+            },
             turns_at_once: read.count("host.turns_at_once").unwrap_or(DEFAULT_TURNS_AT_ONCE),
             agent_idle: read
                 .text("host.agent_idle")

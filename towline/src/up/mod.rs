@@ -133,13 +133,15 @@ impl Node {
         let orphans = host::process::adopt_orphans();
         let orphans =
             orphans.inspect_err(|error| tracing::warn!(%error, "abandoned processes fall to the system")).ok();
+        let new_root = projects::new_root(settings, env, dir)?;
         let environment = agents::environment(env, &settings.agent_env);
         let options = host::Options {
             name: settings.name.clone(),
             platform,
             version,
             turns_at_once: settings.turns_at_once,
-            allowed_roots: projects::roots(env, dir)?,
+            allowed_roots: projects::roots(env, dir, new_root.as_deref())?,
+            projects_root: new_root,
             home: env.home.as_ref().map(|home| home.canonicalize().unwrap_or_else(|_| home.clone())),
             files_dir: Some(dir.path().join("files")),
             lines_dir: settings.keep_lines.then(|| dir.agent_lines()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use host::{HostHandle, RegisterError};
 
+use crate::config::Settings;
 use crate::data_dir::DataDir;
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
@@ -56,9 +57,37 @@ fn usable(current: &Path, home: Option<&Path>) -> Option<PathBuf> {
     (real.parent().is_some() && Some(&real) != home.as_ref()).then_some(real)
 }
 
-/// The directories below which projects may be: the home directory, and each one that a person has named.
-pub(super) fn roots(env: &Env, dir: &DataDir) -> Result<Vec<PathBuf>, CommandError> {
-    Ok(env.home.iter().cloned().chain(dir.projects()?.paths).collect())
+/// The directories below which projects may be: the home directory, and each one that a person has named, the root of new projects among
+/// them. A root inside the home directory is none of its own, so that a link that takes its place leads nowhere.
+pub(super) fn roots(env: &Env, dir: &DataDir, new: Option<&Path>) -> Result<Vec<PathBuf>, CommandError> {
+    let home = env.home.as_deref().map(real);
+    let new = new.filter(|new| !home.as_ref().is_some_and(|home| new.starts_with(home)));
+    Ok(env.home.iter().cloned().chain(dir.projects()?.paths).chain(new.map(Path::to_owned)).collect())
+}
+
+/// The directory below which new projects are made, as it really is; it need not be there yet.
+pub(super) fn new_root(settings: &Settings, env: &Env, dir: &DataDir) -> Result<Option<PathBuf>, CommandError> {
+    let Some(root) = &settings.projects_root else { return Ok(None) };
+    let root = match &env.current_dir {
+        Some(current) if root.is_relative() => current.join(root),
+        _ => root.clone(),
+    };
+    let root = real(&root);
+    dir.keep_out(&root)?;
+    Ok(Some(root))
+}
+
+/// The path with all links of what is there of it followed.
+fn real(path: &Path) -> PathBuf {
+    let known = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    known.map_or_else(
+        || path.to_owned(),
+        |(part, real)| match path.strip_prefix(part) {
+            Ok(rest) if rest.as_os_str().is_empty() => real,
+            Ok(rest) => real.join(rest),
+            Err(_) => path.to_owned(),
+        },
+    )
 }
 
 /// Registers what is written down and not registered yet.
@@ -92,6 +121,19 @@ pub(super) async fn keep(host: &HostHandle, dir: &DataDir, mut done: Vec<PathBuf
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_root_of_new_projects_is_where_it_really_is_though_it_is_not_there() {
+        let world = tempfile::tempdir().unwrap();
+        let there = world.path().canonicalize().unwrap();
+        assert_eq!(real(&there.join("a/b")), there.join("a/b"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&there, there.join("link")).unwrap();
+            assert_eq!(real(&there.join("link/a")), there.join("a"));
+        }
+        assert_eq!(real(&there), there);
+    }
 
     #[test]
     fn homes_and_roots_are_not_taken_by_themselves() {

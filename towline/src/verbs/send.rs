@@ -60,7 +60,7 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
                 session: SessionId::from_uuid(SystemClock.fresh()),
                 from,
                 after: wish.after,
-                content: StartContent { title: None, text: Some(text), attachments: Vec::new() },
+                content: StartContent { title: None, text: Some(text), ..StartContent::default() },
             };
             (known.owner(from, own)?, body)
         }
@@ -71,14 +71,26 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
         }
         (None, None) => {
             let host = known.target(wish.host.as_deref(), own)?;
+            let new_project = wish.new_project.is_some();
+            if new_project {
+                makes_projects(&known, host)?;
+            }
             let body = CommandBody::StartSession {
                 session: SessionId::from_uuid(SystemClock.fresh()),
-                project: project(&known, host, own == Some(host), wish.project.as_deref(), env)?,
+                project: match new_project {
+                    true => ProjectId::from_uuid(SystemClock.fresh()),
+                    false => project(&known, host, node.is_here(own, host), wish.project.as_deref(), env)?,
+                },
+                new_project,
                 agent: agent(&known, host, wish.agent)?,
                 model: wish.model,
                 mode: wish.mode,
                 effort: wish.effort,
-                content: StartContent { title: None, text: Some(text), attachments: Vec::new() },
+                content: StartContent {
+                    project_name: wish.new_project.filter(|name| !name.is_empty()),
+                    text: Some(text),
+                    ..StartContent::default()
+                },
             };
             (host, body)
         }
@@ -95,7 +107,7 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
         output::note(format!("{session}"));
     } else {
         out.line(format!("sent: {session}"))?;
-        output::note(format!("See the answer: towline tail {session}"));
+        output::note(format!("See the answer: towline tail {session}{}", node.at()));
     }
     if !out.json
         && let Some(away) = known.hosts.get(&host).filter(|away| away.presence != Presence::Online)
@@ -103,8 +115,9 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
         let (name, word) = (known.called(host), standing(away).0);
         let until = super::lists::time(ack.expires_at_ms);
         output::note(format!(
-            "It waits for {name} ({word}) until {until}. Take it back: towline commands cancel {}",
-            ack.command
+            "It waits for {name} ({word}) until {until}. Take it back: towline commands cancel {}{}",
+            ack.command,
+            node.at()
         ));
     }
     if wish.follow { follow(node, &ack, session, out).await } else { Ok(()) }
@@ -195,6 +208,19 @@ fn project(
         };
         CommandError::say(Kind::Usage, words).hint(all())
     })
+}
+
+/// Whether a machine makes new projects; one of an older version says nothing of them.
+fn makes_projects(known: &Known, host: DeviceId) -> Result<(), CommandError> {
+    if known.hosts.get(&host).is_some_and(|host| host.content.projects_root.is_some()) {
+        return Ok(());
+    }
+    let name = known.called(host);
+    Err(CommandError::say(Kind::No, format!("{name} makes no new projects"))
+        .hint(format!(
+            "On {name}: set `host.projects_root` (`towline config edit`), or update Towline if it does not know that."
+        ))
+        .hint("Or begin in a project that is there: --project NAME."))
 }
 
 fn agent(known: &Known, host: DeviceId, wanted: Option<String>) -> Result<String, CommandError> {

@@ -202,9 +202,10 @@ impl Node {
     pub(crate) async fn session(&self, hub: &Hub, text: &str) -> SessionId {
         let project = self.project_of(&known(&hub.api).await).unwrap();
         let session = SessionId::from_uuid(fresh());
-        let content = StartContent { title: None, text: Some(text.to_owned()), attachments: Vec::new() };
+        let content = StartContent { title: None, text: Some(text.to_owned()), ..StartContent::default() };
         let (agent, model, mode, effort) = ("demo".to_owned(), None, None, None);
-        let body = CommandBody::StartSession { session, project, agent, model, mode, effort, content };
+        let body =
+            CommandBody::StartSession { session, project, new_project: false, agent, model, mode, effort, content };
         self.send(hub, body, None).await;
         session
     }

@@ -33,7 +33,7 @@ export function uuid7(nowMs: number = Date.now(), random: Randomness = browser):
 }
 
 /** The kinds of ids that a client mints. */
-export type Minted = "cmd" | "ses";
+export type Minted = "cmd" | "ses" | "prj";
 
 /** A new id of a kind. */
 export function mint(kind: Minted): string {

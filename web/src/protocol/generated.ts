@@ -1084,7 +1084,11 @@ version: string,
 /**
  * The agents found there: the live catalogue.
  */
-agents: Array<AgentEntry>, };
+agents: Array<AgentEntry>, 
+/**
+ * Below which directory it makes new projects, as shown to people; null when it makes none.
+ */
+projectsRoot: string | null, };
 
 /**
  * Where an agent's program is, whether it is one that Towline is tested with, and how it is logged in. What to do next stands in
@@ -1437,9 +1441,14 @@ export type CommandBody = { "kind": "start_session",
  */
 session: SessionId, 
 /**
- * Where it runs.
+ * Where it runs; with `new_project` an id that the client has minted, too.
  */
 project: ProjectId, 
+/**
+ * Whether its host is to make the project, below the directory that it keeps for that (`projects_root` of its fact); a host without
+ * one fails the command with `new_projects_off`. A project of this id that is there is used, so that another try makes no second one.
+ */
+newProject?: boolean, 
 /**
  * Which agent, by its id in the host's catalogue.
  */
@@ -1565,6 +1574,11 @@ export type StartContent = {
  * The title; null to make one from the prompt.
  */
 title: string | null, 
+/**
+ * What a new project is to be called; null for a name that its host makes up. Letters, digits, spaces and `-_.`, beginning with a letter
+ * or a digit.
+ */
+projectName?: string | null, 
 /**
  * The first prompt.
  */
@@ -1719,7 +1733,7 @@ attachments: Array<Attachment>, };
 /**
  * What went wrong, stable for ever.
  */
-export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "host_revoked" | "internal" | "invalid" | "lease_lost" | "link_cloned" | "link_replaced" | "link_restored" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "remote_access_disabled" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
+export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "host_revoked" | "internal" | "invalid" | "lease_lost" | "link_cloned" | "link_replaced" | "link_restored" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "new_projects_off" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_exists" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "remote_access_disabled" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
 
 /**
  * The body of an error over HTTP, and in an `error` frame of the socket: `application/problem+json`.

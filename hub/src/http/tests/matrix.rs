@@ -324,11 +324,20 @@ async fn every_route_knows_its_own_account_and_no_other() {
 fn bodies(estate: &Estate) -> Vec<CommandBody> {
     let (session, turn, approval) = (estate.session, estate.turn, estate.approval);
     let text = || "theirs".to_owned();
-    let start = || StartContent { title: None, text: Some(text()), attachments: Vec::new() };
+    let start = || StartContent { title: None, text: Some(text()), ..StartContent::default() };
     let agent = "demo".to_owned();
     let project = ProjectId::from_uuid(estate.world.clock.fresh());
     vec![
-        CommandBody::StartSession { session, project, agent, model: None, mode: None, effort: None, content: start() },
+        CommandBody::StartSession {
+            session,
+            project,
+            new_project: false,
+            agent,
+            model: None,
+            mode: None,
+            effort: None,
+            content: start(),
+        },
         CommandBody::ForkSession { session: estate.world.session(), from: session, after: None, content: start() },
         CommandBody::SendPrompt { session, content: PromptContent { text: text(), attachments: Vec::new() } },
         CommandBody::CancelTurn { session, turn: Some(turn) },

@@ -1,8 +1,9 @@
 //! A command reaches its host once, and whatever happens on the way is said as it is (W-001…W-020e).
 
-use protocol::command::CommandRequest;
+use protocol::command::{CommandBody, CommandRequest};
+use protocol::error::ErrorCode;
 use protocol::limits::{COMMAND_TTL_MS, LINK_TTL_MS};
-use protocol::link::COMPARES;
+use protocol::link::{COMPARES, NEW_PROJECTS};
 
 use super::*;
 
@@ -265,4 +266,44 @@ async fn a_node_that_compares_is_handed_nothing_before_it_has() {
     assert_eq!(yard.state(request.id).await, CommandState::Queued, "it is not even leased");
     node.store(&[], Vec::new()).await;
     assert_eq!(ids(&node.hear_hand().await), [request.id]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_older_node_would_not_understand_fails_at_the_hub_and_what_waits_behind_it_goes_on() {
+    let yard = Yard::new().await;
+    let machine = yard.machine().await;
+    let mut node = yard.linked(&machine).await;
+    let session = session(&yard, &machine, &mut node).await;
+    drop(node);
+    let start = |session| {
+        let mut request = CommandRequest { host: machine.device, ..yard.world.start_session(session) };
+        let CommandBody::StartSession { new_project, .. } = &mut request.body else { panic!("{request:?}") };
+        *new_project = true;
+        request
+    };
+    let (first, second) = (start(yard.world.session()), start(yard.world.session()));
+    yard.world.hub.submit(&yard.world.owner, first.clone()).await.expect("it is taken in");
+    let (mut node, _) = yard.link(&machine, &[]).await;
+    assert!(node.renewed().await.is_empty());
+    let failed = yard.command(first.id).await;
+    assert_eq!(
+        (failed.state, failed.error.map(|error| error.code)),
+        (CommandState::Failed, Some(ErrorCode::Unsupported))
+    );
+    drop(node);
+    yard.world.hub.submit(&yard.world.owner, second.clone()).await.expect("it is taken in");
+    let behind = prompt(&yard, &machine, session, "a").await;
+    let (mut node, _) = yard.link(&machine, &[]).await;
+    assert_eq!(ids(&node.hear_hand().await), [behind.id]);
+    assert_eq!(yard.state(second.id).await, CommandState::Failed);
+    drop(node);
+    // The same machine with a newer version; the session's id is free again.
+    let third = start(first.body.session());
+    yard.world.hub.submit(&yard.world.owner, third.clone()).await.expect("it is taken in");
+    let mut node = yard.dial(&machine).await.expect("a socket");
+    let mut hello = machine.hello(&[behind.id]);
+    hello.capabilities.push(NEW_PROJECTS.to_owned());
+    node.say(&NodeFrame::Hello(Box::new(hello))).await;
+    assert!(matches!(node.hear().await, HubFrame::Welcome { .. }));
+    assert_eq!(ids(&node.hear_hand().await), [third.id]);
 }

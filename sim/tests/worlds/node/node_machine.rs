@@ -112,6 +112,7 @@ fn host_options() -> host::Options {
         version: "0".to_owned(),
         turns_at_once: TURNS,
         allowed_roots: vec![directory()],
+        projects_root: None,
         home: None,
         files_dir: None,
         lines_dir: None,

@@ -84,11 +84,16 @@ impl Person {
         let start = CommandBody::StartSession {
             session,
             project: self.setup.project,
+            new_project: false,
             agent: ACTOR.to_owned(),
             model: None,
             mode: None,
             effort: None,
-            content: StartContent { title: None, text: Some(format!("{} begins", self.who)), attachments: Vec::new() },
+            content: StartContent {
+                title: None,
+                text: Some(format!("{} begins", self.who)),
+                ..StartContent::default()
+            },
         };
         self.command(start, None, &mut dice).await;
         self.desk.pages().sessions.push(session);

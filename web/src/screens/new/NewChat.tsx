@@ -16,6 +16,7 @@ import { AttachButton, Tray, useFiles } from "../../parts/Attach";
 import { NoMachine } from "../machines/NoMachine";
 import { tooLong } from "../transcript/length";
 import { KeepChoice, MachineChoice } from "./Machine";
+import { NEW_PROJECT, ProjectChoice, isProjectName } from "./Project";
 import "./new.css";
 
 /** Starts a chat: where, with whom, and the first message. The chat is opened at once; the host catches up. */
@@ -36,8 +37,13 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   );
   const [chosenProject, setProject] = useState(wanted ?? "");
   const usable = (id: string): boolean => projects.some(([each, project]) => each === id && project.available);
-  const projectId = [chosenProject, lastUsed(rows, hostId, "project"), projects[0]?.[0] ?? ""].find(usable) ?? "";
-  const project = rows.project.get(projectId);
+  // A machine of an older version says nothing of new projects, and makes none.
+  const root = host?.content.projectsRoot ?? null;
+  const offers = (id: string): boolean => usable(id) || (id === NEW_PROJECT && root !== null);
+  const projectId = [chosenProject, lastUsed(rows, hostId, "project"), projects[0]?.[0] ?? "", NEW_PROJECT].find(offers) ?? "";
+  const [projectName, setProjectName] = useState("");
+  const made = projectId === NEW_PROJECT;
+  const named = projectName.trim();
   const agents = host?.content.agents ?? [];
   const [chosenAgent, setAgent] = useState("");
   const ready = (id: string): AgentEntry | undefined => agents.find((each) => each.id === id && each.state === "ready");
@@ -58,7 +64,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
       </Frame>
     );
   }
-  if (rows.ready && rows.host.size === 1 && projects.length === 0) {
+  if (rows.ready && rows.host.size === 1 && projects.length === 0 && root === null) {
     return (
       <Frame>
         <Written title={words.newChat.noProjectsTitle} text={words.newChat.noProjects}>
@@ -73,7 +79,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
     if (projectId !== "") setProject(projectId);
     if (agent) setAgent(agent.id);
   };
-  const complete = project !== undefined && agent !== undefined && (text.trim() !== "" || attach.list.length > 0) && !long && !attach.unfinished;
+  const complete = projectId !== "" && (!made || named === "" || isProjectName(named)) && agent !== undefined && (text.trim() !== "" || attach.list.length > 0) && !long && !attach.unfinished;
   const choose = (id: string): void => {
     setAgent(id);
     setModel("");
@@ -93,15 +99,16 @@ export function NewChat({ project: wanted }: { project: string | null }) {
     const body: CommandBody = {
       kind: "start_session",
       session,
-      project: projectId,
+      project: made ? mint("prj") : projectId,
+      ...(made ? { newProject: true } : {}),
       agent: agent.id,
       model: offered(agent.models, model),
       mode: offered(agent.modes, mode),
       effort: offered(effortsOf(agent, model), effort),
-      content: { title: null, text: text.trim() === "" ? "" : text, attachments: attach.files.attachments() },
+      content: { title: null, ...(made && named !== "" ? { projectName: named } : {}), text: text.trim() === "" ? "" : text, attachments: attach.files.attachments() },
     };
-    hub.post(project.host, body, waits(host) ? keepMs : null);
-    hub.kept.set(LAST_MACHINE, project.host);
+    hub.post(hostId, body, waits(host) ? keepMs : null);
+    hub.kept.set(LAST_MACHINE, hostId);
     attach.files.clear();
     hub.drafts.set("new", "");
     go({ screen: "session", session }, true);
@@ -111,25 +118,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
       <form className="new" onDrop={attach.onDrop} onDragOver={attach.onDragOver} onSubmit={submit} onClick={keep} onInput={keep}>
         {hosts.length > 1 ? <MachineChoice hosts={hosts} chosen={hostId} choose={move} live={live} now={now} /> : null}
         {host && waits(host) ? <KeepChoice host={host} name={hostName} live={live} now={now} keep={keepMs} choose={setKeepMs} /> : null}
-        <fieldset className="field">
-          <legend className="field-label">{words.newChat.project}</legend>
-          {projects.length === 0 ? (
-            <p className="soft">
-              <Typed text={words.target.noProjects(hostName)} />
-            </p>
-          ) : null}
-          <div className="choices">
-            {projects.map(([id, each]) => (
-              <label key={id} className="choice">
-                <input type="radio" name="project" value={id} checked={id === projectId} disabled={!each.available} onChange={() => setProject(id)} />
-                <span className="choice-name">{each.content.name}</span>
-                <span className="choice-note">
-                  {each.available ? each.content.path : words.newChat.unavailable}
-                </span>
-              </label>
-            ))}
-          </div>
-        </fieldset>
+        <ProjectChoice projects={projects} chosen={projectId} choose={setProject} root={root} name={projectName} rename={setProjectName} host={hostName} />
         <fieldset className="field">
           <legend className="field-label">{words.newChat.agent}</legend>
           {agents.length === 0 ? <p className="soft">{hosts.length > 1 ? words.target.noAgents(hostName) : words.newChat.noAgents}</p> : null}
