@@ -170,6 +170,9 @@ pub(crate) struct CommandRow {
     /// Once it was leased to a host that is linked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) handover: Option<Handover>,
+    /// The command that is another try of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retried_by: Option<CommandId>,
 }
 
 /// How far a command has got on its way to a host that is linked.

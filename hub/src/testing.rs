@@ -155,7 +155,7 @@ impl World {
 
     pub(crate) fn request(&self, body: CommandBody) -> CommandRequest {
         let id = CommandId::from_uuid(self.clock.fresh());
-        CommandRequest { id, host: self.hub.node(), ttl_ms: None, body }
+        CommandRequest { id, host: self.hub.node(), ttl_ms: None, retry_of: None, body }
     }
 
     pub(crate) fn start_session(&self, session: SessionId) -> CommandRequest {

@@ -23,6 +23,10 @@ pub struct CommandRequest {
     pub host: DeviceId,
     /// How long the command may wait before it starts, in milliseconds from its arrival; null for the default.
     pub ttl_ms: Option<u64>,
+    /// The command that this one is another try of, made by a person (W-013): it must be over, and it is tried again once; a second try
+    /// is refused with `already_retried`. Null for what is no try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<CommandId>,
     /// What to do.
     pub body: CommandBody,
 }
@@ -455,6 +459,9 @@ pub struct Command {
     pub state: CommandState,
     /// How often it was leased.
     pub attempt: u32,
+    /// The command that it is another try of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<CommandId>,
     /// Its place in its host's line while it is queued: among the queued commands of one host, the smaller one goes first. Places are
     /// compared and nothing else; null once it is queued no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]

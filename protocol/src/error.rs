@@ -44,6 +44,8 @@ codes! {
     AgentDied = 502, true, "The agent ended before it took the prompt", "Send the prompt again; if it happens again, run the agent by hand on the host and see what it says.";
     /// The agent is not installed, or does not start.
     AgentUnavailable = 409, false, "This agent cannot be started on the host", "Install it or log in to it on the host, or choose another agent.";
+    /// Somebody has tried the command again.
+    AlreadyRetried = 409, false, "This was sent again already", "Look at the newer one; nothing was sent twice.";
     /// What was asked is not what was shown to whoever consented.
     ApprovalChanged = 409, false, "What was asked has changed meanwhile", "Nothing was allowed. Look at what is asked now, and answer that.";
     /// The approval was answered already, or its agent is gone.

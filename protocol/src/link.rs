@@ -299,6 +299,9 @@ pub struct Handed {
     pub token: u64,
     /// The device that sent it, as the hub knows; the node puts it down as the author.
     pub sender: DeviceId,
+    /// The command that it is another try of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<CommandId>,
     /// What to do.
     pub body: CommandBody,
     /// How long it may still wait before it starts, in milliseconds; the two clocks may differ.

@@ -149,12 +149,33 @@ impl Node {
         body: CommandBody,
         keep: Option<Duration>,
     ) -> Result<CommandAck, CommandError> {
+        self.submit(host, body, keep, None).await
+    }
+
+    /// Sends a command that is another try of one that is over.
+    pub(crate) async fn send_again(
+        &self,
+        host: DeviceId,
+        body: CommandBody,
+        keep: Option<Duration>,
+        old: CommandId,
+    ) -> Result<CommandAck, CommandError> {
+        self.submit(host, body, keep, Some(old)).await
+    }
+
+    async fn submit(
+        &self,
+        host: DeviceId,
+        body: CommandBody,
+        keep: Option<Duration>,
+        retry_of: Option<CommandId>,
+    ) -> Result<CommandAck, CommandError> {
         body.validate().map_err(|error| {
             CommandError::new(Kind::Usage, error).hint("Correct it; `towline send --help` says what can be sent.")
         })?;
         let id = CommandId::from_uuid(SystemClock.fresh());
         let ttl_ms = keep.map(|keep| u64::try_from(keep.as_millis()).unwrap_or(u64::MAX));
-        self.ask(self.api.send(&CommandRequest { id, host, ttl_ms, body })).await
+        self.ask(self.api.send(&CommandRequest { id, host, ttl_ms, retry_of, body })).await
     }
 
     /// Waits until a command has ended, at most as long as it may wait.

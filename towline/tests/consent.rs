@@ -85,7 +85,7 @@ impl Device {
     /// Sends a command and waits for its end.
     async fn done(&self, body: CommandBody) -> CommandAck {
         let id = CommandId::from_uuid(fresh());
-        self.socket.command(CommandRequest { id, host: self.host, ttl_ms: None, body }).await.unwrap();
+        self.socket.command(CommandRequest { id, host: self.host, ttl_ms: None, retry_of: None, body }).await.unwrap();
         let until = Instant::now() + PATIENCE;
         loop {
             if let Ok(ack) = self.api.command(id).await

@@ -42,7 +42,7 @@ fn options(seed: u64) -> Options {
 }
 
 fn command(host: DeviceId, body: CommandBody) -> CommandRequest {
-    CommandRequest { id: CommandId::from_uuid(fresh()), host, ttl_ms: None, body }
+    CommandRequest { id: CommandId::from_uuid(fresh()), host, ttl_ms: None, retry_of: None, body }
 }
 
 async fn first_project(api: &Api) -> ProjectId {

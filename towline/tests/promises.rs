@@ -60,7 +60,7 @@ impl Person {
     }
 
     fn command(&self, body: CommandBody) -> CommandRequest {
-        CommandRequest { id: CommandId::from_uuid(fresh()), host: self.host, ttl_ms: None, body }
+        CommandRequest { id: CommandId::from_uuid(fresh()), host: self.host, ttl_ms: None, retry_of: None, body }
     }
 
     fn prompt(&self, session: SessionId, text: &str) -> CommandRequest {

@@ -93,7 +93,7 @@ fn prompt_from_afar(node: &Node, text: &str) -> SessionId {
         };
         let id = CommandId::from_uuid(uuid::Builder::from_unix_timestamp_millis(78, &[7; 10]).into_uuid());
         let host = phone.me().await.unwrap().host.unwrap();
-        phone.send(&CommandRequest { id, host, ttl_ms: None, body }).await.unwrap();
+        phone.send(&CommandRequest { id, host, ttl_ms: None, retry_of: None, body }).await.unwrap();
         session
     })
 }

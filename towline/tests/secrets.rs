@@ -176,6 +176,7 @@ async fn talk(remote: Remote) {
         id: CommandId::from_uuid(uuid::Uuid::now_v7()),
         host: me.host.unwrap(),
         ttl_ms: None,
+        retry_of: None,
         body,
     };
     let text = "CANARYtitle [[rate 1]] [[say CANARYanswer]] [[write CANARYpath.txt CANARYfile]] [[words 5]]";

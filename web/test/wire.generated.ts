@@ -1356,6 +1356,20 @@ export const wire = {
       "id": "cmd_019b76daa80075058505050505050505",
       "ttlMs": 86400000
     },
+    "send a prompt again that came to nothing": {
+      "body": {
+        "content": {
+          "attachments": [],
+          "text": "hello"
+        },
+        "kind": "send_prompt",
+        "session": "ses_019b76daa80073038303030303030303"
+      },
+      "host": "dev_019b76daa80079098909090909090909",
+      "id": "cmd_019b76daa80075058505050505050505",
+      "retryOf": "cmd_019b76daa80076068606060606060606",
+      "ttlMs": null
+    },
     "send an image without a word": {
       "body": {
         "content": {

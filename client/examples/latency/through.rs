@@ -58,7 +58,7 @@ fn open(node: &Node, seed: u64) -> Result<Socket, Failure> {
 }
 
 fn request(host: DeviceId, body: CommandBody) -> CommandRequest {
-    CommandRequest { id: CommandId::from_uuid(fresh()), host, ttl_ms: None, body }
+    CommandRequest { id: CommandId::from_uuid(fresh()), host, ttl_ms: None, retry_of: None, body }
 }
 
 /// A new session with its first prompt.

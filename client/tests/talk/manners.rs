@@ -19,6 +19,7 @@ fn command() -> CommandRequest {
         id: CommandId::from_uuid(uuid(1)),
         host: DeviceId::from_uuid(uuid(2)),
         ttl_ms: None,
+        retry_of: None,
         body: CommandBody::CancelTurn { session: SessionId::from_uuid(uuid(3)), turn: None },
     }
 }

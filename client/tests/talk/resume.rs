@@ -250,6 +250,7 @@ fn prompt(n: u64) -> CommandRequest {
         id: CommandId::from_uuid(uuid(1_000 + n)),
         host: DeviceId::from_uuid(uuid(2)),
         ttl_ms: None,
+        retry_of: None,
         body: CommandBody::SendPrompt {
             session: session(),
             content: PromptContent { text: format!("prompt {n}"), attachments: Vec::new() },

@@ -5,6 +5,8 @@ mod cancel;
 mod edit;
 mod expire;
 mod order;
+#[cfg(test)]
+mod retry_tests;
 mod step;
 mod submit;
 #[cfg(test)]

@@ -102,6 +102,7 @@ impl Hub {
         }
         let mut batch = Batch::new();
         self.check_session(who, request, &mut batch).await?;
+        self.check_retry(who, request, &mut batch).await?;
         let now = self.now();
         let ttl = request.ttl_ms.unwrap_or(COMMAND_TTL_MS).min(MAX_COMMAND_TTL_MS);
         let command = Command {
@@ -113,6 +114,7 @@ impl Hub {
             sender: who.sender(),
             state: CommandState::Queued,
             attempt: 0,
+            retry_of: request.retry_of,
             place: None,
             created_at_ms: now,
             expires_at_ms: now.plus_ms(ttl),
@@ -133,6 +135,7 @@ impl Hub {
             arrival,
             edited: None,
             handover: None,
+            retried_by: None,
         };
         batch.push(Put::set(keys::command(request.id), row.encode()).expecting(Expected::Absent));
         list(&mut batch, &row, now);
@@ -175,6 +178,31 @@ impl Hub {
             }
             (_, _) => Err(Problem::new(ErrorCode::NotFound).detail("the host has no such session")),
         }
+    }
+
+    /// What is tried again is over, and is tried again once, however many devices ask for that at the same time. One that is forgotten here,
+    /// or was never known, cannot be checked; one of another account is the same to whoever asks.
+    async fn check_retry(&self, who: &Identity, request: &CommandRequest, batch: &mut Batch) -> Result<(), Problem> {
+        let Some(old) = request.retry_of else { return Ok(()) };
+        let found = self.load::<CommandRow>(&keys::command(old)).await?;
+        let Some(found) = found.filter(|found| found.value.account == who.account) else { return Ok(()) };
+        let state = found.value.command.state;
+        if found.value.command.host != request.host || found.value.command.session != request.body.session() {
+            let detail = "another try is for the same host and the same session";
+            return Err(Problem::new(ErrorCode::Invalid).detail(detail));
+        }
+        if !state.is_final() && state != CommandState::Indeterminate {
+            let detail = "what is to be tried again is not over";
+            return Err(Problem::new(ErrorCode::Invalid)
+                .detail(detail)
+                .hint("Wait for its end, or take it back first."));
+        }
+        if found.value.retried_by.is_some_and(|by| by != request.id) {
+            return Err(Problem::new(ErrorCode::AlreadyRetried));
+        }
+        let row = CommandRow { retried_by: Some(request.id), ..found.value };
+        batch.push(Put::set(keys::command(old), row.encode()).expecting(Expected::Version(found.version)));
+        Ok(())
     }
 
     /// What a session is to go on from is the account's, and on the same host.

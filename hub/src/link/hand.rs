@@ -51,6 +51,7 @@ impl Seat {
             command: row.value.request.id,
             token: row.value.token(),
             sender: row.value.command.sender.device,
+            retry_of: row.value.command.retry_of,
             expires_in_ms: row.value.command.expires_at_ms.since(now),
             body: row.value.body().clone(),
         };

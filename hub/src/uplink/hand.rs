@@ -132,6 +132,7 @@ impl Uplink {
             sender: protocol::item::Sender { account, device: handed.sender },
             state,
             attempt: 0,
+            retry_of: handed.retry_of,
             place: (state == CommandState::Queued).then_some(arrival),
             created_at_ms: hub.now(),
             expires_at_ms: arrived.plus_ms(handed.expires_in_ms),
@@ -147,9 +148,10 @@ impl Uplink {
             id: handed.command,
             host: hub.node(),
             ttl_ms: Some(handed.expires_in_ms),
+            retry_of: handed.retry_of,
             body: handed.body.clone(),
         };
-        CommandRow { account, request, command, arrival, edited: None, handover: None }
+        CommandRow { account, request, command, arrival, edited: None, handover: None, retried_by: None }
     }
 
     /// Where a command stands here; `None` when it is not known.

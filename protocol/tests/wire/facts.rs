@@ -266,6 +266,7 @@ fn command(state: CommandState) -> Command {
         turn: (state == CommandState::Succeeded).then(turn_id),
         sender: sender(),
         state,
+        retry_of: None,
         attempt: 1,
         place: (state == CommandState::Queued).then_some(7),
         created_at_ms: at(0),

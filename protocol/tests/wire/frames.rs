@@ -20,7 +20,13 @@ fn session() -> SessionId {
 }
 
 fn request(body: CommandBody) -> CommandRequest {
-    CommandRequest { id: CommandId::from_uuid(id(5)), host: DeviceId::from_uuid(id(9)), ttl_ms: None, body }
+    CommandRequest {
+        id: CommandId::from_uuid(id(5)),
+        host: DeviceId::from_uuid(id(9)),
+        ttl_ms: None,
+        retry_of: None,
+        body,
+    }
 }
 
 fn prompt() -> CommandRequest {
@@ -34,6 +40,8 @@ pub(super) fn commands() -> Vec<Sample> {
     let project = ProjectId::from_uuid(id(10));
     let mut long = prompt();
     long.ttl_ms = Some(86_400_000);
+    let mut again = prompt();
+    again.retry_of = Some(CommandId::from_uuid(id(6)));
     vec![
         sample(
             "start a session",
@@ -102,6 +110,7 @@ pub(super) fn commands() -> Vec<Sample> {
         ),
         sample("send a prompt", &prompt()),
         sample("send a prompt that may wait for a day", &long),
+        sample("send a prompt again that came to nothing", &again),
         sample(
             "send an image without a word",
             &request(CommandBody::SendPrompt {

@@ -71,6 +71,14 @@ pub(crate) enum CommandVerb {
         /// Which: its id, or the end of it
         command: String,
     },
+    /// Send a message again that came to nothing, as a command of its own that is linked to the old one
+    Retry {
+        /// Which: its id, or the end of it
+        command: String,
+        /// How long it may wait, such as `24h` [default: 5m]
+        #[arg(long, value_name = "TIME", value_parser = super::node::keep)]
+        keep: Option<Duration>,
+    },
     /// Change the words of one that waits, or how long it may wait
     Edit {
         /// Which: its id, or the end of it

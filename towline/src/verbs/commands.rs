@@ -1,9 +1,10 @@
 //! `commands`: what was sent to the machines lately, what became of it, and what can still be done about it.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use protocol::api::{CommandAck, CommandEdit, CommandMove};
-use protocol::command::{Command, CommandKind, CommandState};
+use protocol::command::{Command, CommandBody, CommandKind, CommandState, PromptContent};
 use protocol::error::ErrorCode;
 use protocol::id::{CommandId, DeviceId, SessionId};
 use protocol::time::UnixMs;
@@ -32,6 +33,8 @@ struct CommandRow<'a> {
     device_name: Option<&'a str>,
     text: Option<&'a str>,
     attempt: u32,
+    /// The command that it is another try of.
+    retry_of: Option<CommandId>,
     created_at_ms: UnixMs,
     expires_at_ms: UnixMs,
     error: Option<ErrorCode>,
@@ -51,6 +54,7 @@ pub(crate) async fn commands(node: &Node, wish: Commands, out: Output) -> Result
             let ttl_ms = keep.map(|keep| u64::try_from(keep.as_millis()).unwrap_or(u64::MAX));
             said(node.ask(node.api.edit_command(command, &CommandEdit { text, ttl_ms })).await?, "changed", out)
         }
+        Some(CommandVerb::Retry { command, keep }) => retry(node, &command, keep, out).await,
         Some(CommandVerb::Move { command, before }) => {
             let known = node.known().await?;
             let command = found(&known, &command)?;
@@ -58,6 +62,27 @@ pub(crate) async fn commands(node: &Node, wish: Commands, out: Output) -> Result
             said(node.ask(node.api.move_command(command, CommandMove { before })).await?, "moved", out)
         }
     }
+}
+
+/// Sends a message again. Only the device that asked for another kind of command knows all of it.
+async fn retry(node: &Node, wanted: &str, keep: Option<Duration>, out: Output) -> Result<(), CommandError> {
+    let known = node.known().await?;
+    let old = found(&known, wanted)?;
+    let Some(command) = known.commands.get(&old) else {
+        return Err(CommandError::say(Kind::No, format!("{old} is not in the lists any more"))
+            .hint("Send it anew: towline send \"…\" --session SESSION"));
+    };
+    let Some(text) = command.content.text.clone().filter(|_| command.kind == CommandKind::SendPrompt) else {
+        return Err(CommandError::say(
+            Kind::No,
+            format!("{old} is no message to a session, and only its sender knows all of it"),
+        )
+        .hint("Send it again from the device that sent it, or begin anew: towline send \"…\""));
+    };
+    let content = PromptContent { text, attachments: command.content.attachments.clone() };
+    let body = CommandBody::SendPrompt { session: command.session, content };
+    let ack = node.send_again(command.host, body, keep, old).await?;
+    said(ack, "sent again", out)
 }
 
 async fn list(node: &Node, host: Option<&str>, limit: u32, out: Output) -> Result<(), CommandError> {
@@ -81,6 +106,7 @@ async fn list(node: &Node, host: Option<&str>, limit: u32, out: Output) -> Resul
             device_name: known.devices.get(&command.sender.device).map(|device| device.content.name.as_str()),
             text: command.content.text.as_deref(),
             attempt: command.attempt,
+            retry_of: command.retry_of,
             created_at_ms: command.created_at_ms,
             expires_at_ms: command.expires_at_ms,
             error: command.error.as_ref().map(|error| error.code),
@@ -104,11 +130,12 @@ fn line(known: &Known, row: &CommandRow<'_>, command: &Command, out: Output) -> 
     let from = row.device_name.map(|name| format!("  from {name}")).unwrap_or_default();
     let to = if known.hosts.len() > 1 { format!("  to {}", known.called(row.host)) } else { String::new() };
     let tries = if row.attempt > 1 { format!("  handed over {} times", row.attempt) } else { String::new() };
+    let again = if row.retry_of.is_some() { "  sent again" } else { "" };
     let until =
         if row.state == CommandState::Queued { format!("  until {}", time(row.expires_at_ms)) } else { String::new() };
     let state = out.paint(style, &format!("{:<13}", word(&row.state)));
     let head = format!("{}  {}  {state}", row.command, time(row.created_at_ms));
-    format!("{head} {}", printable(&format!("{what}{to}{from}{tries}{until}{}", why(known, command))))
+    format!("{head} {}", printable(&format!("{what}{to}{from}{again}{tries}{until}{}", why(known, command))))
 }
 
 /// Why it did not go well, and what to do; on lines of its own.

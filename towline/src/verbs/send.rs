@@ -77,9 +77,10 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
             }
             let body = CommandBody::StartSession {
                 session: SessionId::from_uuid(SystemClock.fresh()),
-                project: match new_project {
-                    true => ProjectId::from_uuid(SystemClock.fresh()),
-                    false => project(&known, host, node.is_here(own, host), wish.project.as_deref(), env)?,
+                project: if new_project {
+                    ProjectId::from_uuid(SystemClock.fresh())
+                } else {
+                    project(&known, host, node.is_here(own, host), wish.project.as_deref(), env)?
                 },
                 new_project,
                 agent: agent(&known, host, wish.agent)?,

@@ -29,8 +29,13 @@ async fn prompts_go_to_the_machine_that_was_chosen_once_and_what_it_says_is_the_
 
     // The node dies in the middle, and comes back; the same command is sent again and again.
     let id = CommandId::from_uuid(fresh());
-    let again =
-        CommandRequest { id, host: desk.device, ttl_ms: None, body: Node::prompt(one, "[[words 5]] unique-one") };
+    let again = CommandRequest {
+        id,
+        host: desk.device,
+        ttl_ms: None,
+        retry_of: None,
+        body: Node::prompt(one, "[[words 5]] unique-one"),
+    };
     hub.api.send(&again).await.unwrap();
     desk.kill9();
     for _ in 0..3 {
@@ -175,6 +180,7 @@ async fn first_words(api: &Api, socket: &Socket, node: &Node, session: SessionId
         id: CommandId::from_uuid(fresh()),
         host: node.device,
         ttl_ms: None,
+        retry_of: None,
         body: Node::prompt(session, "[[rate 30]] [[words 15]]"),
     };
     let began = Instant::now();

@@ -66,7 +66,7 @@ async fn whatever_dies_each_command_runs_at_most_once_and_has_an_end_and_both_si
                 (CommandId::from_uuid(fresh()), sessions[number % SESSIONS], format!("mark-{round}-{number}-end"));
             let body = Node::prompt(session, &format!("[[rate 2]] [[words 3]] [[say {mark}]]"));
             let ttl_ms = Some(KEPT[random(3)]);
-            let command = CommandRequest { id, host: desk.device, ttl_ms, body };
+            let command = CommandRequest { id, host: desk.device, ttl_ms, retry_of: None, body };
             sent.push(Sent { id, session, mark });
             let api = hub.api.clone();
             sending.push(tokio::spawn(async move {

@@ -217,7 +217,7 @@ impl Node {
     /// The same, by a device of one's choice.
     pub(crate) async fn send_by(&self, api: &Api, body: CommandBody, ttl_ms: Option<u64>) -> CommandId {
         let id = CommandId::from_uuid(fresh());
-        api.send(&CommandRequest { id, host: self.device, ttl_ms, body }).await.unwrap();
+        api.send(&CommandRequest { id, host: self.device, ttl_ms, retry_of: None, body }).await.unwrap();
         id
     }
 

@@ -96,8 +96,8 @@ export class Hub {
   }
 
   /** Sends a command to the host that owns a thing, to be kept for it so long if that was chosen; answers at once with the command's id. */
-  post(host: string, body: CommandBody, keepMs: number | null = null): string {
-    return this.#outbox?.post(host, body, keepMs ?? this.#keepMs(host, body)) ?? "";
+  post(host: string, body: CommandBody, keepMs: number | null = null, retryOf: string | null = null): string {
+    return this.#outbox?.post(host, body, keepMs ?? this.#keepMs(host, body), null, retryOf) ?? "";
   }
 
   #keepMs(host: string, body: CommandBody): number | null {

@@ -64,8 +64,8 @@ export class Outbox {
   }
 
   /** Makes a command of a body and sends it; answers at once with its id. */
-  post(host: string, body: CommandBody, ttlMs: number | null = null, after: string | null = null): string {
-    const request: CommandRequest = { id: mint("cmd"), host, ttlMs, body };
+  post(host: string, body: CommandBody, ttlMs: number | null = null, after: string | null = null, retryOf: string | null = null): string {
+    const request: CommandRequest = { id: mint("cmd"), host, ttlMs, ...(retryOf === null ? {} : { retryOf }), body };
     const place = after === null ? undefined : this.sent.get().get(after)?.atMs;
     this.#put({ request, atMs: place ?? Date.now(), phase: "here", state: null, error: null, tried: false, withdrawn: false, after });
     void this.#send(request.id);

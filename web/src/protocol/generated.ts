@@ -1428,6 +1428,11 @@ host: DeviceId,
  */
 ttlMs: number | null, 
 /**
+ * The command that this one is another try of, made by a person (W-013): it must be over, and it is tried again once; a second try
+ * is refused with `already_retried`. Null for what is no try.
+ */
+retryOf?: CommandId | null, 
+/**
  * What to do.
  */
 body: CommandBody, };
@@ -1670,6 +1675,10 @@ state: CommandState,
  */
 attempt: number, 
 /**
+ * The command that it is another try of.
+ */
+retryOf?: CommandId | null, 
+/**
  * Its place in its host's line while it is queued: among the queued commands of one host, the smaller one goes first. Places are
  * compared and nothing else; null once it is queued no more.
  */
@@ -1733,7 +1742,7 @@ attachments: Array<Attachment>, };
 /**
  * What went wrong, stable for ever.
  */
-export type ErrorCode = "agent_died" | "agent_unavailable" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "host_revoked" | "internal" | "invalid" | "lease_lost" | "link_cloned" | "link_replaced" | "link_restored" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "new_projects_off" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_exists" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "remote_access_disabled" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
+export type ErrorCode = "agent_died" | "agent_unavailable" | "already_retried" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "host_revoked" | "internal" | "invalid" | "lease_lost" | "link_cloned" | "link_replaced" | "link_restored" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "new_projects_off" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_exists" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "remote_access_disabled" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
 
 /**
  * The body of an error over HTTP, and in an `error` frame of the socket: `application/problem+json`.
@@ -2177,7 +2186,7 @@ export type PairingAnswer = {
 allow: boolean, };
 
 /**
- * A link whose secret is told once: it belongs behind the `#` of `/pair`, never into a query.
+ * A link whose secret is told once: it belongs behind the `#` of `/pair`, or of `/join` for an invitation, never into a query.
  */
 export type SecretLink = { 
 /**

@@ -50,7 +50,9 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
 
   const found: Pending[] = [];
   // What another message takes the place of is not shown beside it.
-  const replaced = new Set([...sent.values()].flatMap(({ after, phase }) => (after && phase !== "refused" ? [after] : [])));
+  const replaced = new Set([...sent.values()].flatMap(({ after, request, phase }) => (phase === "refused" ? [] : [after, request.retryOf].flatMap((old) => (old ? [old] : [])))));
+  // What was sent again is shown where that stands, on every device.
+  for (const { retryOf } of rows.command.values()) if (retryOf) replaced.add(retryOf);
   const place = (turn: string): number | null => (waiting.includes(turn) ? waiting.indexOf(turn) + 1 : null);
   for (const [id, command] of rows.command) {
     if (command.session !== session || command.content.text === null || replaced.has(id)) continue;

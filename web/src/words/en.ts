@@ -76,6 +76,7 @@ const turnErrors: Record<TurnErrorCode, string> = {
 };
 
 const errors: Partial<Record<ErrorCode, string>> = {
+  already_retried: "Somebody has sent this again already, so it was not sent twice.",
   agent_died: "The agent ended before it took your message. Nothing was lost; send it again.",
   agent_unavailable: "The agent cannot be started on the host. Install it or log in to it there, or choose another.",
   approval_changed: "What was asked has changed meanwhile, so nothing was allowed. Look again, and answer what is asked now.",
@@ -289,6 +290,7 @@ export const en = {
   },
 
   delivery: {
+    sentAgain: "sent again",
     here: "on this device",
     hub: (host: string): string => (host === "" ? "at the hub" : `at the hub, waiting for ${host}`),
     queued: "waiting for its turn",

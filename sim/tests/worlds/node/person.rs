@@ -131,7 +131,7 @@ impl Person {
     async fn command(&self, body: CommandBody, ttl_ms: Option<u64>, dice: &mut Dice) -> CommandId {
         let id = CommandId::from_uuid(self.clock.fresh());
         self.desk.pages().sent.insert(id, Sent { body: body.clone(), outcome: None });
-        let request = CommandRequest { id, host: self.setup.host, ttl_ms, body };
+        let request = CommandRequest { id, host: self.setup.host, ttl_ms, retry_of: None, body };
         let outcome = loop {
             match self.socket.command(request.clone()).await {
                 Ok(ack) => {

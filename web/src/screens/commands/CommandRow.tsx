@@ -28,6 +28,7 @@ export function CommandRow({ id, command, host, several, now }: Props) {
   const hub = useHub();
   const rows = useRows();
   const me = useStore(hub.me);
+  const sent = useStore(hub.sent);
   const [editing, setEditing] = useState(false);
   const [refused, setRefused] = useState<Refusal>(null);
   const may = me?.about.rights.includes("prompt") ?? false;
@@ -36,9 +37,15 @@ export function CommandRow({ id, command, host, several, now }: Props) {
   const place = placeOf(id, rows);
   const name = text?.split("\n")[0]?.slice(0, 120) || words.commands.kind(command.kind);
   const waits = command.state === "queued";
+  const retried = [...rows.command.values()].some((each) => each.retryOf === id) || [...sent.values()].some(({ request, phase }) => request.retryOf === id && phase !== "refused");
+  // The lists do not have all of a chat that is to be started; the device that asked for it does.
+  const whole = hub.whole(id) ?? (command.kind === "send_prompt" && text !== null ? { kind: "send_prompt" as const, session: command.session, content: { text, attachments: command.content.attachments ?? [] } } : null);
+  const again = may && !retried && whole !== null && (command.state === "failed" || command.state === "expired" || command.state === "cancelled");
   const facts = [
     words.commands.from(sender.device || sender.person),
     ...(several ? [words.commands.to(host)] : []),
+    ...(command.retryOf ? [words.commands.again] : []),
+    ...(retried ? [words.commands.wasRetried] : []),
     ...(command.attempt > 1 ? [words.commands.attempts(command.attempt)] : []),
     ...(place.place === null ? [] : [words.queue.place(place.place, host)]),
     ...(waits ? [words.queue.expires(left(command.expiresAtMs, now))] : []),
@@ -85,6 +92,12 @@ export function CommandRow({ id, command, host, several, now }: Props) {
             }}
             cancel={() => setEditing(false)}
           />
+        ) : again ? (
+          <span className="command-ways">
+            <button type="button" className="button small" aria-label={words.commands.retryLabel(name)} onClick={() => hub.post(command.host, whole, null, id)}>
+              {words.commands.retry}
+            </button>
+          </span>
         ) : waits && may ? (
           <span className="command-ways">
             {text === null ? null : (

@@ -51,7 +51,7 @@ function Drawn({ line, turn, prompt, asked, call, place, ahead, rows, me, agent,
     const { person, device } = who(item.sender, rows, me);
     const command = turn?.origin.type === "prompt" ? turn.origin.command : "";
     return (
-      <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="" attachments={(prompt ?? turn)?.content.attachments}>
+      <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="" attachments={(prompt ?? turn)?.content.attachments} again={Boolean(rows.command.get(command)?.retryOf)}>
         {turn?.state === "queued" ? <Waiting session={item.session} command={command} turn={item.turn} place={place} ahead={ahead} handed={turn.steer?.state === "handed"} text={item.content.text} host="" body={null} /> : null}
       </Message>
     );

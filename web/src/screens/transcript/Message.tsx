@@ -18,11 +18,13 @@ interface Props {
   host: string;
   /** The files that came with it. */
   attachments?: readonly Attachment[];
+  /** Whether it is another try of a message that came to nothing. */
+  again?: boolean;
   children?: React.ReactNode;
 }
 
 /** What a person said, with one small mark that tells how far it got. */
-export const Message = memo(function Message({ text, person, device, time, delivery, host, attachments = NONE, children }: Props) {
+export const Message = memo(function Message({ text, person, device, time, delivery, host, attachments = NONE, again = false, children }: Props) {
   const said = delivery === "hub" ? words.delivery.hub(host) : words.delivery[delivery];
   // What is on its way or went wrong is said; what went well is a mark, and its word is there for those who do not see it.
   const quiet = delivery === "done" || delivery === "agent";
@@ -31,6 +33,7 @@ export const Message = memo(function Message({ text, person, device, time, deliv
       <header className="message-head">
         <span className="message-who">{person}</span>
         {device === "" ? null : <span className="message-device">{device}</span>}
+        {again ? <span className="message-device message-again">{words.delivery.sentAgain}</span> : null}
         <span className="message-state">
           {quiet ? null : <span className="message-said">{said}</span>}
           <time>{time}</time>

@@ -28,14 +28,15 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
     const body = whole?.kind === "edit_prompt" ? message.body : (whole ?? message.body);
     hub.forget(message.command);
     dismiss();
-    if (body) hub.post(message.host, body);
+    // Of what the hub has refused it knows nothing that could be tried again.
+    if (body) hub.post(message.host, body, null, rows.command.has(message.command) ? message.command : null);
     else {
       hub.drafts.set("new", message.text);
       go({ screen: "new", project: null });
     }
   };
   return (
-    <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={message.state === "leased" ? "" : state} attachments={message.attachments}>
+    <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={message.state === "leased" ? "" : state} attachments={message.attachments} again={Boolean(rows.command.get(message.command)?.retryOf)}>
       {error ? <p className="message-error small">{"command" in error ? words.error(error.command) : words.transcript.turnError(error.turn)}</p> : null}
       {delivery === "unknown" ? (
         <>
