@@ -472,6 +472,8 @@ impl HubFrame {
             command: CommandId,
             token: u64,
             sender: DeviceId,
+            #[serde(default)]
+            retry_of: Option<CommandId>,
             body: Box<RawValue>,
             expires_in_ms: u64,
         }
@@ -493,9 +495,9 @@ impl HubFrame {
             _ => return Err(error),
         };
         let (mut commands, mut declined) = (Vec::new(), Vec::new());
-        for Loose { command, token, sender, body, expires_in_ms } in loose {
+        for Loose { command, token, sender, retry_of, body, expires_in_ms } in loose {
             if let Ok(body) = serde_json::from_str(body.get()) {
-                commands.push(Handed { command, token, sender, body, expires_in_ms });
+                commands.push(Handed { command, token, sender, retry_of, body, expires_in_ms });
                 continue;
             }
             let kind = serde_json::from_str::<Kind>(body.get()).map_or_else(|_| "?".to_owned(), |kind| kind.kind);

@@ -21,6 +21,10 @@ pub const PROTOCOL_MAX: u32 = 1;
 /// What a client says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "frames are handled one at a time, and most of them that are large are commands"
+)]
 pub enum ClientFrame {
     /// Opens the conversation; the first frame, and only that.
     Hello {

@@ -112,9 +112,19 @@ impl Yard {
         let session = SessionId::from_uuid(uuid::Uuid::now_v7());
         let port = url.rsplit_once(':').ok_or("no port")?.1.trim_end_matches('/').parse()?;
         let yard = Self { hub, node, api, socket, port, credential, account, session, host };
-        let content = StartContent { title: None, text: None, attachments: Vec::new() };
+        let content = StartContent::default();
         let (agent, model, mode, effort) = ("stamps".to_owned(), None, None, None);
-        yard.send(CommandBody::StartSession { session, project, agent, model, mode, effort, content }).await?;
+        yard.send(CommandBody::StartSession {
+            session,
+            project,
+            new_project: false,
+            agent,
+            model,
+            mode,
+            effort,
+            content,
+        })
+        .await?;
         let standing = async {
             while yard.api.transcript(session, None, 1).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -128,7 +138,7 @@ impl Yard {
 
     async fn send(&self, body: CommandBody) -> Result<CommandId, Failure> {
         let id = CommandId::from_uuid(uuid::Uuid::now_v7());
-        self.socket.command(CommandRequest { id, host: self.host, ttl_ms: None, body }).await?;
+        self.socket.command(CommandRequest { id, host: self.host, ttl_ms: None, retry_of: None, body }).await?;
         Ok(id)
     }
 

@@ -87,7 +87,7 @@ fn start_new(world: &World, project: ProjectId, named: Option<&str>) -> CommandI
 
 /// An id whose words are `amber-otter`.
 fn amber_otter(number: u64) -> ProjectId {
-    ProjectId::from_uuid(v7(number << 16 | 39))
+    ProjectId::from_uuid(v7(number * 0x1_0000 + 39))
 }
 
 fn made(world: &World) -> Vec<String> {

@@ -25,9 +25,12 @@ pub(crate) fn command() -> clap::Command {
             .global(true)
             .help("Talk to this hub instead of the one on this machine: its name, the beginning of one, or its address, as `towline pair hubs` lists them")
     };
-    let add = |command: clap::Command, verb: &str| command.mut_subcommand(verb, |verb| verb.arg(hub()));
-    let command = TALK.into_iter().fold(Cli::command(), add);
-    command.mut_subcommand("hub", |of| TALK_OF_HUB.into_iter().fold(of, add))
+    // In place: the list of verbs stays as it is read best.
+    Cli::command().mut_subcommands(|verb| match verb.get_name() {
+        "hub" => verb.mut_subcommands(|of| if TALK_OF_HUB.contains(&of.get_name()) { of.arg(hub()) } else { of }),
+        name if TALK.contains(&name) => verb.arg(hub()),
+        _ => verb,
+    })
 }
 
 /// The hub that was named.
