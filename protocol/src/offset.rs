@@ -44,7 +44,22 @@ impl Offset {
 
 impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016}_{:016}", self.epoch, self.byte)
+        if self.epoch > MAX_PART || self.byte > MAX_PART {
+            return write!(f, "{:016}_{:016}", self.epoch, self.byte);
+        }
+        // Written with every answer, so not digit by digit through a formatter.
+        let mut text = [b'_'; 33];
+        digits(&mut text[..16], self.epoch);
+        digits(&mut text[17..], self.byte);
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Writes a number with leading zeros.
+fn digits(out: &mut [u8], mut number: u64) {
+    for place in out.iter_mut().rev() {
+        *place = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 

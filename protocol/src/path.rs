@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -9,10 +10,10 @@ use crate::id::{AccountId, SessionId, TurnId, UploadId};
 use crate::limits::MAX_STREAM_PATH_BYTES;
 
 /// The path of a stream below `/v1/stream/`, without a leading slash: 1 to 512 bytes of printable ASCII or UTF-8, no empty,
-/// `.` or `..` segment, no control character.
+/// `.` or `..` segment, no control character. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ts_rs::TS)]
 #[ts(type = "string")]
-pub struct StreamPath(String);
+pub struct StreamPath(Arc<str>);
 
 /// A text cannot name a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,22 +34,22 @@ pub enum Owned {
 impl StreamPath {
     /// `accounts/{account}/feed`.
     pub fn feed(account: AccountId) -> Self {
-        Self(format!("accounts/{account}/feed"))
+        Self(format!("accounts/{account}/feed").into())
     }
 
     /// `sessions/{session}/journal`.
     pub fn journal(session: SessionId) -> Self {
-        Self(format!("sessions/{session}/journal"))
+        Self(format!("sessions/{session}/journal").into())
     }
 
     /// `turns/{turn}/live`.
     pub fn turn(turn: TurnId) -> Self {
-        Self(format!("turns/{turn}/live"))
+        Self(format!("turns/{turn}/live").into())
     }
 
     /// `uploads/{upload}/bytes`: a file that somebody attaches. A stream of the hub's own, which no client reads as one.
     pub fn upload(upload: UploadId) -> Self {
-        Self(format!("uploads/{upload}/bytes"))
+        Self(format!("uploads/{upload}/bytes").into())
     }
 
     /// The text of the path.
@@ -75,7 +76,7 @@ impl FromStr for StreamPath {
         let sized = !text.is_empty() && text.len() <= MAX_STREAM_PATH_BYTES;
         let plain = !text.chars().any(char::is_control);
         let walkable = text.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
-        if sized && plain && walkable { Ok(Self(text.to_owned())) } else { Err(ParsePathError) }
+        if sized && plain && walkable { Ok(Self(text.into())) } else { Err(ParsePathError) }
     }
 }
 

@@ -100,6 +100,8 @@ struct Draft<'a, S: Source> {
     cleared: Vec<StreamPath>,
     slots: HashMap<String, Slot>,
     effects: Vec<Effect>,
+    /// Whether this is the last operation: nobody will ask what it did.
+    last: bool,
 }
 
 /// Judges a batch in order, each operation seeing the ones before it.
@@ -112,9 +114,12 @@ pub(crate) fn draft<S: Source>(source: &mut S, now: UnixMs, batch: Batch) -> Res
         cleared: Vec::new(),
         slots: HashMap::new(),
         effects: Vec::with_capacity(batch.operations.len() * 2),
+        last: false,
     };
+    let count = batch.operations.len();
     let mut done = Vec::with_capacity(batch.operations.len());
     for (index, operation) in batch.operations.into_iter().enumerate() {
+        draft.last = index + 1 == count;
         let result = match operation {
             Operation::Create(create) => draft.create(create),
             Operation::Fork(fork) => draft.fork(fork),
@@ -159,6 +164,15 @@ impl<S: Source> Draft<'_, S> {
     fn save(&mut self, path: StreamPath, stream: Stream) {
         self.effects.push(Effect::Stream(path.clone(), stream.clone()));
         self.streams.insert(path, stream);
+    }
+
+    /// As [`save`](Self::save), at the end of an operation.
+    fn save_last(&mut self, path: StreamPath, stream: Stream) {
+        if self.last {
+            self.effects.push(Effect::Stream(path, stream));
+        } else {
+            self.save(path, stream);
+        }
     }
 
     /// Adds the messages behind the stream's tail; empty ones have no position and are left out.
@@ -254,11 +268,13 @@ impl<S: Source> Draft<'_, S> {
         }
         if let Some(producer) = append.producer {
             let place = Place { epoch: producer.epoch, seq: producer.seq };
-            self.effects.push(Effect::Producer(path.clone(), producer.id.clone(), place));
-            self.producers.insert((path.clone(), producer.id), place);
+            if !self.last {
+                self.producers.insert((path.clone(), producer.id.clone()), place);
+            }
+            self.effects.push(Effect::Producer(path.clone(), producer.id, place));
         }
         let tail: Offset = stream.tail();
-        self.save(path, stream);
+        self.save_last(path, stream);
         Ok(Done::Appended(tail))
     }
 

@@ -23,4 +23,4 @@ pub use faulty::{CommitFault, Faulty, Odds};
 #[cfg(feature = "doubles")]
 pub use memory::MemoryStore;
 pub use port::*;
-pub use sqlite::{CheckError, Checkup, OpenError, SqliteStore, check};
+pub use sqlite::{CheckError, Checkup, OpenError, Pages, SqliteStore, check};

@@ -8,6 +8,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
+use store::Pages;
 use streams::http::{HttpOptions, Lane, Metrics, Quota, Router, metrics_router, open_access};
 use streams::{Keeper, Keeping, Reach, Streams as Service, Subscriptions};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -59,7 +60,7 @@ pub(crate) async fn serve(wish: Streams, dir: &DataDir, out: Output) -> Result<(
     let mut signals = Signals::listen()?;
     dir.make()?;
     let clock = Arc::new(SystemClock);
-    let store = open_store(dir).await?;
+    let store = open_store(dir, Pages::Large).await?;
     let service = Service::new(store.clone());
     let stop = CancellationToken::new();
     let seed = node_key::for_webhooks(dir, &SystemRandom)?;

@@ -104,6 +104,11 @@ impl Ledger {
         &self.connection
     }
 
+    /// Whether appends of about so many bytes would be on disk after one short write.
+    pub(super) fn is_quick(&self, bytes: u64) -> bool {
+        self.intake.is_quick(bytes)
+    }
+
     /// Begins a group; `appends` says that it does nothing but append.
     pub(super) fn begin(&mut self, appends: bool) -> rusqlite::Result<()> {
         self.round += 1;
@@ -186,10 +191,18 @@ impl Ledger {
                 closed_by: record.closed_by.clone(),
                 last_seq: record.last_seq.clone(),
                 producers: known.dirty_producers.iter().filter_map(place).collect(),
-                messages: known.messages.clone(),
+                messages: std::mem::take(&mut known.messages),
             });
         }
-        self.intake.write(&grown)?;
+        if let Err(refused) = self.intake.write(&grown) {
+            // The tables may still get them.
+            for Growth { path, messages, .. } in grown {
+                if let Some(known) = self.known.get_mut(&path) {
+                    known.messages = messages;
+                }
+            }
+            return Err(refused);
+        }
         let mut records = Vec::with_capacity(grown.len());
         for path in std::mem::take(&mut self.dirty) {
             if let Some(known) = self.known.get_mut(&path) {

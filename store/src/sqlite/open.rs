@@ -15,6 +15,25 @@ const APPLICATION_ID: i32 = 0x546f_776c;
 pub(super) const DATABASE: &str = "store.sqlite3";
 const LOCK: &str = "store.lock";
 
+/// How large the pages of a new database are. Not part of the format: any size can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pages {
+    /// 4 KiB: small transactions write little. For a hub.
+    Small,
+    /// 16 KiB: what was written long ago is read with a quarter of the calls. For a server of streams, whose appends rarely get to the
+    /// tables one by one.
+    Large,
+}
+
+impl Pages {
+    fn bytes(self) -> u32 {
+        match self {
+            Self::Small => 4 * 1024,
+            Self::Large => 16 * 1024,
+        }
+    }
+}
+
 /// The format, as the steps that lead to it. Only ever added to: a step that was released is never edited.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_log_and_map.sql"),
@@ -148,12 +167,16 @@ pub(super) fn sync_dir(_dir: &Path) -> io::Result<()> {
 }
 
 /// Opens the one connection that writes, and brings the format up to date.
-pub(super) fn writer(dir: &Path, file: &Path, now: UnixMs) -> Result<Connection, OpenError> {
+pub(super) fn writer(dir: &Path, file: &Path, now: UnixMs, pages: Pages) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let explain = |source| explain(file, source);
     let mut connection = Connection::open_with_flags(file, flags).map_err(explain)?;
     // Before any write: what is this file?
     let found = format(dir, file, &connection)?;
+    if found == 0 {
+        // Takes effect with the first page that is written.
+        connection.pragma_update(None, "page_size", pages.bytes()).map_err(explain)?;
+    }
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(explain)?;
     if mode != "wal" {
         // Network file systems, mostly. Without the log, readers would wait for writers.
@@ -273,6 +296,17 @@ mod tests {
     fn the_bundled_engine_has_the_wal_reset_fix() {
         // Two connections that write or checkpoint at once could corrupt the database before 3.51.3.
         assert!(rusqlite::version_number() >= 3_051_003, "SQLite {}", rusqlite::version());
+    }
+
+    #[test]
+    fn pages_are_as_large_as_they_were_made() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let claim = claim(dir.path()).expect("a directory");
+        for asked in [Pages::Large, Pages::Small] {
+            let connection = writer(dir.path(), &claim.file, UnixMs(1), asked).expect("a database");
+            let found: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).expect("a size");
+            assert_eq!(found, Pages::Large.bytes(), "{asked:?}");
+        }
     }
 
     #[test]

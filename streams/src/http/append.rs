@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use store::{Append, Batch, CommitError, Conflict, Done, Head, Producer};
@@ -16,14 +16,60 @@ use super::headers::{self, Reply, name};
 use super::problem::Problem;
 use crate::{json, lifetime};
 
+/// What the headers of an append ask.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) producer: Option<Producer>,
+    pub(super) close: bool,
+    pub(super) seq: Option<String>,
+    pub(super) expected: Option<Offset>,
+    /// In lower case.
+    pub(super) content_type: Option<String>,
+}
+
+/// What an append that was accepted is answered.
+#[derive(Debug)]
+pub(super) struct Appended {
+    /// With a producer: what to say, its epoch, and its highest number.
+    pub(super) producer: Option<(StatusCode, u64, u64)>,
+    pub(super) tail: Offset,
+    pub(super) closed: bool,
+}
+
+impl Wish {
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        Ok(Self {
+            producer: headers::producer(headers)?,
+            close: headers::wants_close(headers),
+            seq: headers::text(headers, &name::SEQ)?.map(str::to_owned),
+            expected: headers::expected(headers)?,
+            content_type: headers::content_type(headers)?,
+        })
+    }
+}
+
+impl Appended {
+    pub(super) fn status(&self) -> StatusCode {
+        self.producer.map_or(StatusCode::NO_CONTENT, |(status, ..)| status)
+    }
+
+    fn reply(&self) -> Response {
+        let reply = Reply::new(self.status()).set(name::NEXT_OFFSET, &self.tail.to_string()).closed(self.closed);
+        let Some((_, epoch, seq)) = self.producer else { return reply.empty() };
+        reply.set(name::PRODUCER_EPOCH, &epoch.to_string()).set(name::PRODUCER_SEQ, &seq.to_string()).empty()
+    }
+}
+
 impl Face {
     pub(super) async fn append(&self, parts: &Parts, stream: StreamPath, body: Body) -> Result<Response, Problem> {
-        let producer = headers::producer(&parts.headers)?;
-        let close = headers::wants_close(&parts.headers);
-        let seq = headers::text(&parts.headers, &name::SEQ)?.map(str::to_owned);
-        let expected = headers::expected(&parts.headers)?;
-        let content_type = headers::content_type(&parts.headers)?;
+        let wish = Wish::of(&parts.headers)?;
         let body = self.body(body).await?;
+        Ok(self.add(stream, wish, body).await?.reply())
+    }
+
+    /// Adds to a stream what a request that was let in brings.
+    pub(super) async fn add(&self, stream: StreamPath, wish: Wish, body: Bytes) -> Result<Appended, Problem> {
+        let Wish { producer, close, seq, expected, content_type } = wish;
         let now = self.options.clock.now();
         let found = lifetime::head(&self.streams, &stream, now, false).await?;
         let (head, life) = found.ok_or_else(|| Problem::missing(&stream))?;
@@ -32,7 +78,8 @@ impl Face {
         }
         // The order of checks is the protocol's: closed, then type, then what the store guards.
         if head.closed && producer.is_none() {
-            return if body.is_empty() { Ok(appended(None, head.tail, true)) } else { Err(Problem::closed(head.tail)) };
+            let closed = Appended { producer: None, tail: head.tail, closed: true };
+            return if body.is_empty() { Ok(closed) } else { Err(Problem::closed(head.tail)) };
         }
         let messages = messages(&head, content_type.as_deref(), body)?;
         let close_only = messages.is_empty();
@@ -42,8 +89,8 @@ impl Face {
             self.options.quota.fits(&head, size)?;
         }
         let began = Instant::now();
+        let place = producer.as_ref().map(|producer| (producer.epoch, producer.seq));
         let append = Append { stream: stream.clone(), messages, expected, producer, seq, close };
-        let producer = append.producer.clone();
         let mut batch = Batch::of(append);
         batch.operations.extend(life.renewal(&stream, now));
         match self.streams.commit(batch).await {
@@ -51,14 +98,14 @@ impl Face {
                 if let (Some(metrics), Some(Done::Appended(_))) = (&self.options.metrics, done.first()) {
                     metrics.appended(size, began.elapsed());
                 }
-                answer(&stream, producer.as_ref(), done.first(), close, close_only)
+                answer(&stream, place, done.first(), close, close_only)
             }
             Err(CommitError::Conflict { conflict: Conflict::Tail { tail, .. }, .. }) => Err(elsewhere(tail)),
             // Somebody closed it between our look and our commit: closing again is done already.
             Err(CommitError::Conflict { conflict: Conflict::Closed { tail, .. }, .. })
-                if close_only && producer.is_none() =>
+                if close_only && place.is_none() =>
             {
-                Ok(appended(None, tail, true))
+                Ok(Appended { producer: None, tail, closed: true })
             }
             Err(error) => Err(error.into()),
         }
@@ -97,29 +144,20 @@ fn messages(head: &Head, content_type: Option<&str>, body: Bytes) -> Result<Vec<
 
 fn answer(
     stream: &StreamPath,
-    producer: Option<&Producer>,
+    place: Option<(u64, u64)>,
     done: Option<&Done>,
     close: bool,
     close_only: bool,
-) -> Result<Response, Problem> {
-    match (done, producer) {
-        (Some(Done::Appended(tail)), None) => Ok(appended(None, *tail, close)),
-        (Some(Done::Appended(tail)), Some(producer)) => {
+) -> Result<Appended, Problem> {
+    match (done, place) {
+        (Some(Done::Appended(tail)), None) => Ok(Appended { producer: None, tail: *tail, closed: close }),
+        (Some(Done::Appended(tail)), Some((epoch, seq))) => {
             let status = if close_only { StatusCode::NO_CONTENT } else { StatusCode::OK };
-            Ok(appended(Some((status, producer.epoch, producer.seq)), *tail, close))
+            Ok(Appended { producer: Some((status, epoch, seq)), tail: *tail, closed: close })
         }
-        (Some(Done::Duplicate { tail, seq, closed }), Some(producer)) => {
-            Ok(appended(Some((StatusCode::NO_CONTENT, producer.epoch, *seq)), *tail, *closed))
+        (Some(Done::Duplicate { tail, seq, closed }), Some((epoch, _))) => {
+            Ok(Appended { producer: Some((StatusCode::NO_CONTENT, epoch, *seq)), tail: *tail, closed: *closed })
         }
         _ => Err(Problem::missing(stream)),
     }
-}
-
-fn appended(producer: Option<(StatusCode, u64, u64)>, tail: Offset, closed: bool) -> Response {
-    let status = producer.map_or(StatusCode::NO_CONTENT, |(status, ..)| status);
-    let mut reply = Reply::new(status).set(name::NEXT_OFFSET, &tail.to_string()).closed(closed);
-    if let Some((_, epoch, seq)) = producer {
-        reply = reply.set(name::PRODUCER_EPOCH, &epoch.to_string()).set(name::PRODUCER_SEQ, &seq.to_string());
-    }
-    reply.empty()
 }

@@ -113,6 +113,11 @@ pub(super) fn wants_close(headers: &HeaderMap) -> bool {
     headers.get(name::CLOSED).is_some_and(|v| v.as_bytes().trim_ascii().eq_ignore_ascii_case(b"true"))
 }
 
+/// Whether the value of `Stream-Closed` says so.
+pub(super) fn is_true(value: &str) -> bool {
+    value.eq_ignore_ascii_case("true")
+}
+
 /// The type of the body in lower case; `None` when it is absent or empty.
 pub(super) fn content_type(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     Ok(text(headers, &header::CONTENT_TYPE)?.filter(|t| !t.is_empty()).map(str::to_ascii_lowercase))
@@ -144,15 +149,24 @@ pub(super) fn expected(headers: &HeaderMap) -> Result<Option<Offset>, Problem> {
 
 /// The producer's place; all three headers or none.
 pub(super) fn producer(headers: &HeaderMap) -> Result<Option<Producer>, Problem> {
+    let id = text(headers, &name::PRODUCER_ID)?;
+    let epoch = text(headers, &name::PRODUCER_EPOCH)?;
+    let seq = text(headers, &name::PRODUCER_SEQ)?;
+    producer_of(id, epoch, seq)
+}
+
+/// The producer's place, from the values of its three headers.
+pub(super) fn producer_of(
+    id: Option<&str>,
+    epoch: Option<&str>,
+    seq: Option<&str>,
+) -> Result<Option<Producer>, Problem> {
     let bad = |detail: &str| Problem::bad("producer_invalid", "The producer headers are not usable", detail);
     let number = |text: &str| {
         let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let number = text.parse().ok().filter(|n| plain && *n <= MAX_PRODUCER_NUMBER);
         number.ok_or_else(|| bad("Producer-Epoch and Producer-Seq are integers from 0 to 2^53-1."))
     };
-    let id = text(headers, &name::PRODUCER_ID)?;
-    let epoch = text(headers, &name::PRODUCER_EPOCH)?;
-    let seq = text(headers, &name::PRODUCER_SEQ)?;
     match (id, epoch, seq) {
         (None, None, None) => Ok(None),
         (Some(""), _, _) => Err(bad("Producer-Id is empty.")),

@@ -58,7 +58,8 @@ pub enum Action {
 }
 
 /// Decides whether a request may do something to a stream, and answers it when it may not. It finds who asks in the request's
-/// extensions, where middleware has put it. Not asked for `OPTIONS`.
+/// extensions, where middleware has put it, or in `Authorization`; of what comes by a [`Lane`] it may be shown nothing else. Not asked for
+/// `OPTIONS`.
 pub type Access = dyn Fn(&Parts, &StreamPath, Action) -> Result<(), Box<Response>> + Send + Sync;
 
 /// How the face behaves.
@@ -160,21 +161,50 @@ impl Face {
     /// Answers a request, whatever it is.
     async fn answer(&self, request: Request) -> Response {
         let method = request.method().clone();
-        let mut response = match self.dispatch(request).await {
-            Ok(response) => response,
-            Err(problem) => problem.into_response(),
-        };
-        if let Some(metrics) = &self.options.metrics {
-            metrics.answered(&method, response.status().as_u16());
+        // An answer to an append is kept by nobody, so who is no page need not be told what pages may do.
+        let page = method != Method::POST || request.headers().contains_key(header::ORIGIN);
+        let said = self.dispatch(request).await;
+        self.complete(said, &method, page)
+    }
+
+    /// Adds an append that the lane has read, whose request was `parts` as far as the access policy is concerned.
+    async fn append_short(
+        &self,
+        parts: &Parts,
+        stream: StreamPath,
+        wish: append::Wish,
+        body: bytes::Bytes,
+    ) -> Result<append::Appended, Problem> {
+        (self.options.access)(parts, &stream, Action::Append).map_err(Problem::Denied)?;
+        self.bucket.take(&self.options.quota, self.options.clock.now())?;
+        if body.len() > self.options.max_append_bytes {
+            return Err(Problem::too_long(self.options.max_append_bytes));
         }
-        let headers = response.headers_mut();
+        let appended = self.add(stream, wish, body).await?;
+        if let Some(metrics) = &self.options.metrics {
+            metrics.answered(&Method::POST, appended.status().as_u16());
+        }
+        Ok(appended)
+    }
+
+    /// Makes a response of what was said, with the headers that each has.
+    fn complete(&self, said: Result<Response, Problem>, method: &Method, page: bool) -> Response {
+        let mut response = said.unwrap_or_else(IntoResponse::into_response);
+        if let Some(metrics) = &self.options.metrics {
+            metrics.answered(method, response.status().as_u16());
+        }
+        self.mark(response.headers_mut(), method, page);
+        response
+    }
+
+    /// The headers of every response; `page` for what a page in a browser may have asked.
+    fn mark(&self, headers: &mut http::HeaderMap, method: &Method, page: bool) {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let origin = if self.options.cors { "cross-origin" } else { "same-origin" };
         headers.insert(name::CORP, HeaderValue::from_static(origin));
-        if self.options.cors {
-            headers::allow_other_origins(headers, &method);
+        if self.options.cors && page {
+            headers::allow_other_origins(headers, method);
         }
-        response
     }
 
     async fn dispatch(&self, request: Request) -> Result<Response, Problem> {
@@ -247,7 +277,12 @@ fn preflight() -> Response {
 fn path(parts: &Parts) -> Result<StreamPath, Problem> {
     // The path of the request itself: routers above may have stripped a prefix, but this face is mounted at its root.
     let raw = parts.uri.path().strip_prefix(ROOT).ok_or_else(|| Problem::bad("path_invalid", "No stream named", ""))?;
+    named(raw)
+}
+
+/// The stream of a path below [`ROOT`].
+fn named(raw: &str) -> Result<StreamPath, Problem> {
     let bad = || Problem::bad("path_invalid", "The path cannot name a stream", raw);
-    let path = headers::percent_decoded(raw).filter(|path| !path.starts_with(RESERVED)).ok_or_else(bad)?;
-    path.parse().map_err(|_| bad())
+    let plain = |path: &str| if path.starts_with(RESERVED) { Err(bad()) } else { path.parse().map_err(|_| bad()) };
+    if raw.contains('%') { plain(&headers::percent_decoded(raw).ok_or_else(bad)?) } else { plain(raw) }
 }

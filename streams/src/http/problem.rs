@@ -72,11 +72,15 @@ impl Problem {
     pub(super) fn body(error: &axum::Error, limit: usize) -> Self {
         let too_long = std::error::Error::source(error).is_some_and(|e| e.to_string().contains("length limit"));
         if too_long {
-            let detail = format!("At most {limit} bytes are taken at once.");
-            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", detail)
-                .hint("Append it in parts.");
+            return Self::too_long(limit);
         }
         Self::bad("body_unreadable", "The body could not be read", error.to_string())
+    }
+
+    pub(super) fn too_long(limit: usize) -> Self {
+        let detail = format!("At most {limit} bytes are taken at once.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", detail)
+            .hint("Append it in parts.")
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::SqliteStore;
+use store::{Pages, SqliteStore};
 use tokio_rustls::TlsAcceptor;
 
 use super::Signals;
@@ -57,7 +57,7 @@ impl Ground {
         })?;
         dir.remember_hub(role == Role::Hub)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), ?role, "starting");
-        let store = open_store(dir).await?;
+        let store = open_store(dir, Pages::Small).await?;
         Ok(Self { plan, acceptor, store, signals })
     }
 
@@ -87,10 +87,10 @@ impl Ground {
     }
 }
 
-/// Opens the store of a data directory.
-pub(crate) async fn open_store(dir: &DataDir) -> Result<Arc<SqliteStore>, CommandError> {
+/// Opens the store of a data directory; a new one gets pages of this size.
+pub(crate) async fn open_store(dir: &DataDir, pages: Pages) -> Result<Arc<SqliteStore>, CommandError> {
     let path = dir.store();
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, Arc::new(SystemClock))).await;
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open_with(path, Arc::new(SystemClock), pages)).await;
     let opened = opened.map_err(|error| CommandError::new(Kind::Bug, error))?;
     opened.map(Arc::new).map_err(|error| store_error(error, dir))
 }

@@ -29,7 +29,7 @@ pub(super) struct Date {
 }
 
 impl Date {
-    fn at(&mut self, now: UnixMs) -> &str {
+    pub(super) fn at(&mut self, now: UnixMs) -> &str {
         let second = now.0 / 1000;
         if self.second != second || self.text.is_empty() {
             let time = i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
@@ -43,28 +43,35 @@ impl Date {
 
 /// Writes the head of an answer.
 pub(super) fn head(out: &mut Vec<u8>, parts: &Parts, framing: Framing, date: &mut Date, now: UnixMs) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(parts.status.as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
-    let mut field = |name: &[u8], value: &[u8]| {
-        out.extend_from_slice(name);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
-    };
+    status(out, parts.status);
     for (name, value) in &parts.headers {
         if !matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::DATE) {
-            field(name.as_str().as_bytes(), value.as_bytes());
+            field(out, name.as_str(), value.as_bytes());
         }
     }
-    field(b"date", date.at(now).as_bytes());
+    field(out, "date", date.at(now).as_bytes());
     match framing {
         Framing::Empty => {}
-        Framing::Length(length) => field(b"content-length", length.to_string().as_bytes()),
-        Framing::Chunks => field(b"transfer-encoding", b"chunked"),
+        Framing::Length(length) => field(out, "content-length", length.to_string().as_bytes()),
+        Framing::Chunks => field(out, "transfer-encoding", b"chunked"),
     }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the first line of an answer.
+pub(super) fn status(out: &mut Vec<u8>, status: StatusCode) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes a header.
+pub(super) fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
 

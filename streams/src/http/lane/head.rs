@@ -4,6 +4,7 @@ use bytes::{Buf, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
+use super::short::Short;
 use crate::http::ROOT;
 
 /// Most headers of a usual request.
@@ -20,6 +21,8 @@ pub(super) enum Found {
     Part,
     /// A head, which was taken off, and the length of the body that follows it.
     Head(Box<Parts>, usize),
+    /// The head of a plain append, which was taken off.
+    Append(Short),
     /// Something for a whole implementation of HTTP, also to refuse.
     Unusual,
 }
@@ -36,6 +39,10 @@ pub(super) fn find(input: &mut BytesMut) -> Found {
         Ok(httparse::Status::Partial) if input.len() <= LONGEST => return Found::Part,
         Ok(httparse::Status::Partial) | Err(_) => return Found::Unusual,
     };
+    if let Some(short) = Short::of(&request) {
+        input.advance(length);
+        return Found::Append(short);
+    }
     let Some((parts, body)) = parts(&request) else { return Found::Unusual };
     input.advance(length);
     Found::Head(Box::new(parts), body)
@@ -72,7 +79,8 @@ fn parts(request: &httparse::Request<'_, '_>) -> Option<(Parts, usize)> {
     Some((parts, body.unwrap_or(0)))
 }
 
-fn length(digits: &[u8]) -> Option<usize> {
+/// A length as `Content-Length` says it; `None` unless it is usual.
+pub(super) fn length(digits: &[u8]) -> Option<usize> {
     let plain = !digits.is_empty() && digits.len() < 10 && digits.iter().all(u8::is_ascii_digit);
     let length = std::str::from_utf8(digits).ok().filter(|_| plain)?.parse().ok()?;
     (length <= LONGEST_BODY).then_some(length)
@@ -146,6 +154,10 @@ mod tests {
                     assert!(body <= LONGEST_BODY && parts.uri.path().starts_with(ROOT));
                     assert!(!parts.headers.contains_key(header::TRANSFER_ENCODING));
                     assert!(left.len() < input.len());
+                    true
+                }
+                Found::Append(short) => {
+                    assert!(short.length <= LONGEST_BODY && left.len() < input.len());
                     true
                 }
                 Found::Part | Found::Unusual => {

@@ -6,6 +6,7 @@
 mod answer;
 mod choir;
 mod head;
+mod short;
 mod unusual;
 
 use std::io;
@@ -17,7 +18,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::{Buf, Bytes, BytesMut};
 use http::request::Parts;
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +30,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use self::answer::{Date, Framing};
 use self::choir::{Choirs, Left};
 use self::head::Found;
+use self::short::Short;
 pub use self::unusual::Unusual;
 use super::live::{Feed, Handed};
 use super::{Face, HttpOptions, Router};
@@ -51,6 +53,17 @@ const READ: usize = 4 * 1024;
 pub struct Lane {
     face: Arc<Face>,
     choirs: Arc<Choirs>,
+    /// What every answer to a plain append carries.
+    common: Arc<[u8]>,
+}
+
+/// What a connection asks next.
+enum Next {
+    /// A request, and the length of its body.
+    Usual(Parts, usize),
+    Append(Short),
+    /// Something for a whole implementation of HTTP.
+    Unusual,
 }
 
 /// One connection.
@@ -82,7 +95,10 @@ impl From<io::Error> for Over {
 impl Lane {
     /// The streams of a service below `/v1/stream/`, as [`router`](super::router) serves them.
     pub fn new(streams: Streams, options: HttpOptions) -> Self {
-        Self { face: Face::new(streams, options), choirs: Arc::default() }
+        let face = Face::new(streams, options);
+        let mut headers = HeaderMap::new();
+        face.mark(&mut headers, &Method::POST, false);
+        Self { face, choirs: Arc::default(), common: short::common(&headers).into() }
     }
 
     /// The same face, with the same quotas, for what is unusual.
@@ -98,28 +114,30 @@ impl Lane {
         let (look, date) = (Box::pin(sleep(PATIENCE)), Date::default());
         let mut wire = Wire { read, write: Some(write), input: BytesMut::new(), out: Vec::new(), date, look, stopped };
         loop {
-            let (parts, length) = match self.next(&mut wire).await {
-                Ok(Some(request)) => request,
-                Ok(None) => {
+            let served = match self.next(&mut wire).await {
+                Ok(Next::Usual(parts, length)) => self.one(&mut wire, parts, length).await,
+                Ok(Next::Append(short)) => self.append(&mut wire, short).await,
+                Ok(Next::Unusual) => {
                     // Halves of one connection always fit.
                     let io = wire.read.reunite(wire.write?).ok()?;
                     return Some(Unusual::new(io, wire.input.freeze()));
                 }
                 Err(Over) => return None,
             };
-            if self.one(&mut wire, parts, length).await.is_err() {
+            if served.is_err() {
                 return None;
             }
         }
     }
 
-    /// Waits for a head, and the length of its body; `None` when it is unusual.
-    async fn next(&self, wire: &mut Wire) -> Result<Option<(Parts, usize)>, Over> {
+    /// Waits for a head.
+    async fn next(&self, wire: &mut Wire) -> Result<Next, Over> {
         let mut looks = 0;
         loop {
             match head::find(&mut wire.input) {
-                Found::Head(parts, length) => return Ok(Some((*parts, length))),
-                Found::Unusual => return Ok(None),
+                Found::Head(parts, length) => return Ok(Next::Usual(*parts, length)),
+                Found::Append(short) => return Ok(Next::Append(short)),
+                Found::Unusual => return Ok(Next::Unusual),
                 Found::Part => {}
             }
             wire.input.reserve(READ);
@@ -140,20 +158,7 @@ impl Lane {
 
     /// Serves one request.
     async fn one(&self, wire: &mut Wire, mut parts: Parts, length: usize) -> Result<(), Over> {
-        while wire.input.len() < length {
-            wire.input.reserve((length - wire.input.len()).min(AHEAD));
-            if moving(wire.read.read_buf(&mut wire.input)).await? == 0 {
-                return Err(Over);
-            }
-        }
-        let body = if length < SMALL {
-            // What is kept of it must not keep the whole of what was read.
-            let body = Bytes::copy_from_slice(&wire.input[..length]);
-            wire.input.advance(length);
-            body
-        } else {
-            wire.input.split_to(length).freeze()
-        };
+        let body = body(wire, length).await?;
         let asked_head = parts.method == Method::HEAD;
         let live = parts.uri.query().is_some_and(|query| query.contains("live=sse"));
         let handed = live.then(Handed::default);
@@ -173,6 +178,21 @@ impl Lane {
         match handed.and_then(|handed| handed.take()) {
             Some(feed) => self.follow(wire, response, feed).await,
             None => self.tell(wire, response, asked_head).await,
+        }
+    }
+
+    /// Serves a plain append. It is not looked whether the other side has left meanwhile: what it appends is done either way.
+    async fn append(&self, wire: &mut Wire, mut short: Short) -> Result<(), Over> {
+        let body = body(wire, short.length).await?;
+        let parts = short.parts();
+        match self.face.append_short(&parts, short.stream, short.wish, body).await {
+            Ok(appended) => {
+                let Wire { write, out, date, .. } = wire;
+                out.clear();
+                short::write(out, &appended, &self.common, date, self.face.options.clock.now());
+                put(write.as_mut().ok_or(Over)?, out).await
+            }
+            Err(problem) => self.tell(wire, self.face.complete(Err(problem), &Method::POST, false), false).await,
         }
     }
 
@@ -262,6 +282,24 @@ impl Lane {
         pieces.insert(0, Bytes::from(std::mem::take(out)));
         answer::write_all(write, &mut pieces).await
     }
+}
+
+/// Reads the body of a request.
+async fn body(wire: &mut Wire, length: usize) -> Result<Bytes, Over> {
+    let Wire { read, input, .. } = wire;
+    while input.len() < length {
+        input.reserve((length - input.len()).min(AHEAD));
+        if moving(read.read_buf(input)).await? == 0 {
+            return Err(Over);
+        }
+    }
+    if length >= SMALL {
+        return Ok(input.split_to(length).freeze());
+    }
+    // What is kept of it must not keep the whole of what was read.
+    let body = Bytes::copy_from_slice(&input[..length]);
+    input.advance(length);
+    Ok(body)
 }
 
 /// Waits for one piece of input or output, as long as there is any hope of it.
