@@ -226,6 +226,10 @@ async fn other_origins_are_let_in_only_when_asked_to() {
     assert_eq!(answer.status, 204);
     assert!(answer.header("access-control-allow-headers").expect("a list").contains("if-none-match"));
     assert_eq!(world.get("s").await.header("access-control-allow-origin"), Some("*"));
+    // Nobody keeps the answer to an append, so it is for who asked alone.
+    assert_eq!(world.ask("POST", "s", &[TEXT], "x").await.header("access-control-allow-origin"), None);
+    let by_page = world.ask("POST", "s", &[TEXT, "origin: https://elsewhere"], "x").await;
+    assert_eq!(by_page.header("access-control-allow-origin"), Some("*"));
     assert_eq!(World::new().ask("OPTIONS", "s", &[], "").await.header("access-control-allow-headers"), None);
 }
 
