@@ -185,7 +185,7 @@ async fn online(api: &Api) -> Result<(DeviceId, ProjectId), Failure> {
 
 async fn told(mailbox: &mut client::Mailbox) -> Result<Told, Failure> {
     let mut joined: Option<TurnId> = None;
-    let mut words: Vec<(f64, f64)> = Vec::new();
+    let (mut words, mut ended): (Vec<(f64, f64)>, bool) = (Vec::new(), false);
     loop {
         let (_, update) = mailbox.next().await?;
         let Update::Batch { messages, .. } = update else { continue };
@@ -198,11 +198,7 @@ async fn told(mailbox: &mut client::Mailbox) -> Result<Told, Failure> {
                         joined = Some(id);
                         mailbox.subscribe(StreamPath::turn(id), From::Start).await?;
                     }
-                    if turn.state.is_final() && joined == Some(id) {
-                        let (read, _) = *words.first().ok_or("it said nothing")?;
-                        let (word, heard) = *words.get(1).ok_or("it said too little")?;
-                        return Ok(Told { read, word, heard });
-                    }
+                    ended |= turn.state.is_final() && joined == Some(id);
                 }
                 SessionFact::Delta { value: Some(delta), .. } => note(&delta.content.text),
                 SessionFact::Item { value: Some(item), .. } if item.settled_at_ms.is_none() => {
@@ -212,6 +208,10 @@ async fn told(mailbox: &mut client::Mailbox) -> Result<Told, Failure> {
                 }
                 _ => {}
             }
+        }
+        // The end, which is in the journal, may come before the words, which are in a stream of their own.
+        if let (true, [(read, _), (word, heard), ..]) = (ended, &words[..]) {
+            return Ok(Told { read: *read, word: *word, heard: *heard });
         }
     }
 }
