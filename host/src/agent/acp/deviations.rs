@@ -7,7 +7,7 @@
 //!   conversation in the minute in which an earlier process of it went on with the same one: it has written over its own record. That cannot
 //!   be mended from outside; it is told as a session that was not saved.
 //! * OpenCode 1.18 — has written a file itself when it asks its client to (`shown.rs`: what changes nothing is not shown), and did so before
-//!   there was a client that could.
+//!   there was a client that could. Told to stop while it waits to ask its model again, it ends the turn as if it were done (`turns.rs`).
 //! * Codex ACP 2.6 — tells of a failure of its server as the agent's own words, and ends the turn as if it were done; a refusal ends the turn
 //!   as cancelled. Both are shown as they come.
 //! * Claude Agent ACP 0.100 — has no `session/set_model`: its models are a configuration option (`choices.rs`).

@@ -197,3 +197,20 @@ fn more_tokens_than_a_number_holds_are_no_end_of_the_session() {
     let line = r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn","usage":{"inputTokens":18446744073709551615,"cachedWriteTokens":14}}}"#;
     assert!(!mapper.line(line).is_empty());
 }
+
+#[test]
+fn who_was_told_to_stop_has_stopped_whatever_it_calls_that() {
+    let end = |told: bool| {
+        let mut mapper = AcpMapper::new("/home/dev/project");
+        mapper.session = Some("s".to_owned());
+        mapper.prompted("7");
+        if told {
+            mapper.cancel();
+        }
+        let mut trace = Trace::default();
+        trace.take(mapper.line(r#"{"jsonrpc":"2.0","id":7,"result":{"stopReason":"end_turn"}}"#));
+        ends(&trace)[0].clone()
+    };
+    assert_eq!(end(true), TurnOutcome::Interrupted);
+    assert_eq!(end(false), TurnOutcome::Completed);
+}

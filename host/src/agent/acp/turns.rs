@@ -18,7 +18,11 @@ impl AcpMapper {
     /// The answer to the prompt: the turn is over.
     pub(super) fn ended_turn(&mut self, result: &Result<Value, Refusal>, out: &mut Vec<Step>) {
         let how = match result {
-            Ok(result) => stopped(text(result, "stopReason")),
+            // Who was told to stop and ends has stopped, whatever it calls that: what it began last is shown as cut off, too.
+            Ok(result) => match stopped(text(result, "stopReason")) {
+                TurnOutcome::Completed if self.cancelling => TurnOutcome::Interrupted,
+                how => how,
+            },
             // Agents that are stopped in the middle answer with all sorts of errors.
             Err(_) if self.cancelling => TurnOutcome::Interrupted,
             Err(refusal) => failed(refusal),
