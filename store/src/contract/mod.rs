@@ -33,9 +33,7 @@ use crate::port::{
 /// # Panics
 /// When the law does not hold.
 pub fn run<T>(law: impl Future<Output = T>) -> T {
-    // More than one worker, as a server has: a commit may be written by the thread that asks for it.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(law)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(law)
 }
 
 /// Makes one test per law: `contract!(memory, MemoryStore::new(clock()))` makes a module `memory` of tests. The expression is

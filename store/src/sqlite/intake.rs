@@ -8,7 +8,6 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocol::path::StreamPath;
@@ -23,9 +22,6 @@ pub(super) const FILE: &str = "store.intake";
 const MOST: u64 = 8 << 20;
 /// The file grows by so much at once, written with zeros: a record then changes no size and no map of blocks, so `fdatasync` is one write.
 const STEP: u64 = 1 << 20;
-/// A disk that takes no longer than this for a record is waited for by whoever brings one, when nobody else does: two changes of threads
-/// take as long.
-const QUICK: Duration = Duration::from_millis(1);
 /// Length of the payload, checksum, generation; the payload follows.
 const HEAD: usize = 4 + 4 + 8;
 
@@ -62,8 +58,6 @@ pub(super) struct Intake {
     /// How long the file is; all of it has been written once.
     length: u64,
     record: Vec<u8>,
-    /// How long a record takes to get to the disk, the last ones counting most; `None` before the first.
-    pace: Option<Duration>,
 }
 
 impl Intake {
@@ -72,7 +66,7 @@ impl Intake {
         let file = open::private(&dir.join(FILE))?;
         open::sync_dir(dir)?;
         let length = file.metadata()?.len();
-        let mut intake = Self { file, generation, position: 0, length, record: Vec::new(), pace: None };
+        let mut intake = Self { file, generation, position: 0, length, record: Vec::new() };
         let mut bytes = vec![0; usize::try_from(length.min(MOST)).unwrap_or(0)];
         read_at(&intake.file, &mut bytes)?;
         let mut found = Vec::new();
@@ -93,12 +87,6 @@ impl Intake {
     /// Whether there is nothing that the tables have to get.
     pub(super) fn is_empty(&self) -> bool {
         self.position == 0
-    }
-
-    /// Whether a record of about so many bytes would be one short write, as far as one can know.
-    pub(super) fn is_quick(&self, bytes: u64) -> bool {
-        let room = self.position + bytes <= self.length.min(MOST);
-        room && self.pace.is_some_and(|pace| pace <= QUICK)
     }
 
     /// Writes a record and waits until it is on disk.
@@ -129,12 +117,9 @@ impl Intake {
         record[8..HEAD].copy_from_slice(&self.generation.to_le_bytes());
         let sum = checksum(self.position, &record[8..]);
         record[4..8].copy_from_slice(&sum.to_le_bytes());
-        let began = Instant::now();
         write_at(&self.file, record, self.position).map_err(refused)?;
         // What an fsync that failed has left on disk, nobody knows.
         self.file.sync_data().map_err(Refused::Broken)?;
-        let took = began.elapsed();
-        self.pace = Some(self.pace.map_or(took, |pace| (pace * 3 + took) / 4));
         self.position = end;
         Ok(())
     }

@@ -104,11 +104,6 @@ impl Ledger {
         &self.connection
     }
 
-    /// Whether appends of about so many bytes would be on disk after one short write.
-    pub(super) fn is_quick(&self, bytes: u64) -> bool {
-        self.intake.is_quick(bytes)
-    }
-
     /// Begins a group; `appends` says that it does nothing but append.
     pub(super) fn begin(&mut self, appends: bool) -> rusqlite::Result<()> {
         self.round += 1;

@@ -1,7 +1,6 @@
 //! The embedded store: SQLite with a write-ahead log, in front of it a file that takes in appends, one writer thread, a few reader threads.
 //!
-//! Threads stay at this edge, but for one thing: a lone append is written by the thread that brings it, as long as the disk takes less than a
-//! millisecond and the runtime has other workers. The bundled engine is never older than the one that fixed the log-reset fault (3.51.3), the file
+//! Threads stay at this edge. The bundled engine is never older than the one that fixed the log-reset fault (3.51.3), the file
 //! is opened by one process only, and no other program's SQLite should touch it while it is open.
 
 mod check;
@@ -23,7 +22,6 @@ use std::thread::{self, JoinHandle};
 use protocol::path::StreamPath;
 use protocol::time::Clock;
 use rusqlite::Connection;
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 pub use self::check::{CheckError, Checkup, check};
@@ -31,7 +29,7 @@ use self::ledger::Ledger;
 pub use self::open::{OpenError, Pages};
 use self::queue::Queue;
 use self::recent::Recent;
-use self::writer::{Answer, Desk, Request, Work, Writer};
+use self::writer::{Answer, Request, Work, Writer};
 use crate::port::{Batch, CommitError, Cut, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store};
 
 /// Threads that read. Reads are short and mostly from memory; more than the cores of a small machine gain nothing.
@@ -48,7 +46,6 @@ const READ_QUEUE: u32 = 1024;
 ///
 /// Dropping it waits for the batches already taken in, at most for one or two `fsync`s.
 pub struct SqliteStore {
-    desk: Arc<Desk>,
     writes: Arc<Queue<Request>>,
     reads: Arc<Queue<reader::Job>>,
     recent: Arc<Recent>,
@@ -87,16 +84,16 @@ impl SqliteStore {
         let readers = (0..READERS).map(|_| open::reader(&claim.file)).collect::<Result<Vec<_>, _>>()?;
         let writes = Arc::new(Queue::new(WRITE_QUEUE));
         let reads = Arc::new(Queue::new(READ_QUEUE));
-        let desk = Arc::new(Desk::new(Writer::new(ledger, clock)));
         let running = Running { threads: Vec::with_capacity(READERS + 1), claim };
         // From here on a failure drops the store, which ends the threads that were started.
-        let (to_write, to_read, running) = (Arc::clone(&writes), Arc::clone(&reads), Mutex::new(Some(running)));
-        let store = Self { desk: Arc::clone(&desk), writes: to_write, reads: to_read, recent, running };
+        let store =
+            Self { writes: Arc::clone(&writes), reads: Arc::clone(&reads), recent, running: Mutex::new(Some(running)) };
         for connection in readers {
             let reads = Arc::clone(&reads);
             store.start("store-reader", move || reader::run(&connection, &reads))?;
         }
-        store.start("store-writer", move || desk.run(&writes))?;
+        let thread = Writer::new(ledger, clock);
+        store.start("store-writer", move || thread.run(&writes))?;
         Ok(store)
     }
 
@@ -154,11 +151,6 @@ impl SqliteStore {
     }
 }
 
-/// Whether this thread may wait for a quick disk: the tasks of its runtime have another one meanwhile.
-fn others_go_on() -> bool {
-    Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_workers() > 1)
-}
-
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore").finish_non_exhaustive()
@@ -173,14 +165,7 @@ impl Drop for SqliteStore {
 
 impl Store for SqliteStore {
     fn commit(&self, batch: Batch) -> Later<'_, Result<Vec<Done>, CommitError>> {
-        Box::pin(async move {
-            let work = Work::Commit(batch);
-            let work = if others_go_on() { self.desk.alone(work, &self.writes) } else { Err(work) };
-            match work {
-                Ok(answer) => answer,
-                Err(work) => self.write(work).await,
-            }
-        })
+        Box::pin(self.write(Work::Commit(batch)))
     }
 
     fn read(&self, read: Read) -> Later<'_, Result<Page, ReadError>> {

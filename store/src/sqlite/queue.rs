@@ -47,22 +47,15 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Blocks until there is something. `false` when the queue is closed and empty.
-    pub(super) fn wait(&self) -> bool {
-        !self.filled().items.is_empty()
-    }
-
-    /// Whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting().items.is_empty()
-    }
-
     /// Blocks until there is something, then takes what is ready: at least one item, at most `items`, and no more than
     /// `weight` unless the first alone is heavier. `None` when the queue is closed and empty.
     pub(super) fn take(&self, items: usize, weight: u32) -> Option<Vec<T>> {
-        let mut waiting = self.filled();
-        if waiting.items.is_empty() {
-            return None;
+        let mut waiting = self.waiting();
+        while waiting.items.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting = self.ready.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         let mut taken = Vec::new();
         let mut sum = 0_u32;
@@ -90,15 +83,6 @@ impl<T> Queue<T> {
     pub(super) fn abandon(&self) {
         self.close();
         self.waiting().items.clear();
-    }
-
-    /// The queue once there is something in it, or nothing will come.
-    fn filled(&self) -> MutexGuard<'_, Waiting<T>> {
-        let mut waiting = self.waiting();
-        while waiting.items.is_empty() && !waiting.closed {
-            waiting = self.ready.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-        waiting
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {

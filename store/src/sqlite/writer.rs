@@ -1,9 +1,9 @@
 //! The one thread that writes: it takes whatever batches are ready, makes one step of them, and answers when it is on disk.
 //!
 //! Group commit without a timer: while one group waits for the disk the next one gathers in the queue, so groups grow with
-//! the load and a lone batch never waits. On a quick disk a lone batch does not even change threads: who brings it writes it.
+//! the load and a lone batch never waits.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::Arc;
 
 use protocol::path::StreamPath;
 use protocol::time::Clock;
@@ -23,8 +23,6 @@ const GROUP_WEIGHT: u32 = 8 * 1024;
 const CHECKPOINT_BYTES: i64 = 8 << 20;
 /// Readers are asked to step aside when the log has grown to this.
 const RESTART_BYTES: i64 = 16 * CHECKPOINT_BYTES;
-/// Heaviest batch that is written by who brings it.
-const ALONE_WEIGHT: u32 = 64;
 /// The length of the log is looked at after this much weight.
 const LOOK_WEIGHT: u64 = 2 * 1024;
 
@@ -74,11 +72,6 @@ fn size(operation: &Operation) -> usize {
     }
 }
 
-/// Where the one who writes sits: the thread of the queue, or who brings a batch when nothing waits there. Whoever takes from the queue
-/// sits here already, so nobody overtakes.
-#[derive(Debug)]
-pub(super) struct Desk(Mutex<Option<Writer>>);
-
 #[derive(Debug)]
 pub(super) struct Writer {
     ledger: Ledger,
@@ -121,53 +114,84 @@ impl Writer {
         Self { ledger, clock, broken: None, unseen: 0, tables: false }
     }
 
-    fn serve(&mut self, group: Vec<Request>) {
-        let (works, replies): (Vec<_>, Vec<_>) = group.into_iter().map(|Request { work, reply }| (work, reply)).unzip();
-        for (reply, answer) in replies.into_iter().zip(self.answer(works)) {
-            // Nobody waits any more when the future was dropped.
-            drop(reply.send(answer));
+    /// Serves until the queue is closed and empty.
+    pub(super) fn run(mut self, queue: &Queue<Request>) {
+        // Whatever ends this thread, nobody waits for it in vain.
+        let _abandon = Abandon(queue);
+        while let Some(group) = queue.take(GROUP_BATCHES, GROUP_WEIGHT) {
+            self.serve(group);
+            self.checkpoint();
+        }
+        // So that the database is all there is, for whoever opens it next; what cannot be written now is read from the intake then.
+        if self.broken.is_none()
+            && let Err(failure) = self.ledger.fold().map_err(Failure::from)
+        {
+            self.fail(failure);
         }
     }
 
-    /// Does everything in one durable step, and gives each its answer. Conflicts too are told only then: they were judged by state that
-    /// has just become durable.
-    fn answer(&mut self, works: Vec<Work>) -> Vec<Answer> {
-        let count = works.len();
+    fn serve(&mut self, group: Vec<Request>) {
+        let mut answers = Vec::with_capacity(group.len());
+        let mut waiting = group.into_iter();
         let result = match &self.broken {
             Some(reason) => Err(Failure::Broken(reason.clone())),
-            None => self.write(works),
+            None => self.write(&mut waiting, &mut answers),
         };
-        result.unwrap_or_else(|failure| vec![Err(self.fail(failure)); count])
+        // Conflicts too are told only now: they were judged by state that has just become durable.
+        let Err(failure) = result else {
+            for (reply, answer) in answers {
+                // Nobody waits any more when the future was dropped.
+                drop(reply.send(answer));
+            }
+            return;
+        };
+        let error = self.fail(failure);
+        let unanswered = answers.into_iter().map(|(reply, _)| reply).chain(waiting.map(|request| request.reply));
+        for reply in unanswered {
+            drop(reply.send(Err(error.clone())));
+        }
     }
 
-    fn write(&mut self, works: Vec<Work>) -> Result<Vec<Answer>, Failure> {
+    fn write(
+        &mut self,
+        group: &mut std::vec::IntoIter<Request>,
+        answers: &mut Vec<(oneshot::Sender<Answer>, Answer)>,
+    ) -> Result<(), Failure> {
         let now = self.clock.now();
-        let mut answers = Vec::with_capacity(works.len());
-        self.ledger.begin(works.iter().all(Work::appends))?;
-        for work in works {
+        self.ledger.begin(group.as_slice().iter().all(|request| request.work.appends()))?;
+        for Request { work, reply } in group {
             self.unseen += u64::from(work.weight());
+            // The reply first, so that a failure finds it.
             let answer = match work {
                 Work::Commit(batch) => draft(&mut self.ledger, now, batch),
                 Work::Trim(path, cut) => {
-                    let cut = self.ledger.trim(&path, cut)?;
-                    let done = cut.map(|()| Vec::new());
-                    answers.push(done.map_err(|conflict| CommitError::Conflict { index: 0, conflict }));
+                    answers.push((reply, Ok(Vec::new())));
+                    if let Err(conflict) = self.ledger.trim(&path, cut)?
+                        && let Some((_, answer)) = answers.last_mut()
+                    {
+                        *answer = Err(CommitError::Conflict { index: 0, conflict });
+                    }
                     continue;
                 }
             };
-            answers.push(match answer {
+            match answer {
                 Ok(accepted) => {
+                    answers.push((reply, Ok(accepted.done)));
                     for effect in accepted.effects {
                         self.ledger.apply(effect)?;
                     }
-                    Ok(accepted.done)
                 }
-                Err(Refusal::Conflict { index, conflict }) => Err(CommitError::Conflict { index, conflict }),
-                Err(Refusal::Source(error)) => return Err(error.into()),
-            });
+                Err(Refusal::Conflict { index, conflict }) => {
+                    answers.push((reply, Err(CommitError::Conflict { index, conflict })));
+                }
+                Err(Refusal::Source(error)) => {
+                    answers.push((reply, Ok(Vec::new())));
+                    return Err(error.into());
+                }
+            }
         }
         self.tables = self.ledger.commit()?;
-        Ok(answers)
+        Ok(())
     }
 
     /// Forgets the group. A full disk is over when there is room; after anything else nothing that the disk says can be trusted.
@@ -217,61 +241,6 @@ impl Writer {
         let page: i64 = connection.prepare_cached("PRAGMA page_size")?.query_row([], |row| row.get(0))?;
         let pages: i64 = connection.prepare_cached(pragma)?.query_row([], |row| row.get(1))?;
         Ok(pages * page)
-    }
-}
-
-impl Desk {
-    pub(super) fn new(writer: Writer) -> Self {
-        Self(Mutex::new(Some(writer)))
-    }
-
-    /// Serves until the queue is closed and empty; nobody writes after that.
-    pub(super) fn run(&self, queue: &Queue<Request>) {
-        // Whatever ends this thread, nobody waits for it in vain.
-        let _abandon = Abandon(queue);
-        while queue.wait() {
-            let mut seat = self.seat();
-            let (Some(writer), Some(group)) = (seat.as_mut(), queue.take(GROUP_BATCHES, GROUP_WEIGHT)) else { return };
-            writer.serve(group);
-            writer.checkpoint();
-        }
-        let Some(mut writer) = self.seat().take() else { return };
-        // So that the database is all there is, for whoever opens it next; what cannot be written now is read from the intake then.
-        if writer.broken.is_none()
-            && let Err(failure) = writer.ledger.fold().map_err(Failure::from)
-        {
-            writer.fail(failure);
-        }
-    }
-
-    /// Does it here and now, when nothing else is under way and it takes no longer than handing it on would; gives it back otherwise.
-    pub(super) fn alone(&self, work: Work, queue: &Queue<Request>) -> Result<Answer, Work> {
-        let mut seat = match self.0.try_lock() {
-            Ok(seat) => seat,
-            // The thread finds out what became of a commit that panicked.
-            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return Err(work),
-        };
-        let Some(writer) = seat.as_mut() else { return Err(work) };
-        let weight = work.weight();
-        let short = weight <= ALONE_WEIGHT && work.appends() && writer.ledger.is_quick(u64::from(weight) * 1024);
-        if !short || writer.broken.is_some() || !queue.is_empty() {
-            return Err(work);
-        }
-        match writer.answer(vec![work]).pop() {
-            Some(answer) => Ok(answer),
-            None => Ok(Err(CommitError::Broken { reason: "a commit has no answer".to_owned() })),
-        }
-    }
-
-    fn seat(&self) -> MutexGuard<'_, Option<Writer>> {
-        self.0.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
-            let mut seat = poisoned.into_inner();
-            if let Some(writer) = seat.as_mut() {
-                // Half of a group may be applied.
-                writer.fail(Failure::Broken("a commit panicked".to_owned()));
-            }
-            seat
-        })
     }
 }
 
@@ -333,51 +302,6 @@ mod tests {
         let count = |sql| writer.ledger.connection().query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a count");
         // The two that follow one another share a row.
         assert_eq!((count("SELECT count(*) FROM message"), count("SELECT count(*) FROM entry")), (1, 0));
-    }
-
-    #[test]
-    fn a_lone_append_on_a_quick_disk_is_written_by_who_brings_it() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let mut writer = writer(dir.path());
-        let log = path("log");
-        group(&mut writer, vec![Batch::of(create(&log, "text/plain"))]).remove(0).expect("a stream");
-        let queue = Queue::new(1024);
-        let desk = Desk::new(writer);
-        let one = || Work::Commit(Batch::of(append(&log, &["x"])));
-        assert!(desk.alone(one(), &queue).is_err(), "nobody knows yet how quick the disk is");
-        let mut end = 0;
-        for _ in 0..20 {
-            group(desk.seat().as_mut().expect("a writer"), vec![Batch::of(append(&log, &["y"]))])
-                .remove(0)
-                .expect("an append");
-            end += 1;
-            let quick = desk.seat().as_ref().expect("a writer").ledger.is_quick(8 * 1024);
-            match desk.alone(one(), &queue) {
-                Ok(answer) => {
-                    end += 1;
-                    assert_eq!((answer, quick), (Ok(vec![Done::Appended(at(end))]), true));
-                }
-                Err(_) => assert!(!quick),
-            }
-        }
-        let entry = Work::Commit(Batch::of(Put::set("key", "")));
-        assert!(desk.alone(entry, &queue).is_err(), "the tables are for the thread");
-        let (reply, _answer) = oneshot::channel();
-        futures_util::FutureExt::now_or_never(queue.push(Request { work: one(), reply }, 8))
-            .expect("room")
-            .expect("it is open");
-        assert!(desk.alone(one(), &queue).is_err(), "somebody was first");
-        let held = desk.seat();
-        assert!(desk.alone(one(), &Queue::new(1024)).is_err(), "somebody writes");
-        drop(held);
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _seat = desk.seat();
-            panic!("in the middle of a commit");
-        }));
-        assert!(panicked.is_err());
-        assert!(desk.alone(one(), &Queue::new(1024)).is_err());
-        let answer = group(desk.seat().as_mut().expect("a writer"), vec![Batch::of(append(&log, &["z"]))]).remove(0);
-        assert!(matches!(answer, Err(CommitError::Broken { .. })), "{answer:?}");
     }
 
     #[test]

@@ -158,7 +158,7 @@ export type Offset = string;
 
 /**
  * The path of a stream below `/v1/stream/`, without a leading slash: 1 to 512 bytes of printable ASCII or UTF-8, no empty,
- * `.` or `..` segment, no control character.
+ * `.` or `..` segment, no control character. Cheap to clone.
  */
 export type StreamPath = string;
 

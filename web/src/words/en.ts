@@ -71,8 +71,8 @@ const turnErrors: Record<TurnErrorCode, string> = {
   overloaded: "The vendor's service has too much to do. Wait a little, then send again.",
   rate_limited: "The vendor's limit is reached. Send again when it has been reset.",
   refused: "The model declined to answer. Change your message and send it again.",
-  session_not_saved: "The agent had not saved this chat, so it cannot go on with what was said before.",
-  unknown: "It ended for a reason that this page does not know.",
+  session_not_saved: "The agent had not saved this chat, so it cannot go on with what was said before. Begin a new chat.",
+  unknown: "It ended for a reason that this page does not know. Reload the page; what happened is also in `towline logs` on the host.",
 };
 
 const errors: Partial<Record<ErrorCode, string>> = {

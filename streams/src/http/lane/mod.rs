@@ -181,11 +181,20 @@ impl Lane {
         }
     }
 
-    /// Serves a plain append. It is not looked whether the other side has left meanwhile: what it appends is done either way.
+    /// Serves a plain append. Who leaves meanwhile gives its place to others; what it appends is done either way.
     async fn append(&self, wire: &mut Wire, mut short: Short) -> Result<(), Over> {
         let body = body(wire, short.length).await?;
         let parts = short.parts();
-        match self.face.append_short(&parts, short.stream, short.wish, body).await {
+        let appended = {
+            let Wire { read, input, .. } = wire;
+            let mut appended = pin!(self.face.append_short(&parts, short.stream, short.wish, body));
+            tokio::select! {
+                biased;
+                appended = appended.as_mut() => appended,
+                Over = left(read, input) => return Err(Over),
+            }
+        };
+        match appended {
             Ok(appended) => {
                 let Wire { write, out, date, .. } = wire;
                 out.clear();
