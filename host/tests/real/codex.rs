@@ -392,7 +392,7 @@ async fn errors_of_the_model_are_told_apart_and_a_wait_for_the_network_ends() {
     assert_eq!(failed(&talk.turn("[[error 401]]").await), Some(TurnErrorCode::CredentialsExpired));
     assert_eq!(failed(&talk.turn("[[error 404]]").await), Some(TurnErrorCode::ModelUnavailable));
     assert_eq!(failed(&talk.turn("[[error 429]]").await), Some(TurnErrorCode::RateLimited));
-    assert_eq!(failed(&talk.turn("[[text 3]] [[error 529]]").await), Some(TurnErrorCode::AgentError));
+    assert_eq!(failed(&talk.turn("[[text 3]] [[error 529]]").await), Some(TurnErrorCode::Overloaded));
     assert_eq!(failed(&talk.turn("[[text 3]] [[disconnect]]").await), Some(TurnErrorCode::AgentError));
     let events = talk.turn("[[text 3]] [[disconnect x1]] [[say recovered]]").await;
     assert_eq!((how(&events), texts(&events)), (&TurnOutcome::Completed, vec!["w1 w2 w3 recovered"]));

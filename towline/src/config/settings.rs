@@ -118,7 +118,7 @@ impl Settings {
                 Some(_) => read.path("host.projects_root"),
                 // Empty directories that only the owner's own devices can ask for, where the agents may work anyway: a phone on its own
                 // can begin something new, without a visit to the machine first.
-                None => env.home.as_ref().map(|home| home.join("towline")),
+                None => env.home.as_deref().map(standard_root),
             },
             turns_at_once: read.count("host.turns_at_once").unwrap_or(DEFAULT_TURNS_AT_ONCE),
             agent_idle: read
@@ -229,4 +229,9 @@ impl Reading<'_> {
             _ => path,
         }
     }
+}
+
+/// Where new projects are made unless somebody says otherwise.
+pub(crate) fn standard_root(home: &Path) -> PathBuf {
+    home.join("towline")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use host::{HostHandle, RegisterError};
 
-use crate::config::Settings;
+use crate::config::{Settings, standard_root};
 use crate::data_dir::DataDir;
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
@@ -72,9 +72,22 @@ pub(super) fn new_root(settings: &Settings, env: &Env, dir: &DataDir) -> Result<
         Some(current) if root.is_relative() => current.join(root),
         _ => root.clone(),
     };
-    let root = real(&root);
-    dir.keep_out(&root)?;
-    Ok(Some(root))
+    outside(real(&root), env.home.as_deref(), dir)
+}
+
+/// The root of new projects, if it is not in the data directory. Nobody has chosen the standard one, so nobody is kept from starting by it.
+fn outside(root: PathBuf, home: Option<&Path>, dir: &DataDir) -> Result<Option<PathBuf>, CommandError> {
+    match dir.keep_out(&root) {
+        Ok(()) => Ok(Some(root)),
+        Err(_) if home.is_some_and(|home| root == real(&standard_root(home))) => {
+            output::note(format!(
+                "note: no new projects are made, since {} is in Towline's own data directory; set host.projects_root to another one.",
+                root.display()
+            ));
+            Ok(None)
+        }
+        Err(error) => Err(error.hint("Set host.projects_root to another directory, or to `off`.")),
+    }
 }
 
 /// The path with all links of what is there of it followed.
@@ -133,6 +146,18 @@ mod tests {
             assert_eq!(real(&there.join("link/a")), there.join("a"));
         }
         assert_eq!(real(&there), there);
+    }
+
+    #[test]
+    fn a_root_in_the_data_directory_is_refused_to_whoever_chose_it_and_left_out_otherwise() {
+        let world = tempfile::tempdir().unwrap();
+        let home = world.path().canonicalize().unwrap();
+        let dir = DataDir::at(&home.join("towline"));
+        std::fs::create_dir_all(dir.path()).unwrap();
+        let root = |path: &str| outside(home.join(path), Some(&home), &dir);
+        assert_eq!(root("towline").unwrap(), None);
+        assert!(root("towline/code").is_err());
+        assert_eq!(root("code").unwrap(), Some(home.join("code")));
     }
 
     #[test]

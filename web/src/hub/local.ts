@@ -27,20 +27,28 @@ export class Drafts {
   }
 }
 
+/** A key pair of this device that is not kept yet. */
+export interface NewKey {
+  /** The public half in base64url. */
+  publicKey: string;
+  /** Keeps both in the browser's database, in the place of an earlier pair. */
+  keep: () => Promise<void>;
+}
+
 /**
- * Makes the device's Ed25519 key pair and answers its public key in base64url; null where the platform cannot (plain HTTP has no
- * `crypto.subtle`). The private key cannot be read by anybody, this page included; it stays in the browser's database.
+ * Makes the device's Ed25519 key pair; null where the platform cannot (plain HTTP has no `crypto.subtle`). The private key cannot be
+ * read by anybody, this page included.
  */
-export async function makeKey(): Promise<string | null> {
+export async function makeKey(): Promise<NewKey | null> {
   try {
     if (typeof crypto.subtle === "undefined") return null;
     const pair = (await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"])) as CryptoKeyPair;
     const raw = new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey));
-    await keepKey(pair);
-    return btoa(String.fromCharCode(...raw))
+    const publicKey = btoa(String.fromCharCode(...raw))
       .replaceAll("+", "-")
       .replaceAll("/", "_")
       .replaceAll("=", "");
+    return { publicKey, keep: () => keepKey(pair) };
   } catch {
     return null;
   }

@@ -40,6 +40,13 @@ export function CommandRow({ id, command, host, several, now }: Props) {
   const retried = [...rows.command.values()].some((each) => each.retryOf === id) || [...sent.values()].some(({ request, phase }) => request.retryOf === id && phase !== "refused");
   // The lists do not have all of a chat that is to be started; the device that asked for it does.
   const whole = hub.whole(id) ?? (command.kind === "send_prompt" && text !== null ? { kind: "send_prompt" as const, session: command.session, content: { text, attachments: command.content.attachments ?? [] } } : null);
+  // A chat that there is by now is written to; it is not started twice.
+  const body = whole?.kind === "start_session" && rows.session.has(whole.session) ? { kind: "send_prompt" as const, session: whole.session, content: { text: whole.content.text ?? "", attachments: whole.content.attachments ?? [] } } : whole;
+  const tried = [...sent.entries()].find(([, { request, phase }]) => request.retryOf === id && phase === "refused");
+  const retry = (): void => {
+    if (tried) hub.forget(tried[0]);
+    if (body !== null) hub.post(command.host, body, null, id);
+  };
   const again = may && !retried && whole !== null && (command.state === "failed" || command.state === "expired" || command.state === "cancelled");
   const facts = [
     words.commands.from(sender.device || sender.person),
@@ -78,6 +85,11 @@ export function CommandRow({ id, command, host, several, now }: Props) {
             {command.content.detail ? <span className="soft"> {command.content.detail}</span> : null}
           </span>
         )}
+        {tried?.[1].error ? (
+          <span className="small house-bad" role="alert">
+            {words.error(tried[1].error)}
+          </span>
+        ) : null}
         {refused === null ? null : (
           <span className="small house-bad" role="alert">
             {words.queue.refused(refused, words.error)}
@@ -94,7 +106,7 @@ export function CommandRow({ id, command, host, several, now }: Props) {
           />
         ) : again ? (
           <span className="command-ways">
-            <button type="button" className="button small" aria-label={words.commands.retryLabel(name)} onClick={() => hub.post(command.host, whole, null, id)}>
+            <button type="button" className="button small" aria-label={words.commands.retryLabel(name)} onClick={retry}>
               {words.commands.retry}
             </button>
           </span>

@@ -1,5 +1,5 @@
 import { type Api, ApiError } from "../../hub/api";
-import { makeKey, wipe } from "../../hub/local";
+import { makeKey, type NewKey, wipe } from "../../hub/local";
 import { Store } from "../../hub/store";
 import type { ClaimResponse } from "../../protocol/generated";
 
@@ -34,11 +34,9 @@ export class Pairing {
     const { signal } = this.#stop;
     this.stage.set({ at: "claiming" });
     try {
-      // What another account may have left here goes before this one comes in (W-119).
-      wipe();
-      const publicKey = await makeKey();
-      const claim = await this.#api.claim({ code, name, platform, kind: "browser", publicKey });
-      if (!signal.aborted) await this.#wait(claim, signal);
+      const key = await makeKey();
+      const claim = await this.#api.claim({ code, name, platform, kind: "browser", publicKey: key?.publicKey ?? null });
+      if (!signal.aborted) await this.#wait(claim, key, signal);
     } catch (error) {
       if (!signal.aborted) this.stage.set(refused(error));
     }
@@ -50,17 +48,22 @@ export class Pairing {
     this.stage.set({ at: "code" });
   }
 
-  async #wait(claim: ClaimResponse, signal: AbortSignal): Promise<void> {
+  async #wait(claim: ClaimResponse, key: NewKey | null, signal: AbortSignal): Promise<void> {
     this.stage.set({ at: "waiting", words: claim.words, expiresAtMs: claim.expiresAtMs });
     while (!signal.aborted) {
       try {
         const { pairing, claimToken } = claim;
         const status = await this.#api.claimStatus({ pairing, claimToken, waitMs: WAIT_MS }, signal);
-        if (signal.aborted) return;
         if (status.state === "approved") {
+          // What another account may have left here goes before this one comes in (W-119); not sooner, since who is refused has lost nothing.
+          wipe();
+          // Who cannot keep it comes in all the same: the cookie is what lets this browser in.
+          await key?.keep().catch(() => undefined);
+          if (signal.aborted) return;
           this.stage.set({ at: "approved" });
           return;
         }
+        if (signal.aborted) return;
         if (status.state !== "pending") {
           this.stage.set({ at: "refused", why: status.state, retryAfterMs: null, hint: "" });
           return;

@@ -26,10 +26,11 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
     const whole = hub.whole(message.command);
     // A change that came too late becomes a message of its own.
     const body = whole?.kind === "edit_prompt" ? message.body : (whole ?? message.body);
+    // Of what the hub has refused it knows nothing that could be tried again; but what that was to try again, it does.
+    const retryOf = rows.command.has(message.command) ? message.command : (hub.sent.get().get(message.command)?.request.retryOf ?? null);
     hub.forget(message.command);
     dismiss();
-    // Of what the hub has refused it knows nothing that could be tried again.
-    if (body) hub.post(message.host, body, null, rows.command.has(message.command) ? message.command : null);
+    if (body) hub.post(message.host, body, null, retryOf);
     else {
       hub.drafts.set("new", message.text);
       go({ screen: "new", project: null });
@@ -46,9 +47,11 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
       ) : null}
       {delivery === "failed" || delivery === "unknown" ? (
         <div className="message-actions">
-          <button type="button" className="button small" onClick={again}>
-            {delivery === "unknown" ? words.queue.again : words.retry}
-          </button>
+          {error && "command" in error && error.command === "already_retried" ? null : (
+            <button type="button" className="button small" onClick={again}>
+              {delivery === "unknown" ? words.queue.again : words.retry}
+            </button>
+          )}
           <button
             type="button"
             className="button button-plain small"

@@ -90,7 +90,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
     const askedOf = new Map<string, Asked>();
     for (const [id, turn] of turns) {
       const said = [...(transcript.parts().get(id)?.items ?? [])].map((item) => transcript.item(item)).find((item) => item?.role === "user" && item.ord === turn.ord + 1);
-      if (said?.content.kind === "text") askedOf.set(id, kept(askedBefore.current, id, { text: said.content.text, attachments: turn.content.attachments, before: answered }));
+      if (said?.content.kind === "text") askedOf.set(id, kept(askedBefore.current, id, { text: said.content.text, attachments: turn.content.attachments, command: turn.origin.type === "prompt" ? turn.origin.command : null, before: answered }));
       if (turn.state === "completed" && !turn.steer) answered = id;
     }
     const row = (line: Entry): Row => {

@@ -10,6 +10,8 @@ import { words } from "../../words";
 export interface Asked {
   text: string;
   attachments: readonly Attachment[];
+  /** The command that asked it; null where it was not a prompt. */
+  command: string | null;
   /** The turn behind which another chat could ask it in another way; null when there is none. */
   before: string | null;
 }
@@ -50,6 +52,9 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
     hub.drafts.set("new", asked.text);
     go({ screen: "new", project: row.project });
   };
+  // What came to nothing is sent again once, from wherever (W-013); what ran and failed is asked anew.
+  const ended = asked?.command ? rows.command.get(asked.command)?.state : undefined;
+  const again = ended === "failed" || ended === "expired" || ended === "cancelled" ? (asked?.command ?? null) : null;
   const failed = making === null ? null : (rows.command.get(making.command)?.error ?? null);
   const canEdit = asked !== null && asked.text !== "" && (asked.before === null || forks);
   if (!canEdit && !(answered && forks) && (answered || asked === null)) return null;
@@ -61,7 +66,7 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
       {open ? (
         <div className="turn-ways-list">
           {!answered && asked !== null ? (
-            <button type="button" className="button small" onClick={() => hub.post(row.host, { kind: "send_prompt", session, content: { text: asked.text, attachments: [...asked.attachments] } })}>
+            <button type="button" className="button small" onClick={() => hub.post(row.host, { kind: "send_prompt", session, content: { text: asked.text, attachments: [...asked.attachments] } }, null, again)}>
               {words.delivery.again}
             </button>
           ) : null}
