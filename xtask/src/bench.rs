@@ -114,7 +114,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// The official streams server, installed once into the user's cache; `None` when the registry does not give it.
-fn official() -> Result<Option<PathBuf>> {
+///
+/// # Errors
+/// If there is no place to install it to.
+pub(crate) fn official() -> Result<Option<PathBuf>> {
     let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let cache = home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")));
     let root = cache.context("there is no cache directory: set XDG_CACHE_HOME")?;

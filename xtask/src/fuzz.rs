@@ -12,6 +12,9 @@ const BUILD: Duration = Duration::from_mins(40);
 /// Longest time for one target without a limit of its own: a million inputs take seconds to a few minutes.
 const TARGET: Duration = Duration::from_mins(30);
 
+/// Inputs of a target when nothing else is said.
+const COUNT: u64 = 1_000_000;
+
 struct Target {
     /// What `--target` calls it.
     name: &'static str,
@@ -61,13 +64,13 @@ pub(crate) struct Options {
     /// Which targets; all if none is named
     #[arg(long = "target", value_name = "TARGET")]
     targets: Vec<String>,
-    /// How many inputs each
-    #[arg(long, default_value_t = 1_000_000)]
-    count: u64,
+    /// How many inputs each: a million, or with `--minutes` as many as there is time for
+    #[arg(long)]
+    count: Option<u64>,
     /// What the inputs follow from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Ends each target after so many minutes
+    /// How many minutes each, at most
     #[arg(long)]
     minutes: Option<u64>,
     /// Says which targets there are
@@ -83,6 +86,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     let chosen = choose(&options.targets)?;
+    let count = options.count.unwrap_or(if options.minutes.is_some() { u64::MAX } else { COUNT });
+    let limit = options.minutes.map_or(TARGET, |minutes| TARGET.max(Duration::from_mins(minutes + 5)));
     let mut packages: Vec<&str> = chosen.iter().map(|target| target.package).collect();
     packages.dedup();
     let (mut lines, mut failures) = (Vec::new(), Vec::new());
@@ -91,11 +96,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Step::cargo(BUILD).args(base).args(["--no-run"]).run()?;
         let here: Vec<&Target> = chosen.iter().copied().filter(|target| target.package == package).collect();
         // One after the other, so that what a target grows by is its own.
-        let mut step = Step::cargo(TARGET * u32::try_from(here.len()).unwrap_or(u32::MAX))
+        let mut step = Step::cargo(limit * u32::try_from(here.len()).unwrap_or(u32::MAX))
             .args(base)
             .args(["--", "--nocapture", "--test-threads", "1"])
             .args(here.iter().map(|target| target.test))
-            .env("TOWLINE_FUZZ_COUNT", options.count.to_string())
+            .env("TOWLINE_FUZZ_COUNT", count.to_string())
             .env("TOWLINE_FUZZ_SEED", options.seed.to_string());
         if let Some(minutes) = options.minutes {
             step = step.env("TOWLINE_FUZZ_MINUTES", minutes.to_string());

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::bench;
 use crate::run::Step;
 use crate::{prepare, towline};
 
-/// A test that reads its number of rounds from `TOWLINE_ROUNDS`.
+/// A test, or a program, that reads its number of rounds from `TOWLINE_ROUNDS`.
 struct Loop {
     name: &'static str,
     about: &'static str,
     /// How many rounds, unless another number is asked for.
     rounds: u32,
     arguments: &'static [&'static str],
+    /// Whether the official streams server goes through the same, to be compared with.
+    official: bool,
 }
 
 const LOOPS: &[Loop] = &[
@@ -22,6 +25,7 @@ const LOOPS: &[Loop] = &[
         about: "kill -9 at random moments, restart, compare",
         rounds: 50,
         arguments: &["test", "--release", "--package", "towline", "--test", "crash", "--", "--include-ignored"],
+        official: false,
     },
     Loop {
         name: "many",
@@ -38,6 +42,14 @@ const LOOPS: &[Loop] = &[
             "--",
             "--nocapture",
         ],
+        official: false,
+    },
+    Loop {
+        name: "streams",
+        about: "kill -9 of `towline streams` right after it acknowledged, and a retry; beside the official server",
+        rounds: 200,
+        arguments: &["run", "--release", "--package", "streams", "--example", "streams_crash"],
+        official: true,
     },
 ];
 
@@ -45,7 +57,7 @@ const LOOPS: &[Loop] = &[
 pub(crate) struct Options {
     /// Which loops; all if none is named
     names: Vec<String>,
-    /// How many rounds each; by default 50 of `crash`, and 834 of `many`, which are 10,008 commands
+    /// How many rounds each; by default 50 of `crash`, 834 of `many`, which are 10,008 commands, and 200 of `streams`
     #[arg(long)]
     rounds: Option<u32>,
 }
@@ -65,11 +77,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         println!("{}: {}, {rounds} rounds", entry.name, entry.about);
         // A round starts and stops a whole node; a minute each is far beyond what one takes.
         let limit = Duration::from_mins(10) + Duration::from_mins(1) * rounds;
-        Step::cargo(limit)
+        let mut step = Step::cargo(limit)
             .args(entry.arguments)
             .env("TOWLINE_ROUNDS", rounds.to_string())
-            .env("TOWLINE_BIN", &program)
-            .run()?;
+            .env("TOWLINE_BIN", &program);
+        if entry.official
+            && let Some(official) = bench::official()?
+        {
+            step = step.env("OFFICIAL_STREAMS_BIN", official);
+        }
+        step.run()?;
     }
     Ok(())
 }
