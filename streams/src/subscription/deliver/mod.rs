@@ -112,14 +112,4 @@ fn tls() -> Arc<ClientConfig> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::says_done;
-
-    #[test]
-    fn only_true_is_done() {
-        assert!(says_done(br#"{"done":true}"#));
-        for body in [&b""[..], b"{}", b"true", br#"{"done":"true"}"#, br#"{"done":1}"#, b"<html>"] {
-            assert!(!says_done(body));
-        }
-    }
-}
+mod tests;
