@@ -9,6 +9,8 @@ pub mod contract;
 mod draft;
 #[cfg(feature = "doubles")]
 mod faulty;
+#[cfg(feature = "fjall")]
+mod fjall;
 mod keys;
 #[cfg(feature = "doubles")]
 mod memory;
@@ -20,6 +22,8 @@ mod sqlite;
 
 #[cfg(feature = "doubles")]
 pub use faulty::{CommitFault, Faulty, Odds};
+#[cfg(feature = "fjall")]
+pub use fjall::{FjallError, FjallStore};
 #[cfg(feature = "doubles")]
 pub use memory::MemoryStore;
 pub use port::*;

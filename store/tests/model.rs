@@ -13,8 +13,8 @@ use protocol::path::StreamPath;
 use protocol::time::UnixMs;
 use store::contract::{TestClock, run};
 use store::{
-    Append, Batch, Create, Direction, Entry, Expected, Fork, MemoryStore, Operation, Producer, Put, Read, ReadError,
-    Scan, SqliteStore, Store,
+    Append, Batch, Create, Direction, Entry, Expected, FjallStore, Fork, MemoryStore, Operation, Producer, Put, Read,
+    ReadError, Scan, SqliteStore, Store,
 };
 
 const STREAMS: [&str; 3] = ["a", "b", "c"];
@@ -231,11 +231,11 @@ fn scan(direction: Direction) -> Scan {
     Scan { prefix: String::new(), after: None, direction, limit: usize::MAX }
 }
 
-async fn same_state(model: &Model, memory: &MemoryStore, sqlite: &SqliteStore) {
+async fn same_state(model: &Model, memory: &MemoryStore, other: &dyn Store) {
     for name in STREAMS {
         let stream: StreamPath = name.parse().expect("a path");
         let head = memory.head(&stream).await;
-        assert_eq!(head, sqlite.head(&stream).await);
+        assert_eq!(head, other.head(&stream).await);
         let log = model.streams.get(name);
         if log.is_some_and(|log| log.retired) {
             assert_eq!(head, Err(ReadError::Retired { stream }));
@@ -255,7 +255,7 @@ async fn same_state(model: &Model, memory: &MemoryStore, sqlite: &SqliteStore) {
                 max_messages: usize::MAX,
             };
             let page = memory.read(read.clone()).await.expect("a page");
-            assert_eq!(page, sqlite.read(read).await.expect("a page"));
+            assert_eq!(page, other.read(read).await.expect("a page"));
             let mut bodies: Vec<_> = page.messages.into_iter().map(|message| message.body).collect();
             if direction == Direction::Backwards {
                 bodies.reverse();
@@ -266,7 +266,7 @@ async fn same_state(model: &Model, memory: &MemoryStore, sqlite: &SqliteStore) {
     let mut present = model.present();
     for direction in [Direction::Forwards, Direction::Backwards] {
         assert_eq!(memory.scan(scan(direction)).await.as_ref(), Ok(&present));
-        assert_eq!(sqlite.scan(scan(direction)).await.as_ref(), Ok(&present));
+        assert_eq!(other.scan(scan(direction)).await.as_ref(), Ok(&present));
         present.reverse();
     }
 }
@@ -279,12 +279,15 @@ proptest! {
         let dir = tempfile::tempdir().expect("a directory");
         let clock = || Arc::new(TestClock::at(UnixMs(1_700_000_000_000)));
         let (memory, sqlite) = (MemoryStore::new(clock()), SqliteStore::open(dir.path(), clock()).expect("a store"));
+        let candidate = tempfile::tempdir().expect("a directory");
+        let fjall = FjallStore::open(candidate.path(), clock()).expect("a store");
         let mut model = Model::default();
         run(async {
             for (index, batch) in batches.iter().enumerate() {
                 let expected = model.commit(batch);
                 let done = memory.commit(batch.clone()).await;
                 assert_eq!(done, sqlite.commit(batch.clone()).await);
+                assert_eq!(done, fjall.commit(batch.clone()).await);
                 let conflict = match &done {
                     Ok(_) => Ok(()),
                     Err(store::CommitError::Conflict { index, .. }) => Err(*index),
@@ -297,9 +300,13 @@ proptest! {
                 }
             }
             same_state(&model, &memory, &sqlite).await;
+            same_state(&model, &memory, &fjall).await;
             // What is on disk is all of it.
             sqlite.close();
             let again = SqliteStore::open(dir.path(), clock()).expect("the store again");
+            same_state(&model, &memory, &again).await;
+            drop(fjall);
+            let again = FjallStore::open(candidate.path(), clock()).expect("the store again");
             same_state(&model, &memory, &again).await;
         });
     }
@@ -307,18 +314,22 @@ proptest! {
     /// The same batches all at once: the writer makes groups of them, and the outcome is that of one after another.
     #[test]
     fn groups_do_what_single_commits_do(batches in batches()) {
-        let dir = tempfile::tempdir().expect("a directory");
+        let (dir, candidate) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
         let clock = || Arc::new(TestClock::at(UnixMs(1_700_000_000_000)));
-        let (memory, sqlite) = (MemoryStore::new(clock()), SqliteStore::open(dir.path(), clock()).expect("a store"));
-        let mut model = Model::default();
-        run(async {
-            // Polled in order, so queued in order.
-            let together = futures_util::future::join_all(batches.iter().map(|batch| sqlite.commit(batch.clone()))).await;
-            for (batch, done) in batches.iter().zip(together) {
-                assert_eq!(model.commit(batch).is_ok(), done.is_ok());
-                assert_eq!(memory.commit(batch.clone()).await, done);
-            }
-            same_state(&model, &memory, &sqlite).await;
-        });
+        let sqlite = SqliteStore::open(dir.path(), clock()).expect("a store");
+        let fjall = FjallStore::open(candidate.path(), clock()).expect("a store");
+        for store in [&sqlite as &dyn Store, &fjall] {
+            let (memory, mut model) = (MemoryStore::new(clock()), Model::default());
+            run(async {
+                // Polled in order, so queued in order.
+                let each = batches.iter().map(|batch| store.commit(batch.clone()));
+                let together = futures_util::future::join_all(each).await;
+                for (batch, done) in batches.iter().zip(together) {
+                    assert_eq!(model.commit(batch).is_ok(), done.is_ok());
+                    assert_eq!(memory.commit(batch.clone()).await, done);
+                }
+                same_state(&model, &memory, store).await;
+            });
+        }
     }
 }

@@ -30,7 +30,7 @@ struct Bench {
 const BENCHES: &[Bench] = &[
     Bench {
         name: "store",
-        about: "durable appends per second, by number of writers",
+        about: "durable appends by number of writers, reading, opening after a crash, size; SQLite beside fjall",
         package: "store",
         example: "append_rate",
         program: false,

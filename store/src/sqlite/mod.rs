@@ -7,7 +7,7 @@ mod check;
 mod intake;
 mod ledger;
 mod open;
-mod queue;
+pub(crate) mod queue;
 mod reader;
 mod recent;
 mod rows;
@@ -29,7 +29,8 @@ use self::ledger::Ledger;
 pub use self::open::{OpenError, Pages};
 use self::queue::Queue;
 use self::recent::Recent;
-use self::writer::{Answer, Request, Work, Writer};
+use self::writer::Writer;
+pub(crate) use self::writer::{Answer, Request, Work};
 use crate::port::{Batch, CommitError, Cut, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store};
 
 /// Threads that read. Reads are short and mostly from memory; more than the cores of a small machine gain nothing.

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 /// Items with weights, first come first served. A task that finds no room waits; a closed queue hands out what it has, then ends.
 #[derive(Debug)]
-pub(super) struct Queue<T> {
+pub(crate) struct Queue<T> {
     room: Semaphore,
     capacity: u32,
     waiting: Mutex<Waiting<T>>,
@@ -22,17 +22,17 @@ struct Waiting<T> {
 
 /// The queue takes nothing more.
 #[derive(Debug)]
-pub(super) struct Closed;
+pub(crate) struct Closed;
 
 impl<T> Queue<T> {
     /// A queue that holds items of this weight together.
-    pub(super) fn new(capacity: u32) -> Self {
+    pub(crate) fn new(capacity: u32) -> Self {
         let waiting = Waiting { items: VecDeque::new(), closed: false };
         Self { room: Semaphore::new(capacity as usize), capacity, waiting: Mutex::new(waiting), ready: Condvar::new() }
     }
 
     /// Adds an item once there is room; one heavier than the queue waits for all of it. Dropped before that, it adds nothing.
-    pub(super) async fn push(&self, item: T, weight: u32) -> Result<(), Closed> {
+    pub(crate) async fn push(&self, item: T, weight: u32) -> Result<(), Closed> {
         let weight = weight.clamp(1, self.capacity);
         let permit = self.room.acquire_many(weight).await.map_err(|_| Closed)?;
         let mut waiting = self.waiting();
@@ -49,7 +49,7 @@ impl<T> Queue<T> {
 
     /// Blocks until there is something, then takes what is ready: at least one item, at most `items`, and no more than
     /// `weight` unless the first alone is heavier. `None` when the queue is closed and empty.
-    pub(super) fn take(&self, items: usize, weight: u32) -> Option<Vec<T>> {
+    pub(crate) fn take(&self, items: usize, weight: u32) -> Option<Vec<T>> {
         let mut waiting = self.waiting();
         while waiting.items.is_empty() {
             if waiting.closed {
@@ -73,14 +73,14 @@ impl<T> Queue<T> {
     }
 
     /// Takes nothing more; who waits for room is told.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.waiting().closed = true;
         self.room.close();
         self.ready.notify_all();
     }
 
     /// Drops everything that waits: the thread that would have served it is gone.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         self.close();
         self.waiting().items.clear();
     }

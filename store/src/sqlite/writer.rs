@@ -26,16 +26,16 @@ const RESTART_BYTES: i64 = 16 * CHECKPOINT_BYTES;
 /// The length of the log is looked at after this much weight.
 const LOOK_WEIGHT: u64 = 2 * 1024;
 
-pub(super) type Answer = Result<Vec<Done>, CommitError>;
+pub(crate) type Answer = Result<Vec<Done>, CommitError>;
 
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) work: Work,
-    pub(super) reply: oneshot::Sender<Answer>,
+pub(crate) struct Request {
+    pub(crate) work: Work,
+    pub(crate) reply: oneshot::Sender<Answer>,
 }
 
 #[derive(Debug)]
-pub(super) enum Work {
+pub(crate) enum Work {
     Commit(Batch),
     Trim(StreamPath, Cut),
 }
@@ -50,7 +50,7 @@ impl Work {
     }
 
     /// What it costs to hold and to write, in KiB; at least 8, so that a queue's weight bounds its length too.
-    pub(super) fn weight(&self) -> u32 {
+    pub(crate) fn weight(&self) -> u32 {
         let bytes: usize = match self {
             Self::Trim(_, Cut::Before(_)) => 0,
             Self::Trim(_, Cut::Holes { starts, .. }) => starts.len() * 64,

@@ -34,7 +34,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Features that hold stand-ins for the real thing, and the only crate that may use them outside of tests (W-123).
-const STAND_INS: (&[&str], &str) = (&["contract", "doubles"], "sim");
+const STAND_INS: (&[&str], &str) = (&["contract", "doubles", "fjall"], "sim");
 /// What is for tests and nothing else.
 const TESTS_ONLY: &str = "fuzz";
 
