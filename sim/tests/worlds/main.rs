@@ -6,5 +6,6 @@
 mod chance;
 mod meta;
 mod node;
+mod replicas;
 mod seeds;
 mod streams;

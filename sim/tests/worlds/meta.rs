@@ -37,6 +37,15 @@ fn one_seed_of_a_node_is_one_history() {
 }
 
 #[test]
+fn one_seed_of_replicas_is_one_history() {
+    if !TAMES {
+        return;
+    }
+    // One whose disk is restored, and noticed.
+    check("replicas::a_replica_is_a_prefix_of_one_history", 4);
+}
+
+#[test]
 fn two_seeds_are_two_histories() {
     let folder = tempfile::tempdir().expect("a folder for two histories");
     let [first, second] = [1, 2].map(|seed: u64| {
