@@ -85,7 +85,9 @@ test("files go with a message, whatever the network does", async ({ towline, cut
   await expect(tray.getByText("image.png")).toBeVisible();
   await page.getByRole("button", { name: words.attach.remove("image.png") }).click();
   await page.goto(new URL("/new", cutProxy.url).href);
+  await expect(page.getByRole("radio", { name: new RegExp(screen.DEMO) })).toBeVisible();
   await page.getByLabel(words.attach.file).setInputFiles([{ name: "notes.md", mimeType: "text/markdown", buffer: Buffer.from("# Notes\n") }]);
   await expect(page.locator('.tray [data-phase="done"]')).toHaveCount(1);
+  await expect(page.locator(".tray")).toBeInViewport({ ratio: 1 });
   await picture("44-attach-new");
 });

@@ -1,4 +1,4 @@
-import { type ClipboardEvent, type DragEvent, useState } from "react";
+import { type ClipboardEvent, type DragEvent, useEffect, useRef, useState } from "react";
 import { useHub } from "../app/context";
 import { useStore } from "../hub/store";
 import { IMAGES } from "../session/files/check";
@@ -67,9 +67,15 @@ function Pick({ files, className, label, icon, accept, camera = false }: { files
 /** What is attached and not sent yet, with how far it is and a way to take it away. */
 export function Tray({ files, list }: { files: Files; list: readonly Attached[] }) {
   const waiting = list.some((file) => file.phase === "sending" || file.phase === "waiting");
-  if (list.length === 0) return null;
+  const tray = useRef<HTMLDivElement>(null);
+  const count = list.length;
+  // What was attached is seen to be, also where the box is longer than the screen.
+  useEffect(() => {
+    if (count > 0) tray.current?.scrollIntoView({ block: "nearest" });
+  }, [count]);
+  if (count === 0) return null;
   return (
-    <div className="tray">
+    <div className="tray" ref={tray}>
       <ul aria-label={words.attach.list}>
         {list.map((file) => (
           <li key={file.id} className="tray-file" data-phase={file.phase}>
