@@ -76,6 +76,7 @@ test("what is sent runs once, where it was meant to, through sleep, lost network
     await hub.run("pair", "allow", published.pairing);
     const [invitation] = await hub.rows("hub", "invite", "--name", "Ada");
     await ada.goto(await ground.page(String(invitation?.url)));
+    await ada.getByRole("button", { name: words.join.submit }).click();
     await screen.expectLists(ada);
 
     const own = async (which: typeof desk) => (await which.rows("sessions")).map((row) => String(row.session));
