@@ -208,6 +208,8 @@ test("what is sent runs once, where it was meant to, through sleep, lost network
       await expect.poll(async () => (await screen.lines(phone)).at(-1)).toContain("w5 ");
       await hub.kill9();
       await phone.reload().catch(() => null);
+      // The browser's own page about it comes a moment after the refusal, and would break into what is asked for next.
+      await phone.waitForURL(/^chrome-error:/);
       await hub.restart();
       await phone.goto(there(`/s/${onDesk}`));
       await screen.expectSettled(phone, 5, { timeout: 60_000 });

@@ -94,6 +94,28 @@ describe("a lost connection", () => {
     expect(socket.connection.get().state).toBe("live");
   });
 
+  it("is back within 5 s of its network on a page that is looked at, however long it was away; a hidden one waits longer", async () => {
+    for (const seen of [true, false]) {
+      const enrolled = (): Promise<boolean> => Promise.reject(new Error("no network"));
+      const { socket, wire, time } = world({ seen: () => seen, enrolled });
+      time.chance = 0.999;
+      const pause = (): number => {
+        const now = socket.connection.get();
+        return now.state === "waiting" ? now.retryAtMs - time.now() : Number.NaN;
+      };
+      socket.start();
+      wire().welcome();
+      for (let tries = 0; tries < 12; tries += 1) {
+        wire().onclose?.({ code: 1006 });
+        await Promise.resolve();
+        await Promise.resolve();
+        const waits = pause();
+        expect(waits <= 5_000, `seen: ${seen}, try ${tries}, ${waits} ms`).toBe(seen || tries < 4);
+        time.pass(waits);
+      }
+    }
+  });
+
   it("waits longer each time, never over 30 s, with jitter over the whole span", () => {
     expect(pauseMs(0, 0.999)).toBeLessThanOrEqual(500);
     expect(pauseMs(50, 0.999)).toBeLessThanOrEqual(30_000);

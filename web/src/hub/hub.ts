@@ -54,6 +54,7 @@ export class Hub {
       poll: () => new PollingWire(),
       enrolled: () => this.#enrolled(),
       online: () => navigator.onLine,
+      seen: () => document.visibilityState === "visible",
       client: "towline-web",
     });
     this.#openers = new Openers((session) => {

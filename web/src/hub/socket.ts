@@ -12,7 +12,7 @@ import {
 } from "../protocol/generated";
 import { type Stopped, reaction } from "./closing";
 import { Store } from "./store";
-import { type Timing, browserTiming, pauseMs } from "./timing";
+import { SEEN_PAUSE_MS, type Timing, browserTiming, pauseMs } from "./timing";
 
 /** Where the connection stands; never "live" on an assumption. */
 export type Connection =
@@ -62,6 +62,8 @@ export interface SocketOptions {
    */
   enrolled(): Promise<boolean>;
   online?(): boolean;
+  /** Whether somebody may be looking; without it nobody is, and pauses grow long. */
+  seen?(): boolean;
   timing?: Timing;
   client: string;
 }
@@ -386,7 +388,8 @@ export class HubSocket {
   }
 
   #again(pause: "backoff" | "soon"): void {
-    const wait = pauseMs(pause === "soon" ? 1 : this.#attempt, this.#timing.random());
+    const longestMs = this.#options.seen?.() ? SEEN_PAUSE_MS : LIMITS.maxReconnectMs;
+    const wait = pauseMs(pause === "soon" ? 1 : this.#attempt, this.#timing.random(), longestMs);
     this.#attempt += 1;
     if (this.#options.online?.() === false) this.connection.set({ state: "offline" });
     else this.connection.set({ state: "waiting", retryAtMs: this.#timing.now() + wait, blocked: this.#barred >= BARRED });

@@ -22,8 +22,14 @@ export const browserTiming: Timing = {
 /** First pause before a new attempt, before jitter. */
 const FIRST_PAUSE_MS = 500;
 
+/**
+ * Longest pause of a page that somebody looks at, in milliseconds: it is back within 10 s of its network (W-048), also where the
+ * browser holds a socket back for up to 5 s after several that failed, as Chromium does.
+ */
+export const SEEN_PAUSE_MS = 5_000;
+
 /** The pause before an attempt: exponential with full jitter, so that a thousand clients do not come back at once. */
-export function pauseMs(attempt: number, random: number): number {
-  const most = Math.min(LIMITS.maxReconnectMs, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 16));
+export function pauseMs(attempt: number, random: number, longestMs: number = LIMITS.maxReconnectMs): number {
+  const most = Math.min(longestMs, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 16));
   return Math.round(most * random);
 }
