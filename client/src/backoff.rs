@@ -9,6 +9,7 @@ use protocol::limits::MAX_RECONNECT_MS;
 #[derive(Debug)]
 pub struct Backoff {
     first: Duration,
+    longest: Duration,
     attempt: u32,
     random: u64,
 }
@@ -16,13 +17,18 @@ pub struct Backoff {
 impl Backoff {
     /// Begins at that pause; the seed makes clients differ.
     pub fn new(first: Duration, seed: u64) -> Self {
-        Self { first, attempt: 0, random: seed }
+        Self { first, longest: Duration::from_millis(MAX_RECONNECT_MS), attempt: 0, random: seed }
+    }
+
+    /// Has no pause be longer than that, nor than `MAX_RECONNECT_MS`.
+    #[must_use]
+    pub fn at_most(self, longest: Duration) -> Self {
+        Self { longest: longest.min(self.longest), ..self }
     }
 
     /// The pause before the next attempt: anything from nothing to a ceiling that doubles each time.
     pub fn pause(&mut self) -> Duration {
-        let ceiling =
-            self.first.saturating_mul(1_u32 << self.attempt.min(20)).min(Duration::from_millis(MAX_RECONNECT_MS));
+        let ceiling = self.first.saturating_mul(1_u32 << self.attempt.min(20)).min(self.longest);
         self.attempt = self.attempt.saturating_add(1);
         let nanos = u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(self.draw() % nanos.saturating_add(1).max(1))
@@ -59,6 +65,15 @@ mod tests {
         assert!(late.iter().any(|pause| *pause < limit / 4) && late.iter().any(|pause| *pause > limit / 4 * 3));
         backoff.worked();
         assert!(backoff.pause() <= first);
+    }
+
+    #[test]
+    fn no_pause_is_longer_than_was_said() {
+        let longest = Duration::from_secs(5);
+        let mut backoff = Backoff::new(Duration::from_millis(250), 3).at_most(longest);
+        let pauses: Vec<_> = (0..200).map(|_| backoff.pause()).collect();
+        assert!(pauses.iter().all(|pause| *pause <= longest));
+        assert!(pauses.iter().any(|pause| *pause > longest / 2));
     }
 
     #[test]

@@ -129,6 +129,22 @@ test("a network that is lost for ten seconds costs nothing but time, and the sig
   expect(await screen.lines(page)).toEqual(live);
 });
 
+test("a network that swallows everything is found out, and left within ten seconds of a better one", async ({ towline, cutProxy, page }) => {
+  await screen.pairFirst(page, towline, { address: cutProxy.url });
+  await screen.startChat(page, { agent: screen.CLAUDE, text: "[[say before]]" });
+  await screen.expectSettled(page, 1);
+  // The connection stays, and nothing passes: only silence tells.
+  cutProxy.blackHole();
+  await screen.say(page, "[[say into the hole]]");
+  await expect(screen.sign(page)).not.toHaveAttribute("data-connection", "live", { timeout: 45_000 });
+  cutProxy.restore({ forget: true });
+  await screen.expectLive(page, { timeout: 10_000 });
+  await screen.expectSettled(page, 2);
+  await expect(screen.log(page).getByText("into the hole", { exact: true })).toHaveCount(1);
+  await page.reload();
+  await screen.expectSettled(page, 2);
+});
+
 test("the model and the effort that were chosen are the ones that are asked for, also after they were changed in the middle of a chat", async ({ towline, fakeModel, page }) => {
   await screen.pairFirst(page, towline);
   await page.getByRole("link", { name: new RegExp(`^${words.sessions.newChat}`) }).filter({ visible: true }).click();

@@ -17,6 +17,9 @@ use super::{Closed, Connection, Options, SubscriptionKey};
 use crate::backoff::Backoff;
 use crate::remote::Remote;
 
+/// Longest pause before connecting again: somebody waits for what a client shows, and it is back within 10 s of its network (W-048).
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 pub(super) struct Driver {
     pub(super) remote: Remote,
     pub(super) options: Options,
@@ -41,7 +44,7 @@ impl Driver {
     pub(super) async fn run(mut self) {
         let mut book = Book::default();
         let mut held = Held::new();
-        let mut backoff = Backoff::new(self.options.first_pause, self.options.seed);
+        let mut backoff = Backoff::new(self.options.first_pause, self.options.seed).at_most(LONGEST_PAUSE);
         let why = loop {
             self.state.send_replace(Connection::Connecting);
             let attempt = {

@@ -37,7 +37,7 @@ const ASKS: usize = 64;
 pub struct Options {
     /// The program and its version, for the hub's log.
     pub client: String,
-    /// The ceiling of the first pause before connecting again; it doubles up to `MAX_RECONNECT_MS`.
+    /// The ceiling of the first pause before connecting again; it doubles up to 5 s.
     pub first_pause: Duration,
     /// Where the jitter begins; any number that differs between clients.
     pub seed: u64,

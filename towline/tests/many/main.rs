@@ -11,6 +11,7 @@
 mod clock;
 mod disks;
 mod enrolment;
+mod herd;
 mod lost;
 mod path;
 mod presence;
