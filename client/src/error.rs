@@ -65,6 +65,11 @@ impl ApiError {
     }
 }
 
+/// Whether a body is a problem in the words of a hub of this version.
+pub(crate) fn is_problem(body: &[u8]) -> bool {
+    serde_json::from_slice::<Problem>(body).is_ok()
+}
+
 /// Reads a problem; a code that this program does not know becomes the one that its status suggests.
 pub(crate) fn problem(status: u16, body: &[u8]) -> Problem {
     if let Ok(problem) = serde_json::from_slice::<Problem>(body) {

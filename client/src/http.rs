@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -54,19 +54,36 @@ async fn exchange<B: Serialize + Sync>(
     path: &str,
     body: Option<&B>,
 ) -> Result<(StatusCode, Bytes), ApiError> {
+    let Answer { status, body, .. } = ask(remote, method, path, body, ANSWER).await?;
+    if status.is_success() {
+        Ok((status, body))
+    } else {
+        Err(ApiError::Problem(Box::new(error::problem(status.as_u16(), &body))))
+    }
+}
+
+/// What came back, whatever it says.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Sends a request and reads the answer, within a limit in time; fails only when none came.
+pub(crate) async fn ask<B: Serialize + Sync>(
+    remote: &Remote,
+    method: Method,
+    path: &str,
+    body: Option<&B>,
+    limit: Duration,
+) -> Result<Answer, ApiError> {
     let what = format!("{method} {path}");
     let late = ApiError::Late {
         authority: remote.authority(),
         what: what.clone(),
-        limit_ms: u64::try_from(ANSWER.as_millis()).unwrap_or(u64::MAX),
+        limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
     };
-    let (status, bytes) =
-        tokio::time::timeout(ANSWER, attempt(remote, method, path, body, &what)).await.unwrap_or(Err(late))?;
-    if status.is_success() {
-        Ok((status, bytes))
-    } else {
-        Err(ApiError::Problem(Box::new(error::problem(status.as_u16(), &bytes))))
-    }
+    tokio::time::timeout(limit, attempt(remote, method, path, body, &what)).await.unwrap_or(Err(late))
 }
 
 async fn attempt<B: Serialize + Sync>(
@@ -75,7 +92,7 @@ async fn attempt<B: Serialize + Sync>(
     path: &str,
     body: Option<&B>,
     what: &str,
-) -> Result<(StatusCode, Bytes), ApiError> {
+) -> Result<Answer, ApiError> {
     let authority = remote.authority();
     let strange = |reason: String| ApiError::Strange { what: what.to_owned(), reason };
     let broken =
@@ -105,12 +122,12 @@ async fn attempt<B: Serialize + Sync>(
         }
     }));
     let response = send.send_request(request).await.map_err(broken)?;
-    let status = response.status();
+    let (status, headers) = (response.status(), response.headers().clone());
     let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
     let body = body.map_err(|error| match error.downcast::<hyper::Error>() {
         Ok(source) => broken(*source),
         Err(error) if error.is::<LengthLimitError>() => strange(format!("it has more than {MAX_BODY_BYTES} bytes")),
         Err(error) => strange(error.to_string()),
     })?;
-    Ok((status, body.to_bytes()))
+    Ok(Answer { status, headers, body: body.to_bytes() })
 }

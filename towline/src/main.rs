@@ -6,6 +6,7 @@ mod ask;
 mod cli;
 mod clock;
 mod config;
+mod connection;
 mod data_dir;
 mod doctor;
 mod env;

@@ -17,6 +17,7 @@ use protocol::session::Session;
 use protocol::time::Clock;
 
 use crate::clock::SystemClock;
+use crate::connection::tell;
 use crate::data_dir::{DataDir, NodeFile};
 use crate::error::{CommandError, Kind};
 use crate::hubs::OtherHub;
@@ -110,7 +111,9 @@ impl Node {
             first_pause: Duration::from_millis(250),
             seed: u64::try_from(seed & u128::from(u64::MAX)).unwrap_or_default(),
         };
-        Socket::open(self.remote.clone(), options)
+        let socket = Socket::open(self.remote.clone(), options);
+        tokio::spawn(tell(socket.state()));
+        socket
     }
 
     /// Who we are there, and which host is in that node, if one is.

@@ -1,5 +1,6 @@
 //! The one task of a socket: connects, serves the connection, waits, connects again.
 
+use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::book::{Ask, Book, Letters};
+use super::web_socket::WebSocket;
 use super::wire::{Cut, Wire};
 use super::{Closed, Connection, Options, SubscriptionKey};
 use crate::backoff::Backoff;
@@ -19,6 +21,11 @@ use crate::remote::Remote;
 
 /// Longest pause before connecting again: somebody waits for what a client shows, and it is back within 10 s of its network (W-048).
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// After how many tries in a row a WebSocket that is not to be had counts as barred: once may be a hub that just starts.
+const BARRED: u32 = 3;
+/// How often a WebSocket is tried for while the way around is taken.
+const WEB_SOCKET_AGAIN: Duration = Duration::from_mins(1);
 
 pub(super) struct Driver {
     pub(super) remote: Remote,
@@ -45,26 +52,36 @@ impl Driver {
         let mut book = Book::default();
         let mut held = Held::new();
         let mut backoff = Backoff::new(self.options.first_pause, self.options.seed).at_most(LONGEST_PAUSE);
+        // How often in a row somebody answered while a WebSocket was not to be had.
+        let mut barred = 0_u32;
         let why = loop {
             self.state.send_replace(Connection::Connecting);
+            let slow = barred >= BARRED;
             let attempt = {
-                let opening = pin!(Wire::open(&self.remote, &self.options.client));
+                let opening = pin!(Wire::open(&self.remote, &self.options.client, slow));
                 while_waiting(opening, &mut self.asks, &self.stop, &mut book, &mut held).await
             };
             let cut = match attempt {
                 None => break Closed::Here,
                 Some(Ok((wire, welcome))) => {
+                    if !slow {
+                        barred = 0;
+                    }
                     self.state.send_replace(Connection::Live(welcome));
                     match self.live(wire, &mut book, &mut held, &mut backoff).await {
                         None => break Closed::Here,
                         Some(cut) => cut,
                     }
                 }
-                Some(Err(cut)) => cut,
+                Some(Err(cut)) => {
+                    barred = if matches!(cut, Cut::Barred(_)) { barred + 1 } else { 0 };
+                    cut
+                }
             };
             match cut {
                 Cut::Over(why) => break why,
-                Cut::Again(why) => {
+                Cut::Better => barred = 0,
+                Cut::Again(why) | Cut::Barred(why) => {
                     let pause = backoff.pause();
                     tracing::debug!(%why, pause_ms = pause.as_millis(), "the connection is lost");
                     self.state.send_replace(Connection::Waiting { pause, why });
@@ -96,6 +113,9 @@ impl Driver {
         let silence = Duration::from_millis(SILENCE_MS);
         let mut heard = Instant::now();
         let mut said = Instant::now();
+        let slow = matches!(wire, Wire::Polling(_));
+        let mut trial: Option<BoxFuture<'_, bool>> = None;
+        let mut try_at = Instant::now() + WEB_SOCKET_AGAIN;
         loop {
             let mut frames = Vec::new();
             let deadline = book.deadline();
@@ -129,6 +149,17 @@ impl Driver {
                 Some(key) = held.next(), if !held.is_empty() => frames.extend(book.resume(key)),
                 () = sleep_until(heard + silence) => {
                     return Some(Cut::Again(format!("nothing was heard for {} s", silence.as_secs())));
+                }
+                () = sleep_until(try_at), if slow && trial.is_none() => {
+                    let (remote, client) = (&self.remote, &self.options.client);
+                    trial = Some(Box::pin(async move { WebSocket::open(remote, client).await.is_ok() }));
+                }
+                found = async { if let Some(trial) = &mut trial { trial.await } else { pending().await } } => {
+                    if found {
+                        return Some(Cut::Better);
+                    }
+                    trial = None;
+                    try_at = Instant::now() + WEB_SOCKET_AGAIN;
                 }
                 () = sleep_until(said + Duration::from_millis(HEARTBEAT_MS)) => frames.push(book.ping()),
                 () = sleep_until(deadline.unwrap_or(heard + silence)), if deadline.is_some() => book.expire(Instant::now()),

@@ -6,6 +6,8 @@
 
 mod book;
 mod driver;
+mod polling;
+mod web_socket;
 mod wire;
 
 use std::sync::Arc;
@@ -74,6 +76,8 @@ pub struct Welcome {
     pub hub_at_ms: UnixMs,
     /// The version of Towline there.
     pub version: String,
+    /// Whether it goes through requests of their own, since something on the way takes no WebSocket.
+    pub slow: bool,
 }
 
 /// Why a socket is over.

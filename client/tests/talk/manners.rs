@@ -58,6 +58,23 @@ async fn requests_made_without_a_connection_run_out_of_time() {
     assert_eq!(socket.ping().await, Err(RequestError::Closed(Closed::Here)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn where_no_web_socket_gets_through_it_goes_by_requests_until_one_does() {
+    let bodies = include_str!("../../../protocol/fixtures/wire/http-bodies.json");
+    let me = serde_json::from_str::<serde_json::Value>(bodies).unwrap()["me"].to_string();
+    let hub = Hub::new(BTreeMap::new(), me);
+    *hub.manner.lock().unwrap() = Manner::Refuses(403);
+    let socket = Socket::open(hub.whole(), options());
+    assert!(socket.live().await.unwrap().slow);
+    socket.ping().await.unwrap();
+    *hub.manner.lock().unwrap() = Manner::Serves;
+    let began = Instant::now();
+    let mut state = socket.state();
+    state.wait_for(|state| matches!(state, Connection::Live(welcome) if !welcome.slow)).await.unwrap();
+    assert!(began.elapsed() <= Duration::from_secs(75), "after {:?}", began.elapsed());
+    assert_eq!(socket.command(command()).await.unwrap().command, command().id);
+}
+
 #[tokio::test]
 async fn each_close_code_has_its_reaction() {
     for (manner, expected) in [

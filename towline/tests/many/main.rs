@@ -8,6 +8,7 @@
     reason = "a test starts the program, and fails when a step of it fails; it uses a part of the world"
 )]
 
+mod blocked;
 mod clock;
 mod disks;
 mod enrolment;

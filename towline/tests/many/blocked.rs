@@ -1,0 +1,85 @@
+//! A network that lets no WebSocket through, and one that holds no request either: the command line finds its way all the same (F-59).
+
+use std::time::Duration;
+
+use client::{Dialer, Remote, socket::Options};
+use client::{SessionFollow, Socket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use crate::world::PATIENCE;
+use crate::yard::*;
+
+/// Passes requests on, each by a connection of its own, for so long; answers an upgrade as proxies do that know none. Gives its address.
+async fn proxy(port: &str, longest: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap();
+    let port = port.parse::<u16>().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (near, _) = listener.accept().await.unwrap();
+            // Who is cut off in the middle is what this is about.
+            tokio::spawn(async move { timeout(longest, pass(near, port)).await });
+        }
+    });
+    format!("http://{own}")
+}
+
+async fn pass(mut near: TcpStream, port: u16) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(near.read_u8().await?);
+    }
+    if head.starts_with(b"GET /v1/connect ") {
+        let page = "<html>Blocked by your administrator</html>";
+        let answer = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+        near.write_all(answer.as_bytes()).await?;
+        return near.shutdown().await;
+    }
+    let mut far = TcpStream::connect(("127.0.0.1", port)).await?;
+    far.write_all(&head).await?;
+    tokio::io::copy_bidirectional(&mut near, &mut far).await.map(drop)
+}
+
+async fn canonical(hub: &Hub, socket: &Socket, session: protocol::id::SessionId) -> Vec<String> {
+    let mut follow = SessionFollow::open(hub.api.clone(), socket, session, true).await.unwrap();
+    let reading = async {
+        loop {
+            follow.next().await.unwrap();
+            if follow.is_idle() && follow.transcript().turns().len() == 2 {
+                return follow.transcript().canonical();
+            }
+        }
+    };
+    timeout(PATIENCE, reading).await.expect("it is read to the end")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_gets_no_socket_reads_and_sends_by_requests_and_has_the_same_in_the_end() {
+    let hub = Hub::start();
+    let desk = Node::link(&hub, "desk").await;
+    let token = std::fs::read_to_string(hub.world.data().join("local.token")).unwrap();
+    // The second one cuts off whatever is held for longer than a moment.
+    for longest in [Duration::from_mins(5), Duration::from_millis(1_500)] {
+        let url = proxy(&hub.port, longest).await;
+        let remote = Remote::new(&url, Some(token.trim().to_owned()), Dialer::tcp()).unwrap();
+        let first_pause = Duration::from_millis(20);
+        let socket = Socket::open(remote, Options { client: "blocked/0".to_owned(), first_pause, seed: 3 });
+        let welcome = timeout(PATIENCE, socket.live()).await.expect("it finds another way").unwrap();
+        assert!(welcome.slow);
+        assert!(socket.ping().await.unwrap().0 > 1_700_000_000_000, "the hub's clock is known");
+
+        let session = desk.session(&hub, "[[rate 30]] [[words 100]]").await;
+        turns_ended(&hub, session, 0).await;
+        let id = protocol::id::CommandId::from_uuid(fresh());
+        let body = Node::prompt(session, "[[rate 30]] [[words 100]] and more");
+        let request = protocol::command::CommandRequest { id, host: desk.device, ttl_ms: None, retry_of: None, body };
+        let reading = canonical(&hub, &socket, session);
+        let (told, sent) = tokio::join!(reading, socket.command(request));
+        assert_eq!(sent.unwrap().command, id);
+        turns_ended(&hub, session, 2).await;
+        assert_eq!(told, canonical(&hub, &hub.socket(), session).await);
+        socket.close().await;
+    }
+}
