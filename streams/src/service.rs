@@ -202,10 +202,13 @@ impl Future for ToTheEnd {
     type Output = Result<Vec<Done>, CommitError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(commit) = &mut self.0 else { return Poll::Pending };
-        let done = std::task::ready!(commit.as_mut().poll(context));
-        self.0 = None;
-        Poll::Ready(done)
+        // Out while it is asked, so that one that panics is not asked once more by whoever drops this.
+        let Some(mut commit) = self.0.take() else { return Poll::Pending };
+        let asked = commit.as_mut().poll(context);
+        if asked.is_pending() {
+            self.0 = Some(commit);
+        }
+        asked
     }
 }
 
@@ -239,5 +242,49 @@ impl News {
             Operation::Delete(stream) => Self::Deleted { stream: stream.clone() },
             Operation::Put(_) => Self::Nothing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::FutureExt;
+
+    /// A commit that counts how often it is asked, waits the first time, and then ends in some way.
+    fn counting(asked: &Arc<AtomicUsize>, end: fn() -> Result<Vec<Done>, CommitError>) -> ToTheEnd {
+        let asked = Arc::clone(asked);
+        ToTheEnd(Some(Box::pin(std::future::poll_fn(move |context| {
+            if asked.fetch_add(1, Ordering::SeqCst) == 0 {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(end())
+        }))))
+    }
+
+    #[tokio::test]
+    async fn a_commit_whose_caller_left_goes_on_to_its_end() {
+        let asked = Arc::<AtomicUsize>::default();
+        let mut commit = counting(&asked, || Ok(Vec::new()));
+        assert_eq!((&mut commit).now_or_never(), None);
+        drop(commit);
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_panicked_is_not_begun_again() {
+        let asked = Arc::<AtomicUsize>::default();
+        let mut commit = counting(&asked, || panic!("a commit that ends in no way"));
+        assert_eq!((&mut commit).now_or_never(), None);
+        assert!(catch_unwind(AssertUnwindSafe(|| (&mut commit).now_or_never())).is_err());
+        drop(commit);
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 }

@@ -45,7 +45,7 @@ const READ_QUEUE: u32 = 1024;
 /// `commit` answers after `fsync`. A full disk is [`CommitError::Full`] and passes; any other failure of the disk is
 /// [`CommitError::Broken`] for everything in flight and everything later, until the store is opened again.
 ///
-/// Dropping it waits for the batches already taken in, at most for one or two `fsync`s.
+/// Dropping it waits until the batches already taken in are on disk, at most 32 MiB of them, and the intake is in the tables.
 pub struct SqliteStore {
     writes: Arc<Queue<Request>>,
     reads: Arc<Queue<reader::Job>>,

@@ -82,11 +82,13 @@ impl<T> Queue<T> {
     /// Drops everything that waits: the thread that would have served it is gone.
     pub(crate) fn abandon(&self) {
         self.close();
-        self.waiting().items.clear();
+        // Dropped outside of the lock: who waits for an item is woken by its end, and may come here again.
+        let items = std::mem::take(&mut self.waiting().items);
+        drop(items);
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
-        // Nothing of ours runs inside the lock but moves of whole items.
+        // Inside the lock items are moved, and none is made, looked into or dropped: nothing there panics half-way.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,6 +109,22 @@ mod tests {
         assert!(queue.push('d', 1).now_or_never().expect("an answer").is_err());
         assert_eq!(queue.take(512, 6), Some(vec!['c']));
         assert_eq!(queue.take(512, 6), None);
+    }
+
+    #[test]
+    fn what_is_abandoned_ends_outside_of_the_lock() {
+        /// Comes back to the queue when it ends.
+        struct Caller(std::sync::Weak<Queue<Caller>>);
+        impl Drop for Caller {
+            fn drop(&mut self) {
+                let queue = self.0.upgrade().expect("a queue");
+                assert!(queue.waiting.try_lock().is_ok(), "the lock is held");
+            }
+        }
+        let queue = std::sync::Arc::new(Queue::new(10));
+        assert!(queue.push(Caller(std::sync::Arc::downgrade(&queue)), 1).now_or_never().expect("room").is_ok());
+        queue.abandon();
+        assert!(queue.take(1, 1).is_none());
     }
 
     #[test]

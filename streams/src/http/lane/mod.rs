@@ -47,6 +47,8 @@ const AHEAD: usize = 64 * 1024;
 const SMALL: usize = 8 * 1024;
 /// Room for what is read at once.
 const READ: usize = 4 * 1024;
+/// After so many requests that had come with others before them, the other connections of this processor get their turn.
+const BREATH: usize = 16;
 
 /// Serves connections; cheap to clone.
 #[derive(Debug, Clone)]
@@ -113,7 +115,14 @@ impl Lane {
         let stopped = Box::pin(self.face.options.shutdown.clone().cancelled_owned());
         let (look, date) = (Box::pin(sleep(PATIENCE)), Date::default());
         let mut wire = Wire { read, write: Some(write), input: BytesMut::new(), out: Vec::new(), date, look, stopped };
+        let mut at_once = 0;
         loop {
+            // Whoever waits for each answer comes here with nothing; whoever sends many requests at once may never have to wait.
+            at_once = if wire.input.is_empty() { 0 } else { at_once + 1 };
+            if at_once == BREATH {
+                at_once = 0;
+                tokio::task::yield_now().await;
+            }
             let served = match self.next(&mut wire).await {
                 Ok(Next::Usual(parts, length)) => self.one(&mut wire, parts, length).await,
                 Ok(Next::Append(short)) => self.append(&mut wire, short).await,

@@ -192,6 +192,30 @@ async fn requests_may_come_in_any_pieces_and_unusual_ones_are_handed_on() {
     assert_eq!(answer(&mut io, false).await.body, "abcdefg");
 }
 
+#[tokio::test]
+async fn many_appends_at_once_leave_the_others_their_turn() {
+    const APPENDS: u64 = 400;
+    let served = Served::new(|_| {}).await;
+    served.by_router("PUT", "s", &["content-type: text/plain"], "").await;
+    let mut io = served.connect().await;
+    // The store answers at once, so nothing else makes the connection wait.
+    let all = request("POST", "s", &["content-type: text/plain"], "x").repeat(usize::try_from(APPENDS).expect("few"));
+    assert!(all.len() < 64 * 1024, "it fits between the two");
+    io.write_all(all.as_bytes()).await.expect("written");
+    let stream = "s".parse().expect("a path");
+    let (mut seen, mut most) = (0, 0);
+    while seen < APPENDS {
+        tokio::task::yield_now().await;
+        let tail = served.streams.head(&stream).await.expect("a store").expect("a stream").tail.byte;
+        most = most.max(tail - seen);
+        seen = tail;
+    }
+    assert!(most <= 16, "{most} appends of one connection between two turns of somebody else");
+    for _ in 0..APPENDS {
+        assert_eq!(answer(&mut io, false).await.status, 204);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_is_told_everything_once_and_in_order() {
     let served = Served::new(|_| {}).await;
