@@ -226,6 +226,7 @@ async fn run(
         Verb::Rules { verb: Some(Rules::Revoke { rule }) } => verbs::revoke_rule(&node()?, rule, out).await,
         Verb::Policy { verb: Policy::Test(wish) } => verbs::test_policy(&wish, settings, &dir, env, out),
         Verb::Policy { verb: Policy::Show } => verbs::show_policy(settings, out),
+        Verb::Policy { verb: Policy::Edit } => verbs::edit_policy(settings, env, out),
         Verb::Access { verb } => verbs::access(&node()?, verb, out).await,
         Verb::Audit { limit } => verbs::audit(&node()?, limit, out).await,
         Verb::Logs(wish) => verbs::logs(wish, &dir, out).await,

@@ -148,3 +148,31 @@ fn an_edit_is_checked_before_it_counts() {
     let left: Vec<_> = std::fs::read_dir(file(&world).parent().unwrap()).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");
 }
+
+#[test]
+fn a_policy_is_checked_before_it_counts() {
+    let world = World::new();
+    let policy = world.home().join(".config/towline/policy.toml");
+    let edit = |script: &str| world.run_with(&["policy", "edit"], &[("EDITOR", &editor(&world, script))]);
+    let read = || std::fs::read_to_string(&policy).unwrap_or_default();
+    // It begins with words that allow nothing; nothing changed is nothing written.
+    let ran = edit("test \"$1\" = --wait && grep -q 'git push' \"$2\" && ! grep -q '^[^#]' \"$2\"");
+    assert_eq!((ran.code, ran.out.as_str(), read().as_str()), (Some(0), "nothing changed\n", ""), "{}", ran.err);
+    let denies = "[[rule]]\ndecision = \"deny\"\ncommand = \"git push\"\n";
+    let ran = edit("printf '[[rule]]\\ndecision = \"deny\"\\ncommand = \"git push\"\\n' > \"$2\"");
+    assert_eq!((ran.code, read().as_str()), (Some(0), denies), "{}", ran.err);
+    assert!(ran.out.contains("It counts at once."), "{}", ran.out);
+    assert_eq!(std::fs::metadata(&policy).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(world.run(&["policy", "test", "git push"]).code, Some(5));
+    // What would open everything to questions is not put in place, and not lost.
+    let ran = edit("printf '[[rule]]\\ndecision = \"alow\"\\n' > \"$2\"");
+    assert_eq!((ran.code, read().as_str()), (Some(3), denies));
+    assert!(ran.err.contains("line 2: "), "{}", ran.err);
+    assert!(ran.err.contains("is as it was. `towline policy edit` goes on with what you typed"), "{}", ran.err);
+    assert_eq!(world.run(&["policy", "test", "git push"]).code, Some(5));
+    let ran = edit("sed -i 's/alow/allow/; $a command = \"git push\"' \"$2\"");
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(world.run(&["policy", "test", "git push"]).code, Some(0), "{}", read());
+    let left: Vec<_> = std::fs::read_dir(policy.parent().unwrap()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}

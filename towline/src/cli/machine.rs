@@ -35,6 +35,8 @@ pub(crate) enum Form {
 pub(crate) enum Policy {
     /// Print the rules of the policy as they are understood
     Show,
+    /// Edit the policy; what is not right is not put in place
+    Edit,
     /// Say what would be decided about a command or a file, and by which line; ends with 0 for allow, 6 for ask, 5 for deny
     Test(PolicyTest),
     /// Print what can stand in a policy, as a page

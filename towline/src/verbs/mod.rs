@@ -6,6 +6,7 @@ mod audit;
 mod commands;
 mod config;
 mod edit;
+mod edited_file;
 mod export;
 mod hosts;
 mod hub;
@@ -38,7 +39,7 @@ pub(crate) use lists::{add_project, devices, projects, revoke, sessions, time as
 pub(crate) use logs::logs;
 pub(crate) use open::open;
 pub(crate) use pair::{code as offered_code, is_yes, line as claim_line, pair, pair_url, picture as offered_picture};
-pub(crate) use policy::{reference as policy_reference, show as show_policy, test as test_policy};
+pub(crate) use policy::{edit as edit_policy, reference as policy_reference, show as show_policy, test as test_policy};
 pub(crate) use rules::{revoke_rule, rules};
 pub(crate) use send::send;
 pub(crate) use shell::{completions, man, page as cli_page};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use host::consent::{Act, Choice, KEYS, Policy, PolicyRule, TOOLS, Why, explain};
+use host::consent::{Act, Choice, KEYS, Mistake, Policy, PolicyRule, TOOLS, Why, explain};
 use protocol::approval::ApprovalKind;
 use protocol::item::ToolKind;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use crate::data_dir::DataDir;
 use crate::env::Env;
 use crate::error::{CommandError, Kind};
 use crate::output::{Output, Style, printable};
+use crate::verbs::edited_file::Edited;
 
 /// The exit code of an ask.
 const ASK: u8 = 6;
@@ -178,6 +179,56 @@ pub(crate) fn show(settings: &Settings, out: Output) -> Result<(), CommandError>
             })
         }
     }
+}
+
+/// What a policy begins with in an editor: it says what there is, and allows nothing by itself.
+const BEGINNING: &str = "\
+# What agents may do on this machine without asking, what a person must be asked each time, and what is refused.
+# Deny beats ask beats allow. What no rule is about is asked. `towline policy reference` says what can stand here;
+# `towline policy test \"COMMAND\"` says what would be decided.
+
+# [[rule]]
+# decision = \"allow\"
+# command = [\"cargo test\", \"git status\", \"git diff\"]
+
+# [[rule]]
+# decision = \"deny\"
+# command = \"git push\"
+# reason = \"releases are made by people\"
+";
+
+/// Lets a person edit a copy of the policy, and puts it in place if it is right.
+pub(crate) fn edit(settings: &Settings, env: &Env, out: Output) -> Result<(), CommandError> {
+    let path = settings.policy_file.as_deref().ok_or_else(|| {
+        CommandError::say(Kind::Config, "there is no home directory to keep a policy in")
+            .hint("Say which file: `host.policy_file` in the configuration.")
+    })?;
+    let text_of = |file: &Path| {
+        std::fs::read_to_string(file).map_err(|error| {
+            CommandError::new(Kind::Config, error).during(format!("cannot read the policy {}", file.display()))
+        })
+    };
+    let old = path.symlink_metadata().is_ok().then(|| text_of(path)).transpose()?;
+    let file = Edited {
+        path,
+        old,
+        example: BEGINNING.to_owned(),
+        read: &text_of,
+        // As it is read for a decision: whatever is too large for that is not right either.
+        check: &|draft, _| match Policy::read(draft) {
+            Policy::Broken { mistakes, .. } => Err(wrong(draft, &mistakes)),
+            Policy::None | Policy::Rules { .. } => Ok(()),
+        },
+        verb: "towline policy edit",
+        counts: "It counts at once.",
+    };
+    file.edit(env, out)
+}
+
+fn wrong(file: &Path, mistakes: &[Mistake]) -> CommandError {
+    let all: Vec<String> =
+        mistakes.iter().map(|mistake| format!("  line {}: {}", mistake.line, printable(&mistake.what))).collect();
+    CommandError::say(Kind::Config, format!("the policy {} is not right\n{}", file.display(), all.join("\n")))
 }
 
 /// What a rule is about, in words.
