@@ -226,4 +226,18 @@ test("what is taken after a slash is offered as it is typed, that of the project
   await screen.expectSettled(page, 2);
   await expect(screen.log(page)).toContainText("moored");
   expect((await fakeModel.log()).some((line) => line.prompt?.includes("[[say moored]]"))).toBe(true);
+  // In the box for a new chat, too, where keys choose as well.
+  await page.goto(towline.ready.url);
+  await page.getByRole("link", { name: new RegExp(`^${words.sessions.newChat}`) }).filter({ visible: true }).click();
+  await page.getByRole("radio", { name: screen.CLAUDE }).click();
+  const first = page.getByLabel(words.newChat.promptLabel);
+  await first.fill("/mo");
+  await expect(list.getByRole("option").filter({ hasText: "Make the boat fast" })).toHaveCount(1);
+  while ((await list.getByRole("option", { selected: true }).textContent())?.includes("/moor") !== true) await first.press("ArrowDown");
+  await first.press("Enter");
+  await expect(first).toHaveValue("/moor ");
+  await expect(list).toHaveCount(0);
+  await page.getByRole("button", { name: words.newChat.start }).click();
+  await screen.expectSettled(page, 1);
+  await expect(screen.log(page)).toContainText("moored");
 });

@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useMemo, useState } from "react";
+import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
 import { useHub, useNow, useRows } from "../../app/context";
 import { go } from "../../app/router";
 import { mint } from "../../hub/ids";
@@ -14,6 +14,7 @@ import { effortsOf } from "../../session/efforts";
 import { words } from "../../words";
 import { AttachButton, Tray, useFiles } from "../../parts/Attach";
 import { NoMachine } from "../machines/NoMachine";
+import { useSlash } from "../transcript/Slash";
 import { tooLong } from "../transcript/length";
 import { KeepChoice, MachineChoice } from "./Machine";
 import { NEW_PROJECT, ProjectChoice, isProjectName } from "./Project";
@@ -56,6 +57,13 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   useEffect(() => hub.drafts.set("new", text), [hub, text]);
   const long = tooLong(text);
   const attach = useFiles("new");
+  const area = useRef<HTMLTextAreaElement>(null);
+  // What only another project has is not offered here.
+  const commands = useMemo(() => (agent?.commands ?? []).filter((each) => each.project === null || each.project === projectId), [agent, projectId]);
+  const slash = useSlash(text, commands, (written) => {
+    setText(written);
+    area.current?.focus();
+  });
 
   if (rows.ready && hosts.length === 0) {
     return (
@@ -138,18 +146,22 @@ export function NewChat({ project: wanted }: { project: string | null }) {
         <label className="field new-prompt">
           <span className="field-label">{words.newChat.promptLabel}</span>
           <textarea
+            ref={area}
             className="input"
             rows={5}
             value={text}
             placeholder={words.newChat.prompt}
             onChange={(event) => setText(event.target.value)}
             onPaste={attach.onPaste}
+            {...slash.box}
             onKeyDown={(event) => {
+              if (slash.press(event)) return;
               if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.nativeEvent.isComposing && event.keyCode !== 229) submit();
             }}
           />
           {long ? <span className="small new-long" role="alert">{words.newChat.tooLong}</span> : null}
         </label>
+        {slash.list}
         <Tray files={attach.files} list={attach.list} />
         <div className="new-attach">
           <AttachButton files={attach.files} className="" />

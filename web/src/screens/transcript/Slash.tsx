@@ -29,7 +29,10 @@ export function useSlash(text: string, commands: readonly SlashCommand[], write:
   const chosen = found[Math.min(at, found.length - 1)];
   const option = useRef<HTMLLIElement>(null);
   useEffect(() => setAt(0), [text]);
-  useEffect(() => option.current?.scrollIntoView({ block: "nearest" }), [at]);
+  useEffect(() => {
+    // Newer browsers answer with a promise, which must not be taken for what ends the effect.
+    void option.current?.scrollIntoView({ block: "nearest" });
+  }, [at]);
   const take = (command: SlashCommand): void => write(`/${command.name} `);
   const press = (event: KeyboardEvent): boolean => {
     if (!chosen || event.nativeEvent.isComposing || event.keyCode === 229 || event.metaKey || event.ctrlKey || event.altKey) return false;
