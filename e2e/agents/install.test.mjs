@@ -45,7 +45,7 @@ async function fakeNpm(name, { says = "1.2.3 (Toy)", code = 0, stderr = "", seco
 test("pins are exact, and only a few are fetched without being named", () => {
   const pins = readPins();
   for (const one of pins) assert.match(one.version, /^\d+\.\d+\.\d+$/);
-  assert.deepEqual(pins.filter((one) => one.fetchedByDefault).map((one) => one.name), ["claude", "claude-oldest", "codex", "gemini"]);
+  assert.deepEqual(pins.filter((one) => one.fetchedByDefault).map((one) => one.name), ["claude", "claude-oldest", "codex", "codex-oldest", "gemini"]);
 });
 
 test("the program's path follows the platform", () => {

@@ -40,8 +40,11 @@ export function offered(body) {
  */
 export function toolCall(verb, argument, tools) {
   if (verb === "raw") {
-    const [name, text] = pathAndRest(argument);
-    return { ...(tools.get(name) ?? { name, custom: false, namespace: null }), text: text || "{}" };
+    const [path, text] = pathAndRest(argument);
+    // What Codex offers only once it is searched for is called by its namespace, too: `mcp__server/tool`.
+    const [name = "", namespace = null] = path.split("/").reverse();
+    const offer = namespace === null ? tools.get(name) : undefined;
+    return { ...(offer ?? { name, custom: false, namespace }), text: text || "{}" };
   }
   const { name, input } = wanted(verb, argument);
   const tool = tools.get(name);

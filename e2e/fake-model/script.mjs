@@ -49,7 +49,7 @@ const DIRECTIVE = /\[\[([a-z]+)(?:\s+((?:(?!\]\])[^])*))?\]\]/g;
  */
 const NOT_TYPED = [
   /<(system-reminder|session_context|task-notification|local-command-[a-z]+|command-[a-z]+)>[^]*?<\/\1>/g,
-  /<(environment_context|user_instructions|recommended_plugins|turn_aborted)>[^]*?<\/\1>/g,
+  /<(environment_context|user_instructions|recommended_plugins|turn_aborted|subagent_notification)>[^]*?<\/\1>/g,
   /# AGENTS\.md instructions[^]*?<\/INSTRUCTIONS>/g,
   /\[Request interrupted by user[^\]]*\]/g,
   /\[Image: source: [^\]]*\]/g,

@@ -1,4 +1,5 @@
-// Prompts that a person would write, with the script that answers each: for pictures, where directives would be in the way.
+// Prompts that a person would write, with the script that answers each: for pictures, where directives would be in the way, and for what a
+// model says to its sub-agents, where they could not be written.
 
 /** @type {ReadonlyMap<string, string>} */
 export const STORIES = new Map([
@@ -16,5 +17,9 @@ export const STORIES = new Map([
       "[[say All three pass, also with the clock of Auckland:\n\n- `tests/tide.test.sh` asks for the date in UTC\n- nothing else used local time\n\nThe CI job needs no change.]]",
       "[[usage 18240 412]]",
     ].join(" "),
+  ],
+  [
+    "Look around, and leave a sign when you have.",
+    "[[usage 50 5]] [[say I look around.]] [[tool bash touch the-sign]] [[say I have looked around.]]",
   ],
 ]);

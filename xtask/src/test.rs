@@ -171,8 +171,8 @@ fn rust() -> Result<Found> {
     Ok(both(tests, (Runner::CargoTest.count(&docs.output), docs.failure)))
 }
 
-/// The host's own tests with the real Claude Code and the real Codex, which skip themselves where nobody names them; and those of Claude
-/// Code once more with the oldest version that is supported.
+/// The host's own tests with the real Claude Code and the real Codex, which skip themselves where nobody names them; once with the newest and
+/// once with the oldest version that is supported.
 fn real_agents() -> Result<Found> {
     let found = e2e::agents(false)?;
     let program = |agent: &str| match found.iter().find(|(name, _)| name == agent) {
@@ -186,7 +186,9 @@ fn real_agents() -> Result<Found> {
         Step::cargo(CARGO).args(verb).args(args).args(filter)
     };
     let newest = step(&[]).env("TOWLINE_TEST_CLAUDE", program("claude")?).env("TOWLINE_TEST_CODEX", program("codex")?);
-    let oldest = step(&["claude::"]).env("TOWLINE_TEST_CLAUDE", program("claude-oldest")?);
+    let oldest = step(&[])
+        .env("TOWLINE_TEST_CLAUDE", program("claude-oldest")?)
+        .env("TOWLINE_TEST_CODEX", program("codex-oldest")?);
     Ok(both(counted(&newest, runner)?, counted(&oldest, runner)?))
 }
 

@@ -17,7 +17,7 @@ use crate::processes::{is_alive, kill, running, wait_until};
 use crate::talk::{Talk, answer, end, failed, how, last_words, place, texts};
 
 /// A model server, a Codex home and a project of their own.
-struct World {
+pub(crate) struct World {
     codex: OsString,
     model: FakeModel,
     folder: tempfile::TempDir,
@@ -25,6 +25,11 @@ struct World {
 
 impl World {
     async fn start() -> Option<Self> {
+        Self::start_with("").await
+    }
+
+    /// One whose Codex is told something more.
+    pub(crate) async fn start_with(more: &str) -> Option<Self> {
         let codex = program("TOWLINE_TEST_CODEX")?;
         // Codex does without its helpers when its home is below /tmp.
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
@@ -32,16 +37,16 @@ impl World {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         let world = Self { codex, model: FakeModel::start(folder.path()).await, folder };
-        world.configure(&world.model.url);
+        world.configure(&world.model.url, more);
         Some(world)
     }
 
     /// Names the model server at this address as Codex's provider.
-    fn configure(&self, url: &str) {
+    fn configure(&self, url: &str, more: &str) {
         let config = format!(
             "model = \"gpt-5.5\"\nmodel_provider = \"fake\"\ncheck_for_update_on_startup = false\n\
              [model_providers.fake]\nname = \"Fake\"\nbase_url = \"{url}/v1\"\nwire_api = \"responses\"\n\
-             env_key = \"FAKE_MODEL_KEY\"\nrequest_max_retries = 1\nstream_max_retries = 2\n[analytics]\nenabled = false\n"
+             env_key = \"FAKE_MODEL_KEY\"\nrequest_max_retries = 1\nstream_max_retries = 2\n[analytics]\nenabled = false\n{more}"
         );
         std::fs::write(self.folder.path().join("home/config.toml"), config).unwrap();
     }
@@ -50,7 +55,7 @@ impl World {
         self.folder.path().join("project").canonicalize().unwrap()
     }
 
-    fn agent(&self) -> CodexAgent {
+    pub(crate) fn agent(&self) -> CodexAgent {
         self.agent_in("home", NETWORK_PATIENCE)
     }
 
@@ -69,7 +74,7 @@ impl World {
         })
     }
 
-    fn spec(&self, mode: Option<&str>) -> OpenSpec {
+    pub(crate) fn spec(&self, mode: Option<&str>) -> OpenSpec {
         OpenSpec {
             cwd: self.project(),
             resume: None,
@@ -81,13 +86,13 @@ impl World {
         }
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.model.end().await;
     }
 }
 
 /// A conversation whose options are known.
-async fn open(agent: &CodexAgent, spec: OpenSpec) -> Talk {
+pub(crate) async fn open(agent: &CodexAgent, spec: OpenSpec) -> Talk {
     let mut talk = Talk::open(agent, spec).await;
     talk.until(|event| matches!(event, AgentEvent::Options { .. })).await;
     talk
@@ -402,7 +407,7 @@ async fn errors_of_the_model_are_told_apart_and_a_wait_for_the_network_ends() {
 
     // A port at which nobody listens.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    world.configure(&format!("http://127.0.0.1:{port}"));
+    world.configure(&format!("http://127.0.0.1:{port}"), "");
     let agent = world.agent_in("home", Duration::from_secs(2));
     let mut talk = open(&agent, world.spec(Some("auto"))).await;
     let events = talk.turn("hello?").await;

@@ -6,6 +6,7 @@
 
 mod claude;
 mod codex;
+mod codex_items;
 mod model;
 mod processes;
 mod talk;

@@ -8,7 +8,7 @@ use super::turns::LOG_IN;
 use crate::agent::words::{effort_name, list, maybe, text};
 
 /// The oldest and the newest version whose recordings and browser tests are in this repository.
-const TESTED: (&str, &str) = ("0.169.0", "0.169.0");
+const TESTED: (&str, &str) = ("0.150.0", "0.169.0");
 
 /// What people call it.
 pub(super) const NAME: &str = "Codex";

@@ -96,7 +96,17 @@ impl Switchboard {
             let seat = *self.threads.get(parent)?;
             self.threads.insert(thread.to_owned(), seat);
         }
-        self.lanes.get(self.threads.get(thread)?)
+        let seat = *self.threads.get(thread)?;
+        // The call that starts sub-agents names their threads; often nothing else does.
+        if params.pointer("/item/type").and_then(Value::as_str) == Some("collabAgentToolCall") {
+            let started = params.pointer("/item/receiverThreadIds").and_then(Value::as_array);
+            for child in started.into_iter().flatten().filter_map(Value::as_str) {
+                if self.threads.len() < THREADS {
+                    self.threads.entry(child.to_owned()).or_insert(seat);
+                }
+            }
+        }
+        self.lanes.get(&seat)
     }
 }
 
@@ -172,13 +182,16 @@ mod tests {
             r#"{"method":"thread/started","params":{"thread":{"id":"child","parentThreadId":"two"}}}"#,
             r#"{"method":"item/started","params":{"threadId":"child"}}"#,
             r#"{"method":"account/rateLimits/updated","params":{}}"#,
+            r#"{"method":"item/completed","params":{"threadId":"one","item":{"type":"collabAgentToolCall","receiverThreadIds":["named","two"]}}}"#,
+            r#"{"method":"turn/completed","params":{"threadId":"named"}}"#,
+            r#"{"method":"turn/completed","params":{"threadId":"two"}}"#,
             r#"{"method":"item/started","params":{"threadId":"nobody"}}"#,
         ];
         for line in lines {
             assert!(board.line(line).is_empty(), "{line}");
         }
-        assert_eq!(said(&one), ["turn/started", "account/rateLimits/updated"]);
-        assert_eq!(said(&two), ["thread/started", "item/started", "account/rateLimits/updated"]);
+        assert_eq!(said(&one), ["turn/started", "account/rateLimits/updated", "item/completed", "turn/completed"]);
+        assert_eq!(said(&two), ["thread/started", "item/started", "account/rateLimits/updated", "turn/completed"]);
         board.stand_up(seat);
         let ask = r#"{"id":4,"method":"item/fileChange/requestApproval","params":{"threadId":"one"}}"#;
         assert!(matches!(&board.line(ask)[..], [Step::Write(line)] if line.contains("error")));

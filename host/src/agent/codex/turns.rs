@@ -159,6 +159,9 @@ fn failed(error: &Value) -> TurnOutcome {
 fn code(error: &Value) -> TurnErrorCode {
     let info = error.get("codexErrorInfo").unwrap_or(&Value::Null);
     let status = info.as_object().and_then(|info| info.values().next()?.get("httpStatusCode")?.as_u64());
+    // Older versions (0.150) say some of them in their words only.
+    let said = || text(error, "message").strip_prefix("unexpected status ")?.get(..3)?.parse().ok();
+    let status = status.or_else(said);
     match (info.as_str().unwrap_or_default(), status) {
         ("unauthorized", _) | (_, Some(401 | 403)) => TurnErrorCode::CredentialsExpired,
         ("usageLimitExceeded" | "rateLimitExceeded" | "sessionBudgetExceeded", _) | (_, Some(429)) => {
@@ -255,6 +258,8 @@ mod tests {
         assert_eq!(of(json!({"responseStreamDisconnected": {"httpStatusCode": 404}})), TurnErrorCode::ModelUnavailable);
         assert_eq!(of(json!({"responseStreamDisconnected": {"httpStatusCode": null}})), TurnErrorCode::AgentError);
         assert_eq!(of(json!("serverOverloaded")), TurnErrorCode::Overloaded);
+        let said = json!({ "codexErrorInfo": "other", "message": "unexpected status 404 Not Found: no such model" });
+        assert_eq!(code(&said), TurnErrorCode::ModelUnavailable);
         let held_back = json!({ "message": "Incomplete response returned, reason: content_filter" });
         assert_eq!(code(&held_back), TurnErrorCode::Refused);
         assert_eq!(of(json!({"newThing": {}})), TurnErrorCode::AgentError);
