@@ -174,6 +174,31 @@ export const cases = {
     await goesOn(world);
   },
 
+  "goes on in a chat of its own, which knows what was said": async (world) => {
+    const { page } = world;
+    await world.says("[[say what both know]]");
+    const [before, origin, count] = [await screen.lines(page), page.url(), world.count];
+    await screen.log(page).getByRole("button", { name: words.delivery.ways }).last().click();
+    await page.getByRole("button", { name: words.delivery.fork, exact: true }).click();
+    await expect.poll(() => page.url(), { timeout: 30_000 }).not.toBe(origin);
+    const prompt = "[[say in another way]]";
+    world.count = 0;
+    await screen.say(page, prompt);
+    world.count = 1;
+    await world.settled();
+    await ended(world, "completed");
+    await expect(screen.log(page)).toContainText(words.delivery.forkedFrom);
+    const typed = (await world.requests(prompt)).at(-1)?.typed ?? [];
+    expect(typed.slice(-2)).toEqual(["[[say what both know]]", prompt]);
+    // The other chat is as it was, and does not know of this one.
+    await screen.log(page).getByRole("link").first().click();
+    await expect.poll(() => page.url()).toBe(origin);
+    expect(await screen.lines(page)).toEqual(before);
+    world.count = count;
+    await world.says("[[say in the old way]]");
+    expect((await world.requests("[[say in the old way]]")).at(-1)?.typed).not.toContain(prompt);
+  },
+
   "goes on with what was said after a kill -9 of ours": (world) => goesOnAfterKill(world),
 
   "tells how much of its limits is used, and when they begin anew": async (world) => {

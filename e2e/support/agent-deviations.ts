@@ -74,6 +74,14 @@ export const gemini: Deviations = {
     why: "Gemini CLI does not try again once an answer has begun",
     run: (world) => fails(world, "[[text 3]] [[disconnect x1]] [[say all is well]]", "agent_error", /terminated/),
   },
+  "goes on in a chat of its own, which knows what was said": {
+    why: "Gemini CLI offers no forks",
+    run: async (world) => {
+      await world.starts("[[say something]]");
+      await screen.log(world.page).getByRole("button", { name: screen.words.delivery.ways }).first().click();
+      await expect(world.page.getByRole("button", { name: screen.words.delivery.fork, exact: true })).toHaveCount(0);
+    },
+  },
   "goes on with what was said after a kill -9 of ours": {
     why: "Gemini CLI writes over its own record in the minute in which it began it (host/src/agent/acp/deviations.rs)",
     run: (world) => goesOnAfterKill(world, () => anotherMinute(world.begunAtMs)),
@@ -96,6 +104,10 @@ export const opencode: Deviations = {
   },
   "429: the limit is reached": { why: "OpenCode tries again without end and without a word", run: (world) => triesOn(world, "[[error 429]]") },
   "529: the service has too much to do": { why: "OpenCode tries again without end and without a word", run: (world) => triesOn(world, "[[error 529]]") },
+  "the connection is cut in the middle": {
+    why: "OpenCode tries again without end, and says the same words once more each time",
+    run: (world) => triesOn(world, "[[text 3]] [[disconnect]]"),
+  },
 };
 
 export const claudeAcp: Deviations = {

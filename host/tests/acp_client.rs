@@ -9,8 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use host::agent::acp::{AcpAgent, AcpOptions};
-use host::agent::{Agent, AgentEvent, OpenSpec, Opened};
+use host::agent::{Agent, AgentEvent, OpenError, OpenSpec, Opened};
 use host::process::{Environment, adopt_orphans, fresh_tag};
+use protocol::host::Ability;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, ToolCall};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -56,16 +57,7 @@ read line
             }
         }
         script.push_str("read line\n");
-        let agent = AcpAgent::new(AcpOptions {
-            id: "script".to_owned(),
-            name: "Script".to_owned(),
-            program: "/bin/sh".into(),
-            args: vec!["-c".into(), script.into()],
-            environment: Environment::cleaned([("PATH".into(), "/usr/bin:/bin".into())]),
-            allow_bypass: false,
-            probe_cwd: "/".into(),
-            install_hint: None,
-        });
+        let agent = shell(&script);
         let spec = OpenSpec {
             cwd: self.project(),
             resume: None,
@@ -79,6 +71,20 @@ read line
         opened.driver.prompt("go").await.unwrap();
         opened
     }
+}
+
+/// An agent that is a shell script.
+fn shell(script: &str) -> AcpAgent {
+    AcpAgent::new(AcpOptions {
+        id: "script".to_owned(),
+        name: "Script".to_owned(),
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into()],
+        environment: Environment::cleaned([("PATH".into(), "/usr/bin:/bin".into())]),
+        allow_bypass: false,
+        probe_cwd: "/".into(),
+        install_hint: None,
+    })
 }
 
 fn request(id: u64, method: &str, mut params: Value) -> Value {
@@ -276,4 +282,56 @@ fn running(command: &str) -> bool {
 fn fifo(path: &Path) {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+}
+
+#[tokio::test]
+async fn a_fork_is_asked_for_where_it_is_offered_and_old_words_are_not_told_again() {
+    let _orphans = adopt_orphans().unwrap();
+    let world = World::new();
+    let script = |offered: &str| {
+        format!(
+            r#"
+say() {{ printf '{{"jsonrpc":"2.0",%s}}\n' "$1"; }}
+words() {{ say "\"method\":\"session/update\",\"params\":{{\"sessionId\":\"forked\",\"update\":{{\"sessionUpdate\":\"agent_message_chunk\",\"content\":{{\"type\":\"text\",\"text\":\"$1\"}}}}}}"; }}
+read line; say '"id":1,"result":{{"protocolVersion":1,"agentCapabilities":{{"sessionCapabilities":{{{offered}}}}}}}'
+IFS= read -r line; printf '%s\n' "$line" >> ../answers
+words old; say '"id":2,"result":{{"sessionId":"forked"}}'
+read line; words new; say '"id":3,"result":{{"stopReason":"end_turn"}}'
+read line
+"#
+        )
+    };
+    let spec = || OpenSpec {
+        cwd: world.project(),
+        resume: Some("origin".to_owned()),
+        model: None,
+        mode: None,
+        effort: None,
+        tag: fresh_tag("acp-client"),
+        lines: None,
+    };
+    let agent = shell(&script(r#""fork":{}"#));
+    let mut opened = agent.fork(spec(), None).await.unwrap();
+    assert_eq!(opened.entry.take().unwrap().abilities, [Ability::ForkNewest]);
+    let asked = &world.answers()[0];
+    assert_eq!((&asked["method"], &asked["params"]["sessionId"]), (&json!("session/fork"), &json!("origin")));
+    opened.driver.prompt("go").await.unwrap();
+    let events = until_end(&mut opened).await;
+    assert_eq!(events[0], AgentEvent::Session { agent_session: "forked".to_owned() });
+    let texts: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            AgentEvent::ItemSettled { content: ItemContent::Text { text }, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(texts, ["new"]);
+    opened.driver.close().await;
+
+    // The protocol has no word for an earlier place; and who does not offer a fork is not asked for one.
+    let earlier = agent.fork(spec(), Some("earlier".to_owned())).await;
+    assert!(matches!(earlier, Err(OpenError::Failed { .. })), "{earlier:?}");
+    let refused = shell(&script("")).fork(spec(), None).await;
+    assert!(matches!(refused, Err(OpenError::Failed { .. })), "{refused:?}");
+    assert_eq!(world.answers().len(), 1);
 }

@@ -148,6 +148,8 @@ pub enum Ability {
     Steer,
     /// Goes on from where an earlier turn ended, in a session of its own.
     Fork,
+    /// Goes on from where its newest turn ended, in a session of its own, and from no earlier one.
+    ForkNewest,
     /// An ability that this program does not know.
     #[serde(other)]
     Unknown,

@@ -751,7 +751,8 @@ export const wire = {
             {
               "abilities": [
                 "steer",
-                "fork"
+                "fork",
+                "fork_newest"
               ],
               "commands": [
                 {

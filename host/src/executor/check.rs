@@ -50,15 +50,21 @@ async fn fork(
     let agent = &origin.agent;
     let unsupported = |detail: &str| refusal(ErrorCode::Unsupported, format!("`{agent}` {detail}"));
     let entry = context.catalogue.entry(agent);
-    if !entry.is_some_and(|entry| entry.abilities.contains(&Ability::Fork)) {
+    let abilities = entry.map(|entry| entry.abilities).unwrap_or_default();
+    let newest = abilities.contains(&Ability::ForkNewest);
+    if !newest && !abilities.contains(&Ability::Fork) {
         return Err(unsupported("cannot go on from another session").into());
     }
     if project::directory(context, origin.project).await?.is_none() {
         return Err(refusal(ErrorCode::ProjectUnavailable, "the directory of the project is not there").into());
     }
+    let is_newest = |turn: TurnId| origin.last_turn.as_ref().is_some_and(|last| last.id == turn);
     let place = match after {
-        Some(turn) => notes::get::<PlaceNote>(port, &notes::place(from, turn)).await?,
-        None => {
+        Some(turn) if newest && !is_newest(turn) => {
+            return Err(unsupported("goes on from the newest turn of a session only").into());
+        }
+        Some(turn) if !newest => notes::get::<PlaceNote>(port, &notes::place(from, turn)).await?,
+        Some(_) | None => {
             origin.agent_session.clone().map(|agent_session| PlaceNote { v: NOTE_VERSION, agent_session, place: None })
         }
     };

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use protocol::error::ErrorCode;
 use protocol::id::SessionId;
 use protocol::port::PortError;
+use protocol::session::Forked;
 use protocol::turn::TurnErrorCode;
 
 use crate::agent::{OpenError, OpenSpec, Opened};
 use crate::catalogue;
 use crate::context::Context;
-use crate::notes::SessionNote;
+use crate::notes::{self, SessionNote};
 use crate::project;
 use crate::raw_lines::RawLines;
 
@@ -23,7 +24,11 @@ pub(crate) enum Unavailable {
     Agent { agent: String },
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("the hub could not be told of the project: {0}")]
+    #[error(
+        "the session that it was to go on from has gone on meanwhile, and `{agent}` goes on from the newest turn only"
+    )]
+    GoneOn { agent: String },
+    #[error("the hub could not be asked: {0}")]
     Port(PortError),
 }
 
@@ -32,6 +37,7 @@ impl Unavailable {
     pub(crate) fn codes(&self) -> (TurnErrorCode, ErrorCode) {
         match self {
             Self::Project => (TurnErrorCode::AgentUnavailable, ErrorCode::ProjectUnavailable),
+            Self::GoneOn { .. } => (TurnErrorCode::AgentError, ErrorCode::Unsupported),
             Self::Port(_) => (TurnErrorCode::AgentUnavailable, ErrorCode::Internal),
             Self::Agent { .. } | Self::Open(OpenError::NotFound { .. } | OpenError::Failed { .. }) => {
                 (TurnErrorCode::AgentUnavailable, ErrorCode::AgentUnavailable)
@@ -66,6 +72,11 @@ pub(crate) async fn open(
     let lines =
         context.options.lines_dir.as_ref().map(|dir| RawLines::start(dir.clone(), session, context.now(), &row.agent));
     let spec = OpenSpec { cwd, resume: row.agent_session, model: row.model, mode, effort: row.effort, tag, lines };
+    if row.fork.as_ref().is_some_and(|fork| spec.resume.is_none() && fork.place.is_none())
+        && gone_on(&context, row.from.as_ref()).await.map_err(Unavailable::Port)?
+    {
+        return Err(Unavailable::GoneOn { agent: row.agent });
+    }
     let mut opened = match row.fork.filter(|_| spec.resume.is_none()) {
         Some(fork) => agent.fork(OpenSpec { resume: Some(fork.agent_session), ..spec }, fork.place).await?,
         None => agent.open(spec).await?,
@@ -74,4 +85,12 @@ pub(crate) async fn open(
         catalogue::learn(&context, &row.agent, entry, Some(row.project)).await;
     }
     Ok(opened)
+}
+
+/// Whether the session that another one is to go on from, behind a turn without a place of its own, has had a later turn since.
+async fn gone_on(context: &Context, from: Option<&Forked>) -> Result<bool, PortError> {
+    let Some(Forked { session, turn: Some(turn) }) = from else { return Ok(false) };
+    // Of a session that was deleted the agent itself says whether it is there.
+    let origin = notes::get::<SessionNote>(&*context.port, &notes::session(*session)).await?;
+    Ok(origin.and_then(|origin| origin.last_turn).is_some_and(|last| last.id != *turn))
 }

@@ -1,5 +1,7 @@
 //! Sessions that go on from where a turn of another one ended.
 
+use std::sync::atomic::Ordering;
+
 use protocol::command::CommandState;
 use protocol::error::ErrorCode;
 use protocol::id::{SessionId, TurnId};
@@ -79,6 +81,40 @@ async fn what_cannot_be_gone_on_from_is_said_and_makes_nothing() {
         assert_eq!(world.hub.state().command(command).error, Some(code));
         assert!(world.hub.state().session(made).is_none());
     }
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_on_from_the_newest_turn_only_never_knows_more_than_was_meant() {
+    let world = World::new(5);
+    world.stage.forks_newest.store(true, Ordering::SeqCst);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("first"));
+    let earlier = world.turn(first, TurnState::Completed).await;
+    let second = world.prompt(session, "second");
+    let newest = world.turn(second, TurnState::Completed).await;
+
+    let (made, command) = world.fork(session, Some(earlier), None);
+    assert_eq!(world.end(command).await, CommandState::Failed);
+    assert_eq!(world.hub.state().command(command).error, Some(ErrorCode::Unsupported));
+    assert!(world.hub.state().session(made).is_none());
+
+    let (forked, made) = world.fork(session, Some(newest), Some("another way"));
+    world.turn(made, TurnState::Completed).await;
+    assert_eq!(world.stage.forks.lock().unwrap().last().unwrap().1, None, "from the end");
+    assert_eq!(world.hub.state().session(forked).unwrap().from, Some(Forked { session, turn: Some(newest) }));
+
+    // Made in time and begun too late: the other session has gone on.
+    let (late, made) = world.fork(session, Some(newest), None);
+    assert_eq!(world.end(made).await, CommandState::Succeeded);
+    let third = world.prompt(session, "third");
+    world.turn(third, TurnState::Completed).await;
+    let forks = world.stage.forks.lock().unwrap().len();
+    let begun = world.prompt(late, "on");
+    assert_eq!(world.end(begun).await, CommandState::Failed);
+    assert_eq!(world.hub.state().command(begun).error, Some(ErrorCode::Unsupported));
+    assert_eq!(world.stage.forks.lock().unwrap().len(), forks, "no agent is started for it");
     world.sound();
     host.stop().await.unwrap();
 }

@@ -29,6 +29,8 @@ pub(crate) struct Stage {
     pub(crate) options: Mutex<Vec<(Option<String>, Option<String>)>>,
     /// Whether it does not answer when it is asked what it offers.
     pub(crate) silent: AtomicBool,
+    /// Whether it goes on from the newest turn of a session only, and names no place.
+    pub(crate) forks_newest: AtomicBool,
     /// Whether it takes no images.
     pub(crate) blind: AtomicBool,
     /// The images that it got.
@@ -108,7 +110,10 @@ impl Agent for Puppet {
                 modes: vec![choice("default"), choice("bypassPermissions"), choice("unopenable")],
                 efforts: vec![effort("low", &[]), effort("high", &["big"])],
                 health: AgentHealth::default(),
-                abilities: vec![Ability::Steer, Ability::Fork],
+                abilities: vec![
+                    Ability::Steer,
+                    if self.stage.forks_newest.load(Ordering::SeqCst) { Ability::ForkNewest } else { Ability::Fork },
+                ],
                 commands: Vec::new(),
             }
         })

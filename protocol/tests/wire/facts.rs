@@ -325,7 +325,7 @@ fn host() -> Host {
                 }],
             }),
         },
-        abilities: vec![Ability::Steer, Ability::Fork],
+        abilities: vec![Ability::Steer, Ability::Fork, Ability::ForkNewest],
         commands: vec![SlashCommand {
             name: "compact".to_owned(),
             description: "Make room".to_owned(),

@@ -1290,7 +1290,7 @@ models: Array<string>, };
 /**
  * Something that not every agent can do.
  */
-export type Ability = "steer" | "fork" | "unknown";
+export type Ability = "steer" | "fork" | "fork_newest" | "unknown";
 
 /**
  * Something that an agent takes after a slash.

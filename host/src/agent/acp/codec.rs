@@ -51,6 +51,11 @@ pub(super) fn resume_session(session: &str, cwd: &str) -> Call {
     call("session/resume", &ResumeSessionRequest::new(session.to_owned(), cwd))
 }
 
+pub(super) fn fork_session(session: &str, cwd: &str) -> Call {
+    // Not part of the stable protocol yet; its parameters are those of `session/resume`.
+    Call { method: "session/fork", ..resume_session(session, cwd) }
+}
+
 pub(super) fn prompt(session: &str, text: &str, images: &[Image]) -> Call {
     let image = |image: &Image| ContentBlock::Image(ImageContent::new(image.base64(), image.media_type.clone()));
     let mut blocks: Vec<ContentBlock> = images.iter().map(image).collect();

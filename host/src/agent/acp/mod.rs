@@ -23,7 +23,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::agent_health::AgentHealth;
-use protocol::host::{AgentEntry, AgentState};
+use protocol::host::{Ability, AgentEntry, AgentState};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -48,6 +48,15 @@ const PROBE: Duration = Duration::from_secs(29);
 /// How long a good and a bad answer to a probe are believed.
 const BELIEVED: Duration = Duration::from_mins(10);
 const DOUBTED: Duration = Duration::from_secs(5);
+
+/// Where an agent's greeting offers what not every agent has.
+const RESUME: &str = "/agentCapabilities/sessionCapabilities/resume";
+const LOAD_SESSION: &str = "/agentCapabilities/loadSession";
+const FORK: &str = "/agentCapabilities/sessionCapabilities/fork";
+
+fn offers(hello: &Value, path: &str) -> bool {
+    hello.pointer(path).is_some_and(|offer| !matches!(offer, Value::Null | Value::Bool(false)))
+}
 
 /// How an ACP agent is run.
 #[derive(Debug, Clone)]
@@ -156,10 +165,10 @@ impl AcpAgent {
         }
     }
 
-    async fn start(&self, spec: OpenSpec) -> Result<Opened, OpenError> {
+    async fn start(&self, spec: OpenSpec, fork: bool) -> Result<Opened, OpenError> {
         let Greeted { link, tell, events, mark, hello } =
             self.greet(spec.cwd.clone(), &spec.tag, spec.lines.clone()).await?;
-        let session = self.session(&link, &hello, &spec).await?;
+        let session = self.session(&link, &hello, &spec, fork).await?;
         let (model, mode, effort) = (spec.model.as_deref(), spec.mode.as_deref(), spec.effort.as_deref());
         let chosen = driver::choose(&link, &session, model, mode, effort).await;
         chosen.map_err(|(what, error)| OpenError::Option { what, detail: error.to_string() })?;
@@ -174,27 +183,30 @@ impl AcpAgent {
     }
 
     /// Begins a session, or goes on with one in whichever way the agent offers.
-    async fn session(&self, link: &Link<AcpMapper>, hello: &Value, spec: &OpenSpec) -> Result<String, OpenError> {
+    async fn session(
+        &self,
+        link: &Link<AcpMapper>,
+        hello: &Value,
+        spec: &OpenSpec,
+        fork: bool,
+    ) -> Result<String, OpenError> {
         let cwd = spec.cwd.to_string_lossy();
         let Some(session) = &spec.resume else {
-            let result = self.step(link, &codec::new_session(&cwd), STEP).await?;
-            let result = result.map_err(|refusal| match refusal.code {
-                Some(AUTH_REQUIRED) => self.logged_out(hello, &refusal),
-                _ => self.failed(refusal.message),
-            })?;
-            let session =
-                maybe(&result, "sessionId").ok_or_else(|| self.failed("it gave its session no id".to_owned()))?;
-            link.with(|mapper| {
-                mapper.session = Some(session.clone());
-                mapper.offer.opened(&result);
-            });
-            return Ok(session);
+            return self.begun(link, hello, &codec::new_session(&cwd), STEP).await;
         };
-        let offers =
-            |path: &str| hello.pointer(path).is_some_and(|offer| !matches!(offer, Value::Null | Value::Bool(false)));
-        let call = if offers("/agentCapabilities/sessionCapabilities/resume") {
+        if fork {
+            if !offers(hello, FORK) {
+                return Err(self.failed("it cannot go on from another conversation".to_owned()));
+            }
+            // Some agents tell the old conversation again, under the new id.
+            link.with(|mapper| mapper.loading = true);
+            let forked = self.begun(link, hello, &codec::fork_session(session, &cwd), LOAD).await?;
+            link.with(|mapper| mapper.loading = false);
+            return Ok(forked);
+        }
+        let call = if offers(hello, RESUME) {
             codec::resume_session(session, &cwd)
-        } else if offers("/agentCapabilities/loadSession") {
+        } else if offers(hello, LOAD_SESSION) {
             codec::load_session(session, &cwd)
         } else {
             return Err(OpenError::NotSaved { program: self.program(), session: session.clone() });
@@ -213,6 +225,27 @@ impl AcpAgent {
             mapper.offer.opened(&result);
         });
         Ok(session.clone())
+    }
+
+    /// Asks for a session that has no id yet.
+    async fn begun(
+        &self,
+        link: &Link<AcpMapper>,
+        hello: &Value,
+        call: &Call,
+        limit: Duration,
+    ) -> Result<String, OpenError> {
+        let result = self.step(link, call, limit).await?;
+        let result = result.map_err(|refusal| match refusal.code {
+            Some(AUTH_REQUIRED) => self.logged_out(hello, &refusal),
+            _ => self.failed(refusal.message),
+        })?;
+        let session = maybe(&result, "sessionId").ok_or_else(|| self.failed("it gave its session no id".to_owned()))?;
+        link.with(|mapper| {
+            mapper.session = Some(session.clone());
+            mapper.offer.opened(&result);
+        });
+        Ok(session)
     }
 
     fn bare(&self, state: AgentState, hint: Option<String>) -> AgentEntry {
@@ -241,6 +274,7 @@ impl AcpAgent {
         (entry.models, entry.modes) = link
             .with(|mapper| (mapper.offer.models.choices.clone(), mapper.offer.remote_modes(self.options.allow_bypass)));
         entry.efforts = link.with(|mapper| mapper.offer.effort_choices());
+        entry.abilities = offers(hello, FORK).then_some(Ability::ForkNewest).into_iter().collect();
         entry.health.tested = health::tested(hello);
         entry.health.login = link.with(|mapper| mapper.login.clone());
         entry
@@ -275,7 +309,7 @@ impl AcpAgent {
             lines: None,
         };
         let Greeted { link, hello, .. } = self.greet(spec.cwd.clone(), &spec.tag, spec.lines.clone()).await?;
-        self.session(&link, &hello, &spec).await?;
+        self.session(&link, &hello, &spec, false).await?;
         let entry = self.entry(&hello, &link);
         link.close().await;
         Ok(entry)
@@ -292,6 +326,16 @@ impl Agent for AcpAgent {
     }
 
     fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>> {
-        Box::pin(self.start(spec))
+        Box::pin(self.start(spec, false))
+    }
+
+    fn fork(&self, spec: OpenSpec, place: Option<String>) -> Later<'_, Result<Opened, OpenError>> {
+        Box::pin(async move {
+            match place {
+                None => self.start(spec, true).await,
+                // The protocol has no word for an earlier place, and none is ever told of.
+                Some(_) => Err(self.failed("it goes on from the end of a conversation only".to_owned())),
+            }
+        })
     }
 }

@@ -40,6 +40,8 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
   if (!row) return null;
   const agent = rows.host.get(row.host)?.content.agents.find((each) => each.id === row.agent);
   const forks = (agent?.abilities ?? []).includes("fork");
+  // Some agents go on from the newest turn only.
+  const forksHere = forks || ((agent?.abilities ?? []).includes("fork_newest") && row.lastTurn?.id === turn);
   const fork = (after: string, draft: string): void => {
     const minted = mint("ses");
     const title = row.content.title === "" ? null : row.content.title;
@@ -57,7 +59,7 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
   const again = ended === "failed" || ended === "expired" || ended === "cancelled" ? (asked?.command ?? null) : null;
   const failed = making === null ? null : (rows.command.get(making.command)?.error ?? null);
   const canEdit = asked !== null && asked.text !== "" && (asked.before === null || forks);
-  if (!canEdit && !(answered && forks) && (answered || asked === null)) return null;
+  if (!canEdit && !(answered && forksHere) && (answered || asked === null)) return null;
   return (
     <div className="turn-ways">
       <button type="button" className="button button-plain button-square turn-ways-open" aria-label={words.delivery.ways} aria-expanded={open} onClick={() => setOpen(!open)}>
@@ -70,7 +72,7 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
               {words.delivery.again}
             </button>
           ) : null}
-          {answered && forks ? (
+          {answered && forksHere ? (
             <button type="button" className="button small" title={words.delivery.forkHelp} disabled={making !== null && failed === null} onClick={() => fork(turn, "")}>
               {words.delivery.fork}
             </button>
