@@ -93,18 +93,18 @@ async fn what_a_sub_agent_does_hangs_below_its_call_and_counts() {
         )
         .await;
     assert_eq!(how(&events), &TurnOutcome::Completed, "{events:?}");
-    let task = events.iter().find_map(|event| match event {
+    let started = events.iter().find_map(|event| match event {
         AgentEvent::ItemStarted { item, content: ItemContent::ToolCall(call), .. } if call.tool == ToolKind::Task => {
             Some((item.clone(), call.title.clone()))
         }
         _ => None,
     });
-    let Some((task, title)) = task else { panic!("{events:?}") };
+    let Some((call, title)) = started else { panic!("{events:?}") };
     assert!(title.starts_with("Look around"), "{title}");
     let below: Vec<&ItemContent> = events
         .iter()
         .filter_map(|event| match event {
-            AgentEvent::ItemSettled { parent: Some(parent), content, .. } if *parent == task => Some(content),
+            AgentEvent::ItemSettled { parent: Some(parent), content, .. } if *parent == call => Some(content),
             _ => None,
         })
         .collect();
