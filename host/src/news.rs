@@ -77,7 +77,7 @@ pub(crate) async fn erase(context: &Context, id: SessionId) -> Result<(), PortEr
     for (_, note) in notes::all::<CommandNote>(port, &format!("command/{id}/")).await? {
         fail(note.held);
     }
-    for kind in ["turn", "place", "approval", "command"] {
+    for kind in ["turn", "tried", "place", "approval", "command"] {
         let prefix = format!("{kind}/{id}/");
         report.notes.extend(notes::keys(port, &prefix).await?.into_iter().map(|key| (key, None)));
     }

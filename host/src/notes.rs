@@ -6,6 +6,7 @@
 //! | `making/{project}` | [`MakingNote`] | from before the directory of a new project is made until it is registered |
 //! | `session/{session}` | [`SessionNote`] | as long as the session |
 //! | `turn/{session}/{turn}` | [`TurnNote`] | while the turn is queued or running |
+//! | `tried/{session}/{turn}` | [`TriedNote`] | while a turn waits whose agent could not be started |
 //! | `place/{session}/{turn}` | [`PlaceNote`] | as long as the session |
 //! | `approval/{session}/{approval}` | [`ApprovalNote`] | while the approval is pending |
 //! | `process/{session}` | [`ProcessNote`] | from before the agent is started until it is gone |
@@ -18,7 +19,7 @@
 
 use bytes::Bytes;
 use protocol::approval::Approval;
-use protocol::command::CommandKind;
+use protocol::command::{CommandKind, Tried};
 use protocol::id::{ApprovalId, CommandId, ItemId, ProjectId, RuleId, SessionId, TurnId};
 use protocol::port::{HubPort, Note, PortError};
 use protocol::rule::Rule;
@@ -109,6 +110,14 @@ pub(crate) struct TurnNote {
     pub(crate) handed: bool,
 }
 
+/// How often the agent of a turn that waits could not be started.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TriedNote {
+    pub(crate) v: u32,
+    pub(crate) tried: Tried,
+}
+
 /// Where the agent's own conversation stood.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -182,6 +191,10 @@ pub(crate) fn turn(session: SessionId, turn: TurnId) -> String {
     format!("turn/{session}/{turn}")
 }
 
+pub(crate) fn tried(session: SessionId, turn: TurnId) -> String {
+    format!("tried/{session}/{turn}")
+}
+
 pub(crate) fn place(session: SessionId, turn: TurnId) -> String {
     format!("place/{session}/{turn}")
 }
@@ -206,7 +219,7 @@ pub(crate) fn command(session: SessionId, command: CommandId) -> String {
     format!("command/{session}/{command}")
 }
 
-/// The session that the key of a note below `turn/`, `approval/`, `process/` or `command/` names.
+/// The session that the key of a note below `turn/`, `tried/`, `approval/`, `process/` or `command/` names.
 pub(crate) fn session_of(key: &str) -> Option<SessionId> {
     key.split('/').nth(1)?.parse().ok()
 }

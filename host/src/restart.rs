@@ -1,10 +1,10 @@
 //! What a new life of the host makes of what the last one left: running turns are interrupted with all that was durable of them,
 //! open questions are stale, queued turns go on. Nothing is ever run again by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use protocol::approval::{Approval, ApprovalState};
-use protocol::command::{CommandKind, CommandState};
+use protocol::command::{CommandKind, CommandState, Tried};
 use protocol::error::ErrorCode;
 use protocol::fact::Operation;
 use protocol::id::SessionId;
@@ -17,7 +17,7 @@ use crate::catalogue;
 use crate::context::Context;
 use crate::journal::batch::Batch;
 use crate::journal::salvage;
-use crate::notes::{self, ApprovalNote, CommandNote, Held, ProcessNote, SessionNote, TurnNote};
+use crate::notes::{self, ApprovalNote, CommandNote, Held, ProcessNote, SessionNote, TriedNote, TurnNote};
 use crate::session;
 
 /// A session that goes on by itself: prompts wait in it.
@@ -25,13 +25,14 @@ use crate::session;
 pub(crate) struct Restored {
     pub(crate) id: SessionId,
     pub(crate) row: SessionNote,
-    pub(crate) queue: Vec<TurnNote>,
+    pub(crate) queue: Vec<(TurnNote, Option<Tried>)>,
 }
 
 /// What was left of one session.
 #[derive(Debug, Default)]
 struct Left {
     turns: Vec<TurnNote>,
+    tried: HashMap<String, Tried>,
     approvals: Vec<(String, Approval)>,
     commands: Vec<(String, CommandNote)>,
     process: Option<ProcessMark>,
@@ -62,7 +63,7 @@ pub(crate) async fn recover(context: &Context, only: Option<SessionId>) -> Resul
             Err(error) => return Err(error),
         }
     }
-    restored.sort_by_key(|session| session.queue.first().map(|turn| (turn.fact.queued_at_ms, turn.id)));
+    restored.sort_by_key(|session| session.queue.first().map(|(turn, _)| (turn.fact.queued_at_ms, turn.id)));
     Ok(restored)
 }
 
@@ -73,6 +74,11 @@ async fn read(context: &Context, only: Option<SessionId>) -> Result<BTreeMap<Ses
     for (key, note) in notes::all::<TurnNote>(port, &prefix("turn")).await? {
         if let Some(session) = notes::session_of(&key) {
             left.entry(session).or_default().turns.push(note);
+        }
+    }
+    for (key, note) in notes::all::<TriedNote>(port, &prefix("tried")).await? {
+        if let Some(session) = notes::session_of(&key) {
+            left.entry(session).or_default().tried.insert(key, note.tried);
         }
     }
     for (key, note) in notes::all::<ApprovalNote>(port, &prefix("approval")).await? {
@@ -93,7 +99,7 @@ async fn read(context: &Context, only: Option<SessionId>) -> Result<BTreeMap<Ses
     Ok(left)
 }
 
-async fn one(context: &Context, id: SessionId, left: Left) -> Result<Option<Restored>, PortError> {
+async fn one(context: &Context, id: SessionId, mut left: Left) -> Result<Option<Restored>, PortError> {
     let Some(mut row) = notes::get::<SessionNote>(&*context.port, &notes::session(id)).await? else {
         tracing::error!(session = %id, "notes of a session that has none itself");
         return Ok(None);
@@ -104,6 +110,12 @@ async fn one(context: &Context, id: SessionId, left: Left) -> Result<Option<Rest
         left.turns.into_iter().partition(|turn| turn.fact.state.is_running() || turn.handed);
     running.sort_by_key(|turn| turn.fact.ord);
     queue.sort_by_key(|turn| turn.fact.ord);
+    let queue: Vec<_> = queue.into_iter().map(|turn| (left.tried.remove(&notes::tried(id, turn.id)), turn)).collect();
+    let queue: Vec<_> = queue.into_iter().map(|(tried, turn)| (turn, tried)).collect();
+    // Of turns that have begun nothing is to be tried any more.
+    for key in left.tried.into_keys() {
+        batch.note(key, None);
+    }
     for note in running {
         let (items, stream) = salvage::unsettled(&*context.port, &note, now).await?;
         for (item, fact) in items {

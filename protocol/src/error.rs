@@ -42,6 +42,8 @@ macro_rules! codes {
 codes! {
     /// The agent ended before it took the prompt.
     AgentDied = 502, true, "The agent ended before it took the prompt", "Send the prompt again; if it happens again, run the agent by hand on the host and see what it says.";
+    /// The agent could not be started just now.
+    AgentNotStarted = 503, true, "The agent could not be started", "Nothing was run. Towline has tried it three times; start the agent by hand on the host and see what it says, then send it again.";
     /// The agent is not installed, or does not start.
     AgentUnavailable = 409, false, "This agent cannot be started on the host", "Install it or log in to it on the host, or choose another agent.";
     /// Somebody has tried the command again.
@@ -76,8 +78,8 @@ codes! {
     Internal = 500, true, "Something went wrong inside Towline", "Try again; if it stays, send the request id and the log to the people who make it.";
     /// A field of a command is not usable.
     Invalid = 422, false, "The command has a part that cannot be used", "Correct the part that the detail names.";
-    /// The lease was lost to another, or ran out.
-    LeaseLost = 409, false, "This lease is no longer held", "Nothing: the command is in other hands.";
+    /// The lease was lost before the command began.
+    LeaseLost = 409, true, "The host ended each time before it began with this", "Nothing was run. See why Towline ends on the host (`towline logs`), then send it again.";
     /// Two nodes with the same key and generation.
     LinkCloned = 409, false, "Another copy of this node's disk is linked to the hub", "Use only one of the two; give the other a data directory of its own and link it anew.";
     /// A newer start of the node is linked.
@@ -109,7 +111,7 @@ codes! {
     /// The directory is not allowed, or not there.
     ProjectUnavailable = 409, false, "This project cannot be used", "See on the host whether its directory is still there and inside the allowed roots.";
     /// Too many commands wait for the host.
-    QueueFull = 429, true, "Too many commands wait for this host", "Wait until some have started, or take some back.";
+    QueueFull = 429, true, "Too many commands wait for this host or this chat", "Wait until some have started, or take some back.";
     /// The account keeps too many files.
     QuotaExceeded = 507, false, "There is no room for more files", "Delete sessions whose files are no longer needed, or wait until unfinished uploads have run out.";
     /// Too many requests.

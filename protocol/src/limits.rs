@@ -77,6 +77,11 @@ pub const UNUSED_BLOB_MS: u64 = 8 * 24 * 60 * 60 * 1000;
 pub const MAX_OPEN_UPLOADS: usize = 20;
 /// Most bytes of files that one account keeps, those announced and not whole included (W-092): forty of the largest.
 pub const MAX_ACCOUNT_BLOB_BYTES: u64 = 1_000_000_000;
+/// How often a command is tried by itself that provably never started (issue "Many machines": 3 tries).
+pub const MAX_TRIES: u32 = 3;
+/// Usual pauses between two of them, in milliseconds: an agent that updates itself is back within seconds, and a person who looks on does
+/// not wait much longer for an answer.
+pub const RETRY_PAUSES_MS: [u64; 2] = [1_000, 4_000];
 /// Default life of a command that waits, in milliseconds (N-17).
 pub const COMMAND_TTL_MS: u64 = 5 * 60 * 1000;
 /// Longest life of a command from its arrival, in milliseconds (7 days): a host that is off over a week of holidays.

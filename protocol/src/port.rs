@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::AuditContent;
 use crate::blob::{Blob, BlobId};
-use crate::command::{CommandBody, CommandContent, CommandError, CommandState};
+use crate::command::{CommandBody, CommandContent, CommandError, CommandState, Tried};
 use crate::error::ErrorCode;
 use crate::fact::{FeedFact, SessionFact};
 use crate::host::HostContent;
@@ -253,18 +253,34 @@ pub struct Transition {
     pub error: Option<CommandError>,
     /// What was said of the error; the hub keeps the command's own text.
     pub detail: Option<String>,
+    /// How often it was tried without having started. A step that says so may leave the command in the state that it has: `running`
+    /// while its turn waits for the next try.
+    pub tried: Option<Tried>,
 }
 
 impl Transition {
     /// A step without a turn or an error.
     pub fn to(id: CommandId, token: u64, state: CommandState) -> Self {
-        Self { id, token, state, turn: None, error: None, detail: None }
+        Self { id, token, state, turn: None, error: None, detail: None, tried: None }
     }
 
     /// A step to `failed`.
     pub fn failed(id: CommandId, token: u64, code: ErrorCode, detail: impl Into<String>) -> Self {
         let error = CommandError { code, retryable: code.is_retryable() };
-        Self { id, token, state: CommandState::Failed, turn: None, error: Some(error), detail: Some(detail.into()) }
+        Self {
+            id,
+            token,
+            state: CommandState::Failed,
+            turn: None,
+            error: Some(error),
+            detail: Some(detail.into()),
+            tried: None,
+        }
+    }
+
+    /// A try has come to nothing and another one follows: back to the queue of the hub when its state is `queued`, or as it is.
+    pub fn again(id: CommandId, token: u64, state: CommandState, tried: Tried) -> Self {
+        Self { tried: Some(tried), ..Self::to(id, token, state) }
     }
 
     /// Applies this step to the words of a command.

@@ -155,6 +155,7 @@ fn typescript_is_fresh() {
         command::CommandState,
         command::CommandError,
         command::CommandContent,
+        command::Tried,
         error::ErrorCode,
         error::Problem,
         socket::ClientFrame,
@@ -220,6 +221,7 @@ fn typescript_is_fresh() {
         ("maxUploadPieceBytes", limits::MAX_UPLOAD_PIECE_BYTES as u64),
         ("maxNameChars", limits::MAX_NAME_CHARS as u64),
         ("commandTtlMs", limits::COMMAND_TTL_MS),
+        ("maxTries", u64::from(limits::MAX_TRIES)),
         ("maxSubscriptions", limits::MAX_SUBSCRIPTIONS as u64),
         ("defaultItemsPage", limits::DEFAULT_ITEMS_PAGE as u64),
     ] {

@@ -1041,8 +1041,8 @@ export const wire = {
         },
         "createdAtMs": 1767225600000,
         "error": {
-          "code": "agent_unavailable",
-          "retryable": false
+          "code": "agent_not_started",
+          "retryable": true
         },
         "expiresAtMs": 1767225900000,
         "host": "dev_019b76daa80079098909090909090909",
@@ -1053,6 +1053,11 @@ export const wire = {
         },
         "session": "ses_019b76daa80073038303030303030303",
         "state": "failed",
+        "tried": {
+          "code": "agent_not_started",
+          "nextAtMs": null,
+          "times": 3
+        },
         "turn": null,
         "updatedAtMs": 1767225600004,
         "v": 1
@@ -1648,7 +1653,7 @@ export const wire = {
         "hint": "Wait until some have started, or take some back.",
         "requestId": null,
         "status": 429,
-        "title": "Too many commands wait for this host"
+        "title": "Too many commands wait for this host or this chat"
       },
       "req": 4,
       "sub": null,

@@ -382,7 +382,15 @@ pub enum OpenError {
         /// What was looked for.
         program: String,
     },
-    /// The program did not start, ended at once, or did not speak its protocol in time.
+    /// The program could not be started this time: the system refused, it ended at once, or it was silent. That may pass.
+    #[error("`{program}` did not start: {detail}")]
+    NotNow {
+        /// Which program.
+        program: String,
+        /// What the system or the program said.
+        detail: String,
+    },
+    /// The program said no, or does not speak its protocol.
     #[error("`{program}` did not start: {detail}")]
     Failed {
         /// Which program.

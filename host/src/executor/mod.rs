@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::command::CommandBody;
+use protocol::command::{CommandBody, Tried};
 use protocol::id::SessionId;
 use protocol::port::{Leased, PortError, Report, SessionNews, Transition};
 use tokio::sync::{mpsc, watch};
@@ -220,7 +220,14 @@ impl Executor {
         }
     }
 
-    fn spawn(&mut self, id: SessionId, row: SessionNote, unborn: bool, queue: Vec<notes::TurnNote>, broken: bool) {
+    fn spawn(
+        &mut self,
+        id: SessionId,
+        row: SessionNote,
+        unborn: bool,
+        queue: Vec<(notes::TurnNote, Option<Tried>)>,
+        broken: bool,
+    ) {
         self.generation += 1;
         let (mailbox, letters) = mpsc::channel(MAILBOX);
         let (told, telling) = watch::channel(Told::default());

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::approval::ApprovalState;
+use protocol::command::Tried;
 use protocol::id::{ApprovalId, CommandId, SessionId, TurnId};
 use protocol::limits::INTERRUPT_GRACE_MS;
 use protocol::offset::Offset;
@@ -115,11 +116,15 @@ struct Waiting {
     edits: u32,
     /// The agent was told it in mid-turn: if it does not take it in, it begins with it next.
     told: bool,
+    /// How often its agent could not be started.
+    tried: Option<Tried>,
+    /// When that is tried again.
+    not_before: Option<Instant>,
 }
 
 impl Waiting {
     fn new(note: TurnNote, accepted: bool) -> Self {
-        Self { note, accepted, edits: 0, told: false }
+        Self { note, accepted, edits: 0, told: false, tried: None, not_before: None }
     }
 }
 
@@ -215,10 +220,16 @@ impl Session {
         id: SessionId,
         row: SessionNote,
         unborn: bool,
-        queue: Vec<TurnNote>,
+        queue: Vec<(TurnNote, Option<Tried>)>,
         mailbox: mpsc::Receiver<Leased>,
         telling: watch::Receiver<Told>,
     ) -> Self {
+        let now = context.now();
+        let waiting = |(note, tried): (TurnNote, Option<Tried>)| {
+            let wait = tried.map(|tried| Instant::now() + Duration::from_millis(tried.wait_ms(now)));
+            Waiting { tried, not_before: wait, ..Waiting::new(note, true) }
+        };
+        let queue = queue.into_iter().map(waiting).collect();
         Self {
             context,
             id,
@@ -229,7 +240,7 @@ impl Session {
             tag: String::new(),
             mailbox,
             telling,
-            queue: queue.into_iter().map(|note| Waiting::new(note, true)).collect(),
+            queue,
             moving: false,
             deferred: VecDeque::new(),
             current: None,
@@ -392,7 +403,9 @@ impl Session {
         };
         let stop = self.current.as_ref().and_then(|running| running.stop.as_ref());
         let expiry = self.approval_deadline();
-        [frame, doing, idle, killed, expiry, stop.map(|stop| stop.deadline)].into_iter().flatten().min()
+        let again = self.queue.front().and_then(|waiting| waiting.not_before).filter(|_| self.current.is_none());
+        let again = again.filter(|at| !self.stopping && *at > now);
+        [again, frame, doing, idle, killed, expiry, stop.map(|stop| stop.deadline)].into_iter().flatten().min()
     }
 
     fn tick(&mut self, now: Instant) {

@@ -39,6 +39,7 @@ impl Unavailable {
             Self::Project => (TurnErrorCode::AgentUnavailable, ErrorCode::ProjectUnavailable),
             Self::GoneOn { .. } => (TurnErrorCode::AgentError, ErrorCode::Unsupported),
             Self::Port(_) => (TurnErrorCode::AgentUnavailable, ErrorCode::Internal),
+            Self::Open(OpenError::NotNow { .. }) => (TurnErrorCode::AgentUnavailable, ErrorCode::AgentNotStarted),
             Self::Agent { .. } | Self::Open(OpenError::NotFound { .. } | OpenError::Failed { .. }) => {
                 (TurnErrorCode::AgentUnavailable, ErrorCode::AgentUnavailable)
             }

@@ -125,7 +125,8 @@ impl Session {
         let ran = self.current.as_ref().map(|running| running.note.id);
         let Some(into) = ran.or_else(|| self.previous.as_ref().map(|(turn, _)| *turn)) else { return };
         let Some(place) = self.queue.iter().position(|waiting| waiting.note.id == turn) else { return };
-        let Some(Waiting { mut note, .. }) = self.queue.remove(place) else { return };
+        let Some(Waiting { mut note, tried, .. }) = self.queue.remove(place) else { return };
+        self.forget_tries(turn, tried);
         // Its prompt stands right behind it, as every prompt does: that is how the files that came with it are found.
         note.fact.ord = self.take_ord();
         let ord = self.take_ord();

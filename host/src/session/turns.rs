@@ -1,7 +1,9 @@
 //! The turns of a session: accepted in order, begun one at a time, ended exactly once.
 
+use std::time::Duration;
+
 use protocol::blob::Attachment;
-use protocol::command::CommandState;
+use protocol::command::{CommandState, Tried, may_try_again};
 use protocol::error::ErrorCode;
 use protocol::fact::{FACT_VERSION, Operation};
 use protocol::id::{ItemId, TurnId};
@@ -10,6 +12,7 @@ use protocol::offset::Offset;
 use protocol::port::{StreamStep, Transition};
 use protocol::session::LastTurn;
 use protocol::turn::{Origin, Turn, TurnContent, TurnError, TurnErrorCode, TurnState, Usage};
+use tokio::time::Instant;
 
 use super::loaded::{Loaded, Order};
 use super::opening::Unavailable;
@@ -17,7 +20,7 @@ use super::{Running, Session, Slot, Stop, Waiting, row};
 use crate::agent::ProcessMark;
 use crate::journal::batch::{After, Batch};
 use crate::journal::live::{Live, LiveItem};
-use crate::notes::{self, Held, NOTE_VERSION, PlaceNote, ProcessNote, TurnNote};
+use crate::notes::{self, Held, NOTE_VERSION, PlaceNote, ProcessNote, TriedNote, TurnNote};
 use protocol::approval::ApprovalState;
 
 /// How a turn ended.
@@ -154,6 +157,11 @@ impl Session {
             self.slot = Slot::No;
             return;
         }
+        if self.queue.front().and_then(|waiting| waiting.not_before).is_some_and(|at| at > Instant::now()) {
+            // Others have its place meanwhile.
+            self.slot = Slot::No;
+            return;
+        }
         match (&self.slot, &self.agent) {
             (Slot::No, _) => {
                 let slots = self.context.slots.clone();
@@ -185,7 +193,8 @@ impl Session {
     /// Begins a turn of the queue. The agent gets the prompt only once this is durable, so that no prompt is ever handed over twice;
     /// one that it `has` it does not get again.
     fn begin(&mut self, place: usize, has: bool) {
-        let Some(Waiting { mut note, .. }) = self.queue.remove(place) else { return };
+        let Some(Waiting { mut note, tried, .. }) = self.queue.remove(place) else { return };
+        self.forget_tries(note.id, tried);
         let mut prompt = note.text.take();
         self.replace_prompt(&mut note, prompt.as_deref());
         (note.handed, note.fact.steer) = (false, None);
@@ -197,7 +206,7 @@ impl Session {
         note.fact.low_water = Some(Offset::ZERO);
         if let Some(held) = note.command.take() {
             let mut step = Transition::to(held.id, held.token, CommandState::Succeeded);
-            step.turn = Some(note.id);
+            (step.turn, step.tried) = (Some(note.id), tried.map(Tried::over));
             self.outbox.command(step);
         }
         self.run_turn(note, prompt, Operation::Update);
@@ -332,44 +341,69 @@ impl Session {
     /// Takes back a turn that has not begun; one that is not queued has ended, and stays as it is.
     pub(super) fn cancel_queued(&mut self, turn: TurnId, error: TurnError) {
         let Some(place) = self.queue.iter().position(|waiting| waiting.note.id == turn) else { return };
-        let Some(Waiting { note, .. }) = self.queue.remove(place) else { return };
-        self.end_queued(note, TurnState::Interrupted, error, None, CommandState::Cancelled, None);
+        let Some(waiting) = self.queue.remove(place) else { return };
+        self.end_queued(waiting, TurnState::Interrupted, error, None, None);
     }
 
-    /// The turn at the head of the queue cannot begin: the agent does not start.
+    /// The turn at the first of the queue cannot begin: the agent does not start. Nothing of it has begun, so it is tried again where the
+    /// reason may pass, and fails otherwise.
     pub(super) fn fail_head(&mut self, why: &Unavailable) {
-        let Some(Waiting { note, .. }) = self.queue.pop_front() else { return };
-        let (code, command) = why.codes();
-        let detail = why.to_string();
-        let error = TurnError { code, by: None };
-        self.end_queued(note, TurnState::Failed, error, Some(detail), CommandState::Failed, Some(command));
         self.slot = Slot::No;
+        let (code, command) = why.codes();
+        let (now, dice) = (self.context.now(), self.context.clock.fresh().as_bytes()[15]);
+        let Some(first) = self.queue.front_mut() else { return };
+        if may_try_again(command) {
+            first.tried = Some(Tried::again(first.tried, command, now, dice));
+        }
+        let (tried, held, turn) = (first.tried, first.note.command, first.note.id);
+        if let Some(tried) = tried.filter(|tried| tried.next_at_ms.is_some() && may_try_again(command)) {
+            first.not_before = Some(Instant::now() + Duration::from_millis(tried.wait_ms(now)));
+            let batch = match held {
+                Some(held) => self.outbox.command(Transition::again(held.id, held.token, CommandState::Running, tried)),
+                None => self.outbox.open(),
+            };
+            batch.note(notes::tried(self.id, turn), Some(notes::encode(&TriedNote { v: NOTE_VERSION, tried })));
+            self.dirty.fact = true;
+            return;
+        }
+        let Some(waiting) = self.queue.pop_front() else { return };
+        let (detail, error) = (why.to_string(), TurnError { code, by: None });
+        self.end_queued(waiting, TurnState::Failed, error, Some(detail), Some(command));
+    }
+
+    /// A turn does not wait any more, and nothing is to be tried again.
+    pub(super) fn forget_tries(&mut self, turn: TurnId, tried: Option<Tried>) {
+        if tried.is_some() {
+            self.outbox.open().note(notes::tried(self.id, turn), None);
+        }
     }
 
     /// A turn that waits fails.
     pub(super) fn fail_queued(&mut self, turn: TurnId, code: TurnErrorCode, detail: &str) {
         let Some(place) = self.queue.iter().position(|waiting| waiting.note.id == turn) else { return };
-        let Some(Waiting { note, .. }) = self.queue.remove(place) else { return };
+        let Some(waiting) = self.queue.remove(place) else { return };
         let error = TurnError { code, by: None };
         let command = Some(ErrorCode::AgentDied);
-        self.end_queued(note, TurnState::Failed, error, Some(detail.to_owned()), CommandState::Failed, command);
+        self.end_queued(waiting, TurnState::Failed, error, Some(detail.to_owned()), command);
     }
 
+    /// A turn ends that never ran; without a code somebody has taken it back.
     fn end_queued(
         &mut self,
-        note: TurnNote,
+        waiting: Waiting,
         state: TurnState,
         error: TurnError,
         detail: Option<String>,
-        command: CommandState,
         code: Option<ErrorCode>,
     ) {
+        let Waiting { note, tried, .. } = waiting;
+        self.forget_tries(note.id, tried);
         if let Some(held) = note.command {
             let mut step = match code {
                 Some(code) => Transition::failed(held.id, held.token, code, detail.clone().unwrap_or_default()),
-                None => Transition::to(held.id, held.token, command),
+                None => Transition::to(held.id, held.token, CommandState::Cancelled),
             };
-            step.turn = Some(note.id);
+            (step.turn, step.tried) = (Some(note.id), tried.map(Tried::over));
             self.outbox.command(step);
         }
         let ended_at_ms = Some(self.context.now());

@@ -12,6 +12,7 @@ mod forks;
 mod port;
 mod projects;
 mod puppet;
+mod retries;
 mod speech;
 mod steering;
 mod turns;

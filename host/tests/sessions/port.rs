@@ -49,6 +49,7 @@ pub(crate) struct Stored {
     pub(crate) token: u64,
     pub(crate) turn: Option<TurnId>,
     pub(crate) error: Option<protocol::error::ErrorCode>,
+    pub(crate) tried: Option<protocol::command::Tried>,
 }
 
 #[derive(Debug, Default)]
@@ -90,7 +91,8 @@ impl Hub {
     }
 
     pub(crate) fn send(&self, id: CommandId, sender: Sender, body: CommandBody) {
-        let stored = Stored { body, sender, state: CommandState::Queued, token: 0, turn: None, error: None };
+        let stored =
+            Stored { body, sender, state: CommandState::Queued, token: 0, turn: None, error: None, tried: None };
         let mut state = self.state();
         state.commands.insert(id, stored);
         state.order.push(id);
@@ -199,7 +201,9 @@ impl State {
         for step in &report.commands {
             let stored = self.commands.get_mut(&step.id).expect("looked at above");
             let (from, to) = (stored.state, step.state);
-            check(from.may_become(to), || format!("{} {from:?} to {to:?}", step.id))?;
+            let stays = from == CommandState::Running && to == from && step.tried.is_some();
+            check(stays || from.may_become(to), || format!("{} {from:?} to {to:?}", step.id))?;
+            stored.tried = step.tried.or(stored.tried);
             stored.state = to;
             stored.turn = step.turn.or(stored.turn);
             stored.error = step.error.as_ref().map(|error| error.code);

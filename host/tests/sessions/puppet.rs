@@ -31,6 +31,10 @@ pub(crate) struct Stage {
     pub(crate) silent: AtomicBool,
     /// Whether it goes on from the newest turn of a session only, and names no place.
     pub(crate) forks_newest: AtomicBool,
+    /// So often it cannot be started, for a reason that passes.
+    pub(crate) not_now: AtomicUsize,
+    /// How often that was tried, and when.
+    pub(crate) opens: Mutex<Vec<tokio::time::Instant>>,
     /// Whether it takes no images.
     pub(crate) blind: AtomicBool,
     /// The images that it got.
@@ -127,6 +131,11 @@ impl Agent for Puppet {
     fn open(&self, spec: OpenSpec) -> Later<'_, Result<Opened, OpenError>> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(20)).await;
+            self.stage.opens.lock().unwrap().push(tokio::time::Instant::now());
+            let left = |left: usize| left.checked_sub(1);
+            if self.stage.not_now.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok() {
+                return Err(OpenError::NotNow { program: "puppet".into(), detail: "out of memory".into() });
+            }
             if spec.mode.as_deref() == Some("unopenable") {
                 return Err(OpenError::Failed { program: "puppet".into(), detail: "it will not".into() });
             }

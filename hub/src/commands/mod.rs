@@ -12,6 +12,8 @@ mod submit;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tries_tests;
+#[cfg(test)]
 mod waiting_tests;
 
 pub(crate) use expire::{expire, forget};

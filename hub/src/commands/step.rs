@@ -1,7 +1,7 @@
 //! One step of one command: the row, its indexes, the fact and the audit entry, in one batch.
 
 use protocol::api::AuditEntry;
-use protocol::command::{CommandError, CommandState};
+use protocol::command::{CommandError, CommandState, Tried, may_try_again};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation};
 use protocol::id::{AuditId, TurnId};
@@ -23,11 +23,28 @@ pub(crate) struct Step {
     pub(crate) turn: Option<TurnId>,
     pub(crate) error: Option<CommandError>,
     pub(crate) detail: Option<String>,
+    pub(crate) tried: Option<Tried>,
 }
 
 impl Step {
     pub(crate) const fn to(state: CommandState) -> Self {
-        Self { state, turn: None, error: None, detail: None }
+        Self { state, turn: None, error: None, detail: None, tried: None }
+    }
+
+    /// What becomes of a leased command that has come to nothing with this code and has not begun: it waits for its next try in its old
+    /// place, or fails when there is none (W-013).
+    pub(crate) fn not_begun(row: &CommandRow, code: ErrorCode, detail: Option<String>, clock: &dyn Clock) -> Self {
+        let failed = Self {
+            error: Some(CommandError { code, retryable: code.is_retryable() }),
+            detail,
+            ..Self::to(CommandState::Failed)
+        };
+        if !may_try_again(code) {
+            return failed;
+        }
+        let tried = Tried::again(row.command.tried, code, clock.now(), clock.fresh().as_bytes()[15]);
+        let step = if tried.next_at_ms.is_some() { Self::to(CommandState::Queued) } else { failed };
+        Self { tried: Some(tried), ..step }
     }
 }
 
@@ -49,8 +66,13 @@ pub(crate) fn take(
     row.command.turn = step.turn.or(row.command.turn);
     row.command.error = step.error.or(row.command.error);
     row.command.content.detail = step.detail.or(row.command.content.detail);
+    row.command.tried = step.tried.or(row.command.tried);
     if step.state == CommandState::Leased {
         row.command.attempt += 1;
+    }
+    if step.state == CommandState::Leased || step.state.is_final() {
+        // It is being tried, or is not tried any more.
+        row.command.tried = row.command.tried.map(Tried::over);
     }
     unlist(batch, &stored.value, before);
     list(batch, &row, now);

@@ -58,9 +58,12 @@ impl Hub {
                     _ => Err(Problem::new(ErrorCode::CommandConflict)),
                 };
             }
-            let _place = self.place_in_queue(request.host).await?;
-            let batch = self.first_batch(who, request).await?;
-            let (row, batch) = batch;
+            let (_place, row, batch) = match self.draft(who, request).await {
+                Ok(draft) => draft,
+                // The same command came in by another connection since the look above: its own session is none that was there before.
+                Err(_) if self.load::<CommandRow>(&keys::command(request.id)).await?.is_some() => continue,
+                Err(problem) => return Err(problem),
+            };
             match self.commit(batch).await {
                 Ok(_) => {
                     self.inner.queue.ring();
@@ -77,6 +80,12 @@ impl Hub {
             }
         }
         Err(Failure::Contended { tries: TRIES }.into())
+    }
+
+    async fn draft(&self, who: &Identity, request: &CommandRequest) -> Result<(Place<'_>, CommandRow, Batch), Problem> {
+        let place = self.place_in_queue(request.host).await?;
+        let (row, batch) = self.first_batch(who, request).await?;
+        Ok((place, row, batch))
     }
 
     /// Ends what was queued while its host was being revoked.
@@ -115,6 +124,7 @@ impl Hub {
             state: CommandState::Queued,
             attempt: 0,
             retry_of: request.retry_of,
+            tried: None,
             place: None,
             created_at_ms: now,
             expires_at_ms: now.plus_ms(ttl),

@@ -344,6 +344,8 @@ mod model {
         state: CommandState,
         token: u64,
         expires: u64,
+        /// How often its host ended while it was leased.
+        lost: u32,
     }
 
     fn act() -> impl Strategy<Value = Act> {
@@ -373,7 +375,14 @@ mod model {
                     request.ttl_ms = Some(ttl * 1000);
                     let ack = world.hub.submit(&world.owner, request.clone()).await.unwrap();
                     let expires = ack.expires_at_ms.0;
-                    all.push(Known { id: request.id, request, state: CommandState::Queued, token: 0, expires });
+                    all.push(Known {
+                        id: request.id,
+                        request,
+                        state: CommandState::Queued,
+                        token: 0,
+                        expires,
+                        lost: 0,
+                    });
                 }
                 Act::Again(n) => {
                     if let Some(n) = pick(n) {
@@ -437,7 +446,9 @@ mod model {
                 Act::Restart => {
                     generation = world.start_host().await;
                     for known in all.iter_mut().filter(|k| k.state == CommandState::Leased) {
-                        known.state = CommandState::Queued;
+                        known.lost += 1;
+                        let last = known.lost == protocol::limits::MAX_TRIES;
+                        known.state = if last { CommandState::Failed } else { CommandState::Queued };
                     }
                 }
             }

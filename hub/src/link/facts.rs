@@ -56,6 +56,7 @@ impl Draft<'_> {
                         turn: command.turn,
                         error: command.error,
                         detail: command.content.detail,
+                        tried: command.tried,
                     };
                     self.command(id, told).await?;
                 }

@@ -153,7 +153,7 @@ impl Seat {
                 }
                 // How it ended is said by its fact, with all that belongs to it.
                 let state = if state.is_final() { stored.value.command.state } else { *state };
-                let told = Told { state, turn: None, error: None, detail: None };
+                let told = Told { state, turn: None, error: None, detail: None, tried: None };
                 if let Some(row) = mirror::mirror(&mut batch, &self.hub, stored, told) {
                     rows.insert(*command, row);
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use protocol::command::{CommandError, CommandState};
+use protocol::command::{CommandError, CommandState, Tried};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation};
 use protocol::id::{CommandId, DeviceId, TurnId};
@@ -26,6 +26,7 @@ pub(super) struct Told {
     pub(super) turn: Option<TurnId>,
     pub(super) error: Option<CommandError>,
     pub(super) detail: Option<String>,
+    pub(super) tried: Option<Tried>,
 }
 
 /// Commands as a batch leaves them.
@@ -58,19 +59,24 @@ pub(super) fn mirror(
     let before = stored.value.clone();
     let handover = before.handover.unwrap_or_default();
     stored.value.handover = Some(Handover { taken: true, ..handover });
-    let Told { state, turn, error, detail } = told;
+    let Told { state, turn, error, detail, tried } = told;
     let command = &mut stored.value.command;
     if command.state.may_be_told(state) {
         if command.state == CommandState::Indeterminate {
             // That nobody knew is over.
             (command.error, command.content.detail) = (None, None);
         }
-        return Some(take(batch, &stored, Step { state, turn, error, detail }, &*hub.inner.clock));
+        return Some(take(batch, &stored, Step { state, turn, error, detail, tried }, &*hub.inner.clock));
     }
     if command.state == state {
         command.turn = turn.or(command.turn);
         command.error = error.or(command.error.take());
         command.content.detail = detail.or(command.content.detail.take());
+    }
+    // In the line of the node it may wait for another try, while here it is in the node's hands.
+    let waits = command.state == CommandState::Leased && state == CommandState::Queued;
+    if command.state == state || waits {
+        command.tried = tried.or(command.tried);
     }
     (stored.value != before).then(|| rewrite(batch, &stored, before.command != stored.value.command))
 }

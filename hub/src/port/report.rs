@@ -29,7 +29,7 @@ impl Port {
                 draft.step(&mut batch, step).await?;
             }
             self.write_feed(&mut batch, &draft, &report.feed).await?;
-            self.write_transitions(&mut batch, &draft, &report.commands).await?;
+            let again = self.write_transitions(&mut batch, &draft, &report.commands).await?;
             self.write_files(&mut batch, &draft, &report.files).await?;
             write_notes(&mut batch, self.host, &report.notes)?;
             self.write_audit(&mut batch, &report.audit)?;
@@ -43,6 +43,9 @@ impl Port {
                     }
                     if report.streams.iter().any(|step| matches!(step, StreamStep::CloseTurn(_))) {
                         self.hub.inner.due.ring();
+                    }
+                    if again {
+                        self.hub.inner.queue.ring();
                     }
                     return Ok(reported(&draft.ends, &done));
                 }
@@ -132,12 +135,14 @@ impl Port {
         }
     }
 
+    /// Tells whether one of the commands waits again.
     async fn write_transitions(
         &self,
         batch: &mut Batch,
         draft: &Draft<'_>,
         transitions: &[Transition],
-    ) -> Result<(), PortError> {
+    ) -> Result<bool, PortError> {
+        let mut again = false;
         let mut rows: HashMap<CommandId, Stored<CommandRow>> = HashMap::new();
         for transition in transitions {
             let id = transition.id;
@@ -152,7 +157,9 @@ impl Port {
             if matches!(from, CommandState::Queued | CommandState::Expired | CommandState::Cancelled) {
                 return Err(PortError::LeaseLost { command: id });
             }
-            if !from.may_become(transition.state)
+            // Its turn waits for the next try.
+            let stays = from == CommandState::Running && transition.state == from && transition.tried.is_some();
+            if !(stays || from.may_become(transition.state))
                 || matches!(transition.state, CommandState::Leased | CommandState::Expired)
             {
                 return refuse(format!("{id} cannot go from {from:?} to {:?}", transition.state));
@@ -162,19 +169,26 @@ impl Port {
                 expire(&self.hub, id).await?;
                 return Err(PortError::LeaseLost { command: id });
             }
-            let step = Step {
-                state: transition.state,
-                turn: transition.turn,
-                error: transition.error.clone(),
-                detail: transition.detail.clone(),
+            let step = match (from, &transition.error) {
+                (CommandState::Leased, Some(error)) if transition.state == CommandState::Failed => {
+                    Step::not_begun(&stored.value, error.code, transition.detail.clone(), &*self.hub.inner.clock)
+                }
+                _ => Step {
+                    state: transition.state,
+                    turn: transition.turn,
+                    error: transition.error.clone(),
+                    detail: transition.detail.clone(),
+                    tried: transition.tried,
+                },
             };
             let row = take(batch, &stored, step, &*self.hub.inner.clock);
+            again |= row.value.command.state == CommandState::Queued;
             if !draft.sessions.contains_key(&row.value.command.session) {
                 release(&self.hub, batch, &row.value).await?;
             }
             rows.insert(id, row);
         }
-        Ok(())
+        Ok(again)
     }
 }
 

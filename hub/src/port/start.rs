@@ -1,6 +1,7 @@
 //! The life of a host: it takes over, says what it is, and goes away.
 
 use protocol::command::CommandState;
+use protocol::error::ErrorCode;
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
 use protocol::host::{AwayReason, Host, HostContent, Presence, RemoteAccess};
 use protocol::id::CommandId;
@@ -8,7 +9,7 @@ use protocol::port::{PortError, Started};
 use store::{Batch, Expected, Put};
 
 use super::Port;
-use crate::commands::{Step, take};
+use crate::commands::{Step, release, take};
 use crate::failure::Failure;
 use crate::feed;
 use crate::hub::TRIES;
@@ -47,7 +48,7 @@ impl Port {
             };
             let mut batch = Batch::of(Put::set(keys::fence(self.host, before), ""));
             self.write_host(&mut batch, host, expected, operation);
-            self.give_back(&mut batch).await?;
+            self.give_back(&mut batch, true).await?;
             match self.hub.commit(batch).await {
                 Ok(_) => {
                     // Whoever leases for an older generation has to find out, and what was given back waits again.
@@ -96,7 +97,7 @@ impl Port {
             let mut batch = Batch::of(self.fence(generation));
             self.write_host(&mut batch, host, Expected::Version(row.version), Operation::Update);
             if give_back {
-                self.give_back(&mut batch).await?;
+                self.give_back(&mut batch, false).await?;
             }
             match self.hub.commit(batch).await {
                 Ok(_) => return Ok(()),
@@ -114,14 +115,22 @@ impl Port {
         feed::tell(batch, account, &FeedFact::from((self.host, operation, host)));
     }
 
-    /// Adds the way back to the queue of every command that is leased and has not started, in its old place (W-003, W-020e).
-    async fn give_back(&self, batch: &mut Batch) -> Result<(), PortError> {
+    /// Adds the way back to the queue of every command that is leased and has not started, in its old place (W-003, W-020e). When its host
+    /// was `lost` that was a try, and the last one is its end: what ends the host each time must not do so for ever.
+    async fn give_back(&self, batch: &mut Batch, lost: bool) -> Result<(), PortError> {
         for entry in self.hub.scan(keys::all_leased(self.host), None, MOST_LEASED).await? {
             let id = std::str::from_utf8(&entry.value).ok().and_then(|id| id.parse::<CommandId>().ok());
             let Some(id) = id else { continue };
             let stored = self.hub.load::<CommandRow>(&keys::command(id)).await?;
             if let Some(stored) = stored.filter(|row| row.value.command.state == CommandState::Leased) {
-                take(batch, &stored, Step::to(CommandState::Queued), &*self.hub.inner.clock);
+                let clock = &*self.hub.inner.clock;
+                let step = if lost {
+                    Step::not_begun(&stored.value, ErrorCode::LeaseLost, None, clock)
+                } else {
+                    Step::to(CommandState::Queued)
+                };
+                let row = take(batch, &stored, step, clock);
+                release(&self.hub, batch, &row.value).await?;
             }
         }
         Ok(())

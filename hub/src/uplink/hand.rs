@@ -133,6 +133,7 @@ impl Uplink {
             state,
             attempt: 0,
             retry_of: handed.retry_of,
+            tried: None,
             place: (state == CommandState::Queued).then_some(arrival),
             created_at_ms: hub.now(),
             expires_at_ms: arrived.plus_ms(handed.expires_in_ms),

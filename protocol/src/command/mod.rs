@@ -1,5 +1,6 @@
 //! Commands: durable, idempotent instructions from a client to a host, and the states that they go through.
 
+mod retry;
 mod state;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::limits::{MAX_ATTACHMENTS, MAX_NAME_CHARS, MAX_PROJECT_NAME_CHARS, MAX
 use crate::link::NEW_PROJECTS;
 use crate::time::UnixMs;
 
+pub use retry::{Tried, may_try_again};
 pub use state::CommandState;
 
 /// A command as a client sends it. Who sends it, when, and what becomes of it are the hub's to say (W-056, W-077).
@@ -466,6 +468,9 @@ pub struct Command {
     /// The command that it is another try of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<CommandId>,
+    /// How often it was tried by itself without having started, and when the next try is due; null while every try has started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Tried>,
     /// Its place in its host's line while it is queued: among the queued commands of one host, the smaller one goes first. Places are
     /// compared and nothing else; null once it is queued no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ use protocol::approval::{
     Approval, ApprovalContent, ApprovalKind, ApprovalOption, ApprovalState, Decision, OptionKind, Question,
     QuestionOption, Via,
 };
-use protocol::command::{Command, CommandContent, CommandError, CommandKind, CommandState};
+use protocol::command::{Command, CommandContent, CommandError, CommandKind, CommandState, Tried};
 use protocol::device::{Device, DeviceContent, DeviceKind, Right};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation, SessionFact};
@@ -268,12 +268,17 @@ fn command(state: CommandState) -> Command {
         state,
         retry_of: None,
         attempt: 1,
+        tried: (state == CommandState::Failed).then_some(Tried {
+            times: 3,
+            code: ErrorCode::AgentNotStarted,
+            next_at_ms: None,
+        }),
         place: (state == CommandState::Queued).then_some(7),
         created_at_ms: at(0),
         expires_at_ms: at(300_000),
         updated_at_ms: at(4),
         error: (state == CommandState::Failed)
-            .then_some(CommandError { code: ErrorCode::AgentUnavailable, retryable: false }),
+            .then_some(CommandError { code: ErrorCode::AgentNotStarted, retryable: true }),
         content: CommandContent {
             text: Some("hello".to_owned()),
             detail: (state == CommandState::Failed).then(|| "not found".to_owned()),

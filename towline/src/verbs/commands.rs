@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use protocol::api::{CommandAck, CommandEdit, CommandMove};
-use protocol::command::{Command, CommandBody, CommandKind, CommandState, PromptContent};
+use protocol::command::{Command, CommandBody, CommandKind, CommandState, PromptContent, Tried};
 use protocol::error::ErrorCode;
 use protocol::id::{CommandId, DeviceId, SessionId};
+use protocol::limits::MAX_TRIES;
 use protocol::time::UnixMs;
 use serde::Serialize;
 
@@ -33,6 +34,8 @@ struct CommandRow<'a> {
     device_name: Option<&'a str>,
     text: Option<&'a str>,
     attempt: u32,
+    /// How often it was tried by itself without having started.
+    tried: Option<Tried>,
     /// The command that it is another try of.
     retry_of: Option<CommandId>,
     created_at_ms: UnixMs,
@@ -106,6 +109,7 @@ async fn list(node: &Node, host: Option<&str>, limit: u32, out: Output) -> Resul
             device_name: known.devices.get(&command.sender.device).map(|device| device.content.name.as_str()),
             text: command.content.text.as_deref(),
             attempt: command.attempt,
+            tried: command.tried,
             retry_of: command.retry_of,
             created_at_ms: command.created_at_ms,
             expires_at_ms: command.expires_at_ms,
@@ -129,13 +133,25 @@ fn line(known: &Known, row: &CommandRow<'_>, command: &Command, out: Output) -> 
     let what = row.text.map_or_else(|| word(&row.kind).replace('_', " "), piece);
     let from = row.device_name.map(|name| format!("  from {name}")).unwrap_or_default();
     let to = if known.hosts.len() > 1 { format!("  to {}", known.called(row.host)) } else { String::new() };
-    let tries = if row.attempt > 1 { format!("  handed over {} times", row.attempt) } else { String::new() };
+    let handed = if row.attempt > 1 { format!("  handed over {} times", row.attempt) } else { String::new() };
+    let tries = format!("{handed}{}", row.tried.map(tries).unwrap_or_default());
     let again = if row.retry_of.is_some() { "  sent again" } else { "" };
     let until =
         if row.state == CommandState::Queued { format!("  until {}", time(row.expires_at_ms)) } else { String::new() };
     let state = out.paint(style, &format!("{:<13}", word(&row.state)));
     let head = format!("{}  {}  {state}", row.command, time(row.created_at_ms));
     format!("{head} {}", printable(&format!("{what}{to}{from}{again}{tries}{until}{}", why(known, command))))
+}
+
+/// How often it was tried by itself, and whether it is once more.
+fn tries(tried: Tried) -> String {
+    let times = if tried.times == 1 { "once".to_owned() } else { format!("{} times", tried.times) };
+    match tried.next_at_ms {
+        Some(_) => {
+            format!("  tried {times}, again by itself ({} in all): {}", MAX_TRIES, tried.code.title().to_lowercase())
+        }
+        None => format!("  tried {times} without a start"),
+    }
 }
 
 /// Why it did not go well, and what to do; on lines of its own.
@@ -193,6 +209,15 @@ fn said(ack: CommandAck, what: &str, out: Output) -> Result<(), CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_says_what_is_tried_again_and_how_often_it_was() {
+        let tried = |times, next: Option<u64>| {
+            tries(Tried { times, code: ErrorCode::AgentNotStarted, next_at_ms: next.map(UnixMs) })
+        };
+        assert_eq!(tried(1, Some(5)), "  tried once, again by itself (3 in all): the agent could not be started");
+        assert_eq!(tried(3, None), "  tried 3 times without a start");
+    }
 
     #[test]
     fn a_row_has_the_first_line_of_the_words() {

@@ -86,7 +86,7 @@ async fn a_disk_that_was_restored_or_copied_is_fenced_and_nothing_at_the_hub_is_
     assert_eq!(running.stop().0, Some(0));
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

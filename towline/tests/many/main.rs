@@ -8,6 +8,7 @@
     reason = "a test starts the program, and fails when a step of it fails; it uses a part of the world"
 )]
 
+mod agent;
 mod blocked;
 mod clock;
 mod disks;
@@ -18,6 +19,8 @@ mod path;
 mod presence;
 mod prompts;
 mod readers;
+mod takers;
+mod tries;
 mod weather;
 #[path = "../world/mod.rs"]
 mod world;

@@ -1,5 +1,6 @@
 import type { Rows } from "../hub/feed";
-import type { Command, CommandKind } from "../protocol/generated";
+import { type Command, type CommandKind, LIMITS } from "../protocol/generated";
+import { words } from "../words";
 
 /** How long a message may wait, in milliseconds: what a person can choose. */
 export const KEEPS = [5 * 60_000, 60 * 60_000, 24 * 60 * 60_000, 7 * 24 * 60 * 60_000] as const;
@@ -33,6 +34,13 @@ export function placeOf(id: string, rows: Rows): Place {
   const line = lineFor(command.host, rows);
   const at = line.findIndex(([each]) => each === id);
   return { place: at < 0 ? null : at + 1, all: line.length, ahead: line[at - 1]?.[0] ?? null };
+}
+
+/** How often it was tried by itself without having started, and whether it is once more: nothing to say of what began at once. */
+export function triesOf(command: Pick<Command, "tried" | "state"> | undefined): string[] {
+  const tried = command?.tried;
+  if (!tried) return [];
+  return [tried.nextAtMs === null ? words.commands.tried(tried.times) : words.commands.trying(tried.times, LIMITS.maxTries)];
 }
 
 /** The newest commands, of one machine or of all. */

@@ -1679,6 +1679,10 @@ attempt: number,
  */
 retryOf?: CommandId | null, 
 /**
+ * How often it was tried by itself without having started, and when the next try is due; null while every try has started.
+ */
+tried?: Tried | null, 
+/**
  * Its place in its host's line while it is queued: among the queued commands of one host, the smaller one goes first. Places are
  * compared and nothing else; null once it is queued no more.
  */
@@ -1740,9 +1744,26 @@ detail: string | null,
 attachments: Array<Attachment>, };
 
 /**
+ * How often a command was tried without having started.
+ */
+export type Tried = { 
+/**
+ * How many tries came to nothing; grows, and is never forgotten while the command is known.
+ */
+times: number, 
+/**
+ * Why the last one did.
+ */
+code: ErrorCode, 
+/**
+ * When the next try is due, by the clock of the machine; null when there is none: it has started, or the last try was the last.
+ */
+nextAtMs: UnixMs | null, };
+
+/**
  * What went wrong, stable for ever.
  */
-export type ErrorCode = "agent_died" | "agent_unavailable" | "already_retried" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "host_revoked" | "internal" | "invalid" | "lease_lost" | "link_cloned" | "link_replaced" | "link_restored" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "new_projects_off" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_exists" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "remote_access_disabled" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
+export type ErrorCode = "agent_died" | "agent_not_started" | "agent_unavailable" | "already_retried" | "approval_changed" | "approval_not_pending" | "attachment_missing" | "bad_request" | "body_too_large" | "command_conflict" | "command_not_cancellable" | "disk_full" | "expired" | "forbidden" | "host_lost" | "host_not_allowed" | "host_revoked" | "internal" | "invalid" | "lease_lost" | "link_cloned" | "link_replaced" | "link_restored" | "media_unsupported" | "mode_not_allowed" | "model_unavailable" | "new_projects_off" | "not_found" | "offset_gone" | "offset_invalid" | "origin_not_allowed" | "pairing_invalid" | "pairing_rejected" | "project_exists" | "project_unavailable" | "queue_full" | "quota_exceeded" | "rate_limited" | "remote_access_disabled" | "resync_required" | "session_exists" | "shutting_down" | "store_broken" | "turn_started" | "unauthenticated" | "unsupported" | "upgrade_required" | "upload_offset";
 
 /**
  * The body of an error over HTTP, and in an `error` frame of the socket: `application/problem+json`.
@@ -2604,6 +2625,7 @@ export const LIMITS = {
   maxUploadPieceBytes: 1048576,
   maxNameChars: 120,
   commandTtlMs: 300000,
+  maxTries: 3,
   maxSubscriptions: 256,
   defaultItemsPage: 60,
 } as const;

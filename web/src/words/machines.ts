@@ -120,6 +120,8 @@ export const machineWords = {
     all: "All machines",
     kind: (kind: CommandKind): string => kinds[kind] ?? kind,
     badge: (state: CommandState): string => badges[state] ?? state,
+    trying: (n: number, all: number): string => `tried ${n} of ${all} times; it is tried again by itself`,
+    tried: (n: number): string => (n === 1 ? "one try did not start" : `${n} tries did not start`),
     attempts: (n: number): string => `handed over ${n} times`,
     from: (device: string): string => `from ${device}`,
     to: (host: string): string => `to ${host}`,

@@ -109,6 +109,10 @@ impl AcpAgent {
         OpenError::Failed { program: self.program(), detail }
     }
 
+    fn not_now(&self, detail: String) -> OpenError {
+        OpenError::NotNow { program: self.program(), detail }
+    }
+
     fn logged_out(&self, hello: &Value, refusal: &Refusal) -> OpenError {
         let ways = health::ways_to_log_in(hello);
         let how =
@@ -126,11 +130,11 @@ impl AcpAgent {
         let name = cwd.to_string_lossy().into_owned();
         let (args, environment) = (self.options.args.clone(), self.options.environment.clone());
         let spec = SpawnSpec { program, args, cwd: cwd.clone(), environment: environment.clone(), tag: tag.to_owned() };
-        let child = Child::spawn(&spec).map_err(|error| self.failed(error.to_string()))?;
+        let child = Child::spawn(&spec).map_err(|error| self.not_now(error.to_string()))?;
         let mark = child.mark().clone();
         let (tell, events) = mpsc::channel(EVENT_QUEUE);
         let link = Link::start(child, AcpMapper::new(&name), tell.clone())
-            .ok_or_else(|| self.failed("its pipes are gone".to_owned()))?;
+            .ok_or_else(|| self.not_now("its pipes are gone".to_owned()))?;
         link.keep(lines);
         let (desk, jobs) = mpsc::channel(desk::JOBS);
         link.with(|mapper| mapper.desk = Some(desk));
@@ -159,9 +163,9 @@ impl AcpAgent {
             Ok(result) => Ok(result),
             // What it wrote to stderr is known once it is gone.
             Err(DriveError::Died { detail }) => {
-                Err(self.failed(link.ended(Duration::from_secs(10)).await.unwrap_or(detail)))
+                Err(self.not_now(link.ended(Duration::from_secs(10)).await.unwrap_or(detail)))
             }
-            Err(error) => Err(self.failed(error.to_string())),
+            Err(error) => Err(self.not_now(error.to_string())),
         }
     }
 

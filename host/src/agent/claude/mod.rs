@@ -118,7 +118,7 @@ impl ClaudeAgent {
     async fn start(&self, spec: OpenSpec, fork: Option<Fork>) -> Result<Opened, OpenError> {
         let program = self.find()?;
         let name = self.options.program.to_string_lossy().into_owned();
-        let failed = |detail: String| OpenError::Failed { program: name.clone(), detail };
+        let not_now = |detail: String| OpenError::NotNow { program: name.clone(), detail };
         // A value that begins with a dash would be taken for a flag.
         let chosen =
             [("session", &spec.resume), ("model", &spec.model), ("mode", &spec.mode), ("effort", &spec.effort)];
@@ -133,11 +133,11 @@ impl ClaudeAgent {
         let shown = program.to_string_lossy().into_owned();
         let child = self
             .spawn(program, self.args(&spec, fork.as_ref()), spec.cwd.clone(), &spec.tag)
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| not_now(error.to_string()))?;
         let mark = child.mark().clone();
         let (events_in, events) = mpsc::channel(EVENT_QUEUE);
         let mapper = ClaudeMapper::new(&spec.cwd.to_string_lossy(), self.options.allow_bypass);
-        let link = Link::start(child, mapper, events_in).ok_or_else(|| failed("its pipes are gone".to_owned()))?;
+        let link = Link::start(child, mapper, events_in).ok_or_else(|| not_now("its pipes are gone".to_owned()))?;
         link.keep(spec.lines.clone());
 
         let initialized = match initialize(&link).await {
@@ -177,7 +177,11 @@ impl ClaudeAgent {
         {
             return OpenError::Option { what: format!("mode `{mode}`"), detail: said };
         }
-        OpenError::Failed { program, detail: said }
+        match error {
+            DriveError::Refused { .. } => OpenError::Failed { program, detail: said },
+            _ if refused.is_some() => OpenError::Failed { program, detail: said },
+            _ => OpenError::NotNow { program, detail: said },
+        }
     }
 }
 

@@ -118,6 +118,10 @@ impl CodexAgent {
         OpenError::Failed { program: self.program(), detail: detail.into() }
     }
 
+    fn not_now(&self, detail: impl Into<String>) -> OpenError {
+        OpenError::NotNow { program: self.program(), detail: detail.into() }
+    }
+
     fn refused(&self, refusal: Refusal) -> OpenError {
         self.failed(refusal.message)
     }
@@ -141,20 +145,21 @@ impl CodexAgent {
             environment: self.options.environment.clone(),
             tag: tag_below(above.as_deref().unwrap_or(tag)),
         };
-        let child = Child::spawn(&spec).map_err(|error| self.failed(error.to_string()))?;
+        let child = Child::spawn(&spec).map_err(|error| self.not_now(error.to_string()))?;
         let mark = child.mark().clone();
         let (tell, events) = mpsc::channel(EVENT_QUEUE);
-        let link = Link::start(child, Switchboard::default(), tell).ok_or_else(|| self.failed("its pipes are gone"))?;
+        let link =
+            Link::start(child, Switchboard::default(), tell).ok_or_else(|| self.not_now("its pipes are gone"))?;
         let (id, first) = link.with(|board| board.request(&codec::initialize(env!("CARGO_PKG_VERSION"))));
         let hello = match link.request(id, first, STEP).await {
             Ok(hello) => hello.map_err(|refusal| self.refused(refusal))?,
             // What it wrote to stderr is known once it is gone.
             Err(DriveError::Died { detail }) => {
-                return Err(self.failed(link.ended(Duration::from_secs(10)).await.unwrap_or(detail)));
+                return Err(self.not_now(link.ended(Duration::from_secs(10)).await.unwrap_or(detail)));
             }
-            Err(error) => return Err(self.failed(error.to_string())),
+            Err(error) => return Err(self.not_now(error.to_string())),
         };
-        link.write(codec::INITIALIZED.to_owned()).await.map_err(|error| self.failed(error.to_string()))?;
+        link.write(codec::INITIALIZED.to_owned()).await.map_err(|error| self.not_now(error.to_string()))?;
         Ok(Shared::begin(&self.place, link, mark, catalogue::version(&hello), shown, events))
     }
 

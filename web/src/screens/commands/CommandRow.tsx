@@ -2,7 +2,7 @@ import { useState } from "react";
 import { useHub, useRows } from "../../app/context";
 import type { Refusal } from "../../hub/hub";
 import { useStore } from "../../hub/store";
-import { placeOf } from "../../machines/queue";
+import { placeOf, triesOf } from "../../machines/queue";
 import { Link } from "../../parts/Link";
 import { Mark, type Shape } from "../../parts/Mark";
 import { Typed } from "../../parts/Typed";
@@ -54,6 +54,7 @@ export function CommandRow({ id, command, host, several, now }: Props) {
     ...(command.retryOf ? [words.commands.again] : []),
     ...(retried ? [words.commands.wasRetried] : []),
     ...(command.attempt > 1 ? [words.commands.attempts(command.attempt)] : []),
+    ...triesOf(command),
     ...(place.place === null ? [] : [words.queue.place(place.place, host)]),
     ...(waits ? [words.queue.expires(left(command.expiresAtMs, now))] : []),
   ];

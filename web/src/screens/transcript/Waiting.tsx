@@ -3,7 +3,7 @@ import { useHub, useRows } from "../../app/context";
 import type { Refusal } from "../../hub/hub";
 import { useStore } from "../../hub/store";
 import type { CommandBody } from "../../protocol/generated";
-import { KEEPS, placeOf } from "../../machines/queue";
+import { KEEPS, placeOf, triesOf } from "../../machines/queue";
 import { words } from "../../words";
 import { left } from "../../words/time";
 import { EditWords } from "./EditWords";
@@ -71,7 +71,8 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
   if (draft !== null) return <EditWords text={draft} save={save} cancel={() => setDraft(null)} />;
   // Where its machine is there it is handed over in a moment: nothing to say, and nothing that would flicker.
   const atHub = away === "" || turn !== null ? "" : leased ? words.queue.handed(away) : held?.place ? [words.queue.place(held.place, away), ...(expiresAtMs === null ? [] : [words.queue.expires(left(expiresAtMs, now))])].join(" · ") : "";
-  const line = place === null ? atHub : words.transcript.queuedPlace(place);
+  const again = rows.command.get(command)?.tried?.nextAtMs ? triesOf(rows.command.get(command)).join("") : "";
+  const line = again !== "" ? again : place === null ? atHub : words.transcript.queuedPlace(place);
   const note = handed ? words.delivery.handed : withdrawn ? words.delivery.takingBack : changing ? words.delivery.changing : open ? words.delivery.mayHaveArrived : line;
   const free = !handed && !withdrawn && !open && !changing;
   const editable = free && !leased && (turn !== null || held !== null || whole !== null);
