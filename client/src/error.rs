@@ -65,9 +65,9 @@ impl ApiError {
     }
 }
 
-/// Whether a body is a problem in the words of a hub of this version.
+/// Whether a body is the word of a hub, of whichever version, and not a page of something on the way: it has a code.
 pub(crate) fn is_problem(body: &[u8]) -> bool {
-    serde_json::from_slice::<Problem>(body).is_ok()
+    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|value| value["code"].is_string())
 }
 
 /// Reads a problem; a code that this program does not know becomes the one that its status suggests.
@@ -109,6 +109,14 @@ mod tests {
         let newer = problem(429, br#"{"status":429,"code":"moon_full","title":"Moon","hint":"Wait.","detail":null}"#);
         assert_eq!((newer.code, newer.title.as_str(), newer.hint.as_str()), (ErrorCode::RateLimited, "Moon", "Wait."));
         assert_eq!(problem(502, b"<html>").code, ErrorCode::Internal);
+    }
+
+    #[test]
+    fn a_page_of_something_on_the_way_is_no_word_of_a_hub() {
+        assert!(is_problem(br#"{"status":429,"code":"moon_full"}"#));
+        for page in [&b""[..], b"<html>Log in</html>", b"{}", b"[]", br#"{"code":7}"#, br#"{"error":"forbidden"}"#] {
+            assert!(!is_problem(page));
+        }
     }
 
     #[test]

@@ -120,8 +120,12 @@ fn ended(code: u16, reason: &str) -> LineError {
 fn broken(error: Error) -> LineError {
     match error {
         Error::Http(response) => {
-            let body = response.body().as_deref().unwrap_or_default();
-            LineError::Refused(Box::new(error::problem(response.status().as_u16(), body)))
+            let (status, body) = (response.status(), response.body().as_deref().unwrap_or_default());
+            if !error::is_problem(body) {
+                // A page of something on the way, which is not the hub's to say and may be gone the next time.
+                return LineError::Broken(format!("something on the way answered {status}"));
+            }
+            LineError::Refused(Box::new(error::problem(status.as_u16(), body)))
         }
         error => LineError::Broken(error.to_string()),
     }
@@ -130,6 +134,18 @@ fn broken(error: Error) -> LineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_hub_refuses() {
+        let answer = |status: u16, body: &str| {
+            let response = http::Response::builder().status(status).body(Some(body.as_bytes().to_vec())).unwrap();
+            broken(Error::Http(Box::new(response)))
+        };
+        for status in [401, 403, 421, 503] {
+            assert!(matches!(answer(status, "<html>Log in</html>"), LineError::Broken(_)), "{status}");
+        }
+        assert!(matches!(answer(403, r#"{"code":"forbidden"}"#), LineError::Refused(_)));
+    }
 
     #[test]
     fn close_codes_that_say_why_are_refusals() {

@@ -120,6 +120,16 @@ it("the next account begins with nothing of the last", async () => {
 });
 
 describe("a refusal that passes takes no word away", () => {
+  it("a login page of something on the way, in the middle", async () => {
+    const hub = await begun();
+    const before = new Map(local.all);
+    vi.stubGlobal("fetch", () => Promise.resolve(new Response("<html>Log in</html>", { status: 401 })));
+    await expect(hub.api.me()).rejects.toThrow();
+    expect(hub.phase.get()).toBe("ready");
+    expect(local.all).toEqual(before);
+    hub.stop();
+  });
+
   it.each([
     ["remote_access_disabled", 403, "shut"],
     ["rate_limited", 429, "unreachable"],

@@ -218,6 +218,13 @@ describe("a message that waits", () => {
     await settle();
     expect(outbox.sent.get().get(late)).toMatchObject({ phase: "refused", error: "command_not_cancellable" });
     expect(wire().all("command")).toHaveLength(1);
+
+    // It was handed over already: its machine says whether it has begun, and until then both might run.
+    const later = outbox.post("dev_h", body("third words"), null, "cmd_leased");
+    wire().say({ type: "ack", req: wire().all("cancel_command")[2]?.req ?? 0, command: "cmd_leased", state: "leased", expiresAtMs: 9 });
+    await settle();
+    expect(outbox.sent.get().get(later)).toMatchObject({ phase: "refused", error: "command_not_cancellable" });
+    expect(wire().all("command")).toHaveLength(1);
   });
 
   it("shows in every tab, and goes from every tab", async () => {

@@ -12,7 +12,7 @@ class FakeHub {
   readonly said: ServerFrame[] = [];
   readonly closed: number[] = [];
   readonly #answers = new Map<string, Answer[]>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: { cut(): void; answer(answer: Response): void }[] = [];
 
   on(path: string, ...answers: Answer[]): this {
     this.#answers.set(path, answers);
@@ -33,7 +33,12 @@ class FakeHub {
 
   /** Cuts off what hangs. */
   cut(): void {
-    for (const cut of this.#waiting.splice(0)) cut();
+    for (const each of this.#waiting.splice(0)) each.cut();
+  }
+
+  /** Answers what hangs. */
+  answer(answer: Answer): void {
+    for (const each of this.#waiting.splice(0)) each.answer(made(answer));
   }
 
   all<T extends ServerFrame["type"]>(type: T): Extract<ServerFrame, { type: T }>[] {
@@ -46,15 +51,19 @@ class FakeHub {
     const answer = answers.length > 1 ? answers.shift() : answers[0];
     if (answer === "lost" || answer === undefined) return Promise.reject(new TypeError("no network"));
     if (answer === "never") {
-      return new Promise((_, reject) => {
-        this.#waiting.push(() => reject(new TypeError("cut off")));
+      return new Promise((resolve, reject) => {
+        this.#waiting.push({ cut: () => reject(new TypeError("cut off")), answer: resolve });
         init.signal?.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
       });
     }
-    const { status = 200, body, text, headers = {} } = answer;
-    const bare = status === 204;
-    return Promise.resolve(new Response(bare ? null : (text ?? JSON.stringify(body)), { status, headers }));
+    return Promise.resolve(made(answer));
   };
+}
+
+function made(answer: Answer): Response {
+  if (typeof answer === "string") throw new TypeError(answer);
+  const { status = 200, body, text, headers = {} } = answer;
+  return new Response(status === 204 ? null : (text ?? JSON.stringify(body)), { status, headers });
 }
 
 const ME = { body: { account: "acc", device: "dev", host: "dev_h", version: "1", about: {} }, headers: { date: "Wed, 25 Nov 2026 12:00:00 GMT" } };
@@ -142,15 +151,48 @@ describe("the way around a network that takes no socket", () => {
     expect(hub.closed, "a proxy's page is no answer").toEqual([1006]);
     expect(() => wire.send("{}")).toThrow();
 
-    const revoked = new FakeHub().on("/v1/me", { status: 401, body: {} });
+    const revoked = new FakeHub().on("/v1/me", { status: 401, body: { ...refused.body, status: 401, code: "unauthenticated" } });
     revoked.wire();
     await revoked.settle();
     expect(revoked.closed).toEqual([CLOSE.auth_expired]);
+    const gateway = new FakeHub().on("/v1/me", { status: 401, text: "<html>" });
+    gateway.wire();
+    await gateway.settle();
+    expect(gateway.closed, "somebody else's login page").toEqual([1006]);
+  });
+
+  it("sends one command after the other, and takes back only what has arrived", async () => {
+    const hub = new FakeHub().on("/v1/me", ME).on("/v1/commands", "never").on("/v1/commands/first", { body: { command: "first", state: "cancelled", expiresAtMs: 9 } });
+    const wire = hub.wire();
+    await hub.settle();
+    wire.send(JSON.stringify({ type: "command", req: 1, command: { id: "first" } }));
+    wire.send(JSON.stringify({ type: "command", req: 2, command: { id: "second" } }));
+    wire.send(JSON.stringify({ type: "cancel_command", req: 3, command: "first" }));
+    await hub.settle();
+    const asked = (): string[] => hub.asked.filter((each) => each.includes("/v1/commands"));
+    expect(asked()).toEqual(["POST /v1/commands"]);
+    hub.on("/v1/commands", { body: { command: "second", state: "queued", expiresAtMs: 9 } });
+    hub.answer({ body: { command: "first", state: "queued", expiresAtMs: 9 } });
+    await hub.settle();
+    await hub.settle();
+    expect(asked()).toEqual(["POST /v1/commands", "POST /v1/commands", "DELETE /v1/commands/first"]);
+    expect(hub.all("ack").map((each) => each.req)).toEqual([1, 2, 3]);
+  });
+
+  it("does not take a page of some proxy for the end of a stream", async () => {
+    for (const status of [400, 403, 404, 410]) {
+      const hub = new FakeHub().on("/v1/me", ME).on("/v1/stream/x", { status, text: "<html>" });
+      const wire = hub.wire();
+      await hub.settle();
+      wire.send(JSON.stringify({ type: "subscribe", sub: 2, stream: "x", from: "start" }));
+      await hub.settle();
+      expect([hub.all("ended"), hub.closed]).toEqual([[], [1006]]);
+    }
   });
 
   it("says how one stream ended and goes on with the others", async () => {
     for (const [status, reason] of [[403, "forbidden"], [404, "deleted"], [410, "reset"], [400, "reset"]] as const) {
-      const hub = new FakeHub().on("/v1/me", ME).on("/v1/stream/x", { status, body: {} });
+      const hub = new FakeHub().on("/v1/me", ME).on("/v1/stream/x", { status, body: { code: "any" } });
       const wire = hub.wire();
       await hub.settle();
       wire.send(JSON.stringify({ type: "subscribe", sub: 2, stream: "x", from: "start" }));

@@ -74,7 +74,12 @@ impl Driver {
                     }
                 }
                 Some(Err(cut)) => {
-                    barred = if matches!(cut, Cut::Barred(_)) { barred + 1 } else { 0 };
+                    barred = match cut {
+                        Cut::Barred(_) => barred + 1,
+                        // On the way around this is a hub or a network that went, not one that takes a WebSocket now.
+                        _ if slow => barred,
+                        _ => 0,
+                    };
                     cut
                 }
             };

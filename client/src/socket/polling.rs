@@ -22,6 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::wire::Cut;
 use super::{Closed, Welcome};
+use crate::error::is_problem;
 use crate::http::{Answer, ask};
 use crate::remote::Remote;
 
@@ -40,13 +41,18 @@ const MOVING: Duration = Duration::from_secs(15);
 const CUT: Duration = Duration::from_secs(1);
 /// Frames that wait to be read; whoever has more to say waits.
 const FRAMES: usize = 64;
+/// Commands that wait to be sent: more than a socket keeps requests.
+const COMMANDS: usize = 512;
 
 /// A connection that is made of requests.
 pub(super) struct Polling {
     asking: Asking,
     frames: mpsc::Receiver<Result<ServerFrame, Cut>>,
     following: HashMap<u32, AbortOnDropHandle<()>>,
-    requests: JoinSet<()>,
+    /// What is asked about commands, one after the other as on a socket: a prompt is not overtaken by the next, or by its being taken back.
+    commands: mpsc::Sender<ClientFrame>,
+    in_turn: AbortOnDropHandle<()>,
+    pings: JoinSet<()>,
 }
 
 /// What everything that asks has in common; cheap to clone.
@@ -76,13 +82,21 @@ impl Polling {
         let hub_at_ms = hub_at(&answer.headers);
         let Me { account, device, host, version, .. } = me;
         let welcome = Welcome { account, device, host, hub_at_ms, version, slow: true };
-        Ok((Self { asking, frames, following: HashMap::new(), requests: JoinSet::new() }, welcome))
+        let (commands, mut asked) = mpsc::channel(COMMANDS);
+        let one = asking.clone();
+        let in_turn = tokio::spawn(async move {
+            while let Some(frame) = asked.recv().await {
+                one.command(frame).await;
+            }
+        });
+        let (following, in_turn, pings) = (HashMap::new(), AbortOnDropHandle::new(in_turn), JoinSet::new());
+        Ok((Self { asking, frames, following, commands, in_turn, pings }, welcome))
     }
 
     /// Sends a frame, which is to begin what it asks for.
-    pub(super) fn send(&mut self, frame: &ClientFrame) {
+    pub(super) fn send(&mut self, frame: &ClientFrame) -> Result<(), Cut> {
         let asking = self.asking.clone();
-        while self.requests.try_join_next().is_some() {}
+        while self.pings.try_join_next().is_some() {}
         match frame.clone() {
             ClientFrame::Subscribe { sub, stream, from } => {
                 let following = tokio::spawn(async move {
@@ -93,14 +107,12 @@ impl Polling {
                 self.following.insert(sub, AbortOnDropHandle::new(following));
             }
             ClientFrame::Unsubscribe { sub } => drop(self.following.remove(&sub)),
-            ClientFrame::Command { req, command } => drop(self.requests.spawn(async move {
-                asking.command(req, Method::POST, "/v1/commands", Some(&command)).await;
-            })),
-            ClientFrame::CancelCommand { req, command } => drop(self.requests.spawn(async move {
-                let path = format!("/v1/commands/{command}");
-                asking.command(req, Method::DELETE, &path, None::<&()>).await;
-            })),
-            ClientFrame::Ping { req } => drop(self.requests.spawn(async move {
+            frame @ (ClientFrame::Command { .. } | ClientFrame::CancelCommand { .. }) => {
+                if self.in_turn.is_finished() || self.commands.try_send(frame).is_err() {
+                    return Err(Cut::Again("more is asked than is answered".to_owned()));
+                }
+            }
+            ClientFrame::Ping { req } => drop(self.pings.spawn(async move {
                 let answer = at_once(&asking.remote, Method::GET, "/v1/me", None::<&()>).await;
                 let pong = |answer: Answer| ServerFrame::Pong { req, hub_at_ms: hub_at(&answer.headers) };
                 asking.say(answer.map(pong)).await;
@@ -108,6 +120,7 @@ impl Polling {
             // The welcome has come with the connection.
             ClientFrame::Hello { .. } => {}
         }
+        Ok(())
     }
 
     /// Reads a frame. Cancellation safe.
@@ -126,7 +139,7 @@ impl Asking {
     /// Reads a stream from a position on, until it ends or nobody wants it.
     async fn follow(&self, sub: u32, stream: &StreamPath, from: From) -> Result<(), Cut> {
         let path = format!("/v1/stream/{stream}");
-        let tail = match self.look(Method::HEAD, &path, false).await?.map(|answer| next(&answer)) {
+        let tail = match self.look(&format!("{path}?offset=now"), false).await?.map(|answer| next(&answer)) {
             Ok(Some(tail)) => tail,
             Ok(None) => return Err(Cut::Again(format!("{stream} has no end"))),
             Err(reason) => return self.end(sub, reason, None).await,
@@ -144,7 +157,7 @@ impl Asking {
             let hold = caught_up && !self.cut.load(Ordering::Relaxed);
             let live = if hold { "&live=long-poll" } else { "" };
             let began = Instant::now();
-            let answer = match self.look(Method::GET, &format!("{path}?offset={position}{live}"), hold).await {
+            let answer = match self.look(&format!("{path}?offset={position}{live}"), hold).await {
                 // It was held for a while and then cut off: something on the way does not wait so long.
                 Err(Cut::Again(_)) if hold && began.elapsed() > CUT => {
                     self.cut.store(true, Ordering::Relaxed);
@@ -194,12 +207,14 @@ impl Asking {
     }
 
     /// One look at a stream, or why there is nothing to be seen any more. Who asks too often is let in some time later.
-    async fn look(&self, method: Method, path: &str, hold: bool) -> Result<Result<Answer, EndReason>, Cut> {
+    async fn look(&self, path: &str, hold: bool) -> Result<Result<Answer, EndReason>, Cut> {
         loop {
             let limit = if hold { HOLD } else { AT_ONCE };
-            let answer = ask(&self.remote, method.clone(), path, None::<&()>, limit).await.map_err(again)?;
+            let answer = ask(&self.remote, Method::GET, path, None::<&()>, limit).await.map_err(again)?;
             return match answer.status.as_u16() {
                 200..300 => Ok(Ok(answer)),
+                // A page of some proxy is no answer of the hub.
+                _ if !is_problem(&answer.body) => Err(lost(&answer)),
                 // An offset of another epoch, or one that is not kept any more, begins anew.
                 400 | 410 => Ok(Err(EndReason::Reset)),
                 403 => Ok(Err(EndReason::Forbidden)),
@@ -220,8 +235,19 @@ impl Asking {
         let _woken = timeout(time, asked.changed()).await;
     }
 
-    async fn command<B: Serialize + Sync>(&self, req: u32, method: Method, path: &str, body: Option<&B>) {
-        let frame = match ask(&self.remote, method, path, body, AT_ONCE).await {
+    async fn command(&self, frame: ClientFrame) {
+        let remote = &self.remote;
+        let (req, answer) = match frame {
+            ClientFrame::Command { req, command } => {
+                (req, ask(remote, Method::POST, "/v1/commands", Some(&command), AT_ONCE).await)
+            }
+            ClientFrame::CancelCommand { req, command } => {
+                let path = format!("/v1/commands/{command}");
+                (req, ask(remote, Method::DELETE, &path, None::<&()>, AT_ONCE).await)
+            }
+            _ => return,
+        };
+        let frame = match answer {
             Err(error) => Err(again(error)),
             Ok(answer) if answer.status.is_success() => match serde_json::from_slice::<CommandAck>(&answer.body) {
                 Ok(CommandAck { command, state, expires_at_ms, .. }) => {
@@ -261,7 +287,7 @@ fn again(error: crate::error::ApiError) -> Cut {
 
 fn lost(answer: &Answer) -> Cut {
     match answer.status.as_u16() {
-        401 => Cut::Over(Closed::AuthExpired),
+        401 if is_problem(&answer.body) => Cut::Over(Closed::AuthExpired),
         status => Cut::Again(format!("the hub, or something on the way, answered {status}")),
     }
 }

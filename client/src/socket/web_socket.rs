@@ -143,16 +143,17 @@ fn refused(error: Error) -> Cut {
     let Error::Http(response) = error else { return Cut::Barred(error.to_string()) };
     let status = response.status().as_u16();
     let body = response.body().as_deref().unwrap_or_default();
+    if !error::is_problem(body) {
+        return Cut::Barred(format!("no WebSocket gets through: {status}"));
+    }
     let problem = error::problem(status, body);
-    match status {
-        401 => Cut::Over(Closed::AuthExpired),
-        426 => Cut::Over(Closed::UpgradeRequired),
-        408 | 429 | 500.. => Cut::Again(problem.to_string()),
+    match (status, problem.code) {
+        (401, _) => Cut::Over(Closed::AuthExpired),
+        (_, ErrorCode::UpgradeRequired) => Cut::Over(Closed::UpgradeRequired),
         // An upgrade that lost its headers on the way is a bad request to the hub.
-        _ if error::is_problem(body) && problem.code != ErrorCode::BadRequest => {
-            Cut::Over(Closed::Refused(Box::new(problem)))
-        }
-        _ => Cut::Barred(format!("no WebSocket gets through: {status}")),
+        (_, ErrorCode::BadRequest) => Cut::Barred(problem.to_string()),
+        (408 | 429 | 500.., _) => Cut::Again(problem.to_string()),
+        _ => Cut::Over(Closed::Refused(Box::new(problem))),
     }
 }
 

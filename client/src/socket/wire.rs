@@ -43,10 +43,7 @@ impl Wire {
     pub(super) async fn send(&mut self, frame: &ClientFrame) -> Result<(), Cut> {
         match self {
             Self::WebSocket(wire) => wire.send(frame).await,
-            Self::Polling(wire) => {
-                wire.send(frame);
-                Ok(())
-            }
+            Self::Polling(wire) => wire.send(frame),
         }
     }
 

@@ -116,7 +116,13 @@ impl Hub {
             let manner = *self.manner.lock().unwrap();
             if let Manner::Refuses(status) = manner {
                 let mut rewound = rewound;
-                let answer = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n");
+                // The hub says why; of 403, here, somebody on the way has only a page.
+                let code = match status {
+                    401 => r#"{"code":"unauthenticated"}"#,
+                    426 => r#"{"code":"upgrade_required"}"#,
+                    _ => "<html>",
+                };
+                let answer = format!("HTTP/1.1 {status} No\r\nContent-Length: {}\r\n\r\n{code}", code.len());
                 let _ = rewound.write_all(answer.as_bytes()).await;
                 return;
             }

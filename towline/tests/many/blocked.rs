@@ -12,7 +12,7 @@ use crate::world::PATIENCE;
 use crate::yard::*;
 
 /// Passes requests on, each by a connection of its own, for so long; answers an upgrade as proxies do that know none. Gives its address.
-async fn proxy(port: &str, longest: Duration) -> String {
+async fn proxy(port: &str, longest: Duration, refusal: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = listener.local_addr().unwrap();
     let port = port.parse::<u16>().unwrap();
@@ -20,20 +20,20 @@ async fn proxy(port: &str, longest: Duration) -> String {
         loop {
             let (near, _) = listener.accept().await.unwrap();
             // Who is cut off in the middle is what this is about.
-            tokio::spawn(async move { timeout(longest, pass(near, port)).await });
+            tokio::spawn(async move { timeout(longest, pass(near, port, refusal)).await });
         }
     });
     format!("http://{own}")
 }
 
-async fn pass(mut near: TcpStream, port: u16) -> std::io::Result<()> {
+async fn pass(mut near: TcpStream, port: u16, refusal: &str) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(near.read_u8().await?);
     }
     if head.starts_with(b"GET /v1/connect ") {
         let page = "<html>Blocked by your administrator</html>";
-        let answer = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+        let answer = format!("HTTP/1.1 {refusal}\r\nContent-Length: {}\r\n\r\n{page}", page.len());
         near.write_all(answer.as_bytes()).await?;
         return near.shutdown().await;
     }
@@ -61,8 +61,10 @@ async fn a_client_that_gets_no_socket_reads_and_sends_by_requests_and_has_the_sa
     let desk = Node::link(&hub, "desk").await;
     let token = std::fs::read_to_string(hub.world.data().join("local.token")).unwrap();
     // The second one cuts off whatever is held for longer than a moment.
-    for longest in [Duration::from_mins(5), Duration::from_millis(1_500)] {
-        let url = proxy(&hub.port, longest).await;
+    for (longest, refusal) in
+        [(Duration::from_mins(5), "401 Unauthorized"), (Duration::from_millis(1_500), "502 Bad Gateway")]
+    {
+        let url = proxy(&hub.port, longest, refusal).await;
         let remote = Remote::new(&url, Some(token.trim().to_owned()), Dialer::tcp()).unwrap();
         let first_pause = Duration::from_millis(20);
         let socket = Socket::open(remote, Options { client: "blocked/0".to_owned(), first_pause, seed: 3 });

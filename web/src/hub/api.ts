@@ -203,13 +203,13 @@ export class Api {
 async function failure(response: Response): Promise<ApiError> {
   const after = Number(response.headers.get("retry-after"));
   const retryAfterMs = Number.isFinite(after) && after > 0 ? after * 1000 : null;
-  const fallback = response.status === 401 ? "unauthenticated" : response.status === 404 ? "not_found" : "internal";
-  let problem: Problem = { status: response.status, code: fallback, title: "", detail: null, hint: "", requestId: null };
+  let problem: Problem = { status: response.status, code: "internal", title: "", detail: null, hint: "", requestId: null };
   try {
     const body = (await response.json()) as Partial<Problem>;
     if (typeof body.code === "string") problem = { ...problem, ...body };
   } catch {
-    // A proxy's page instead of a problem: the status has to do.
+    // A proxy's page instead of a problem is no word of the hub, whatever its status: above all it does not say that this device is
+    // not enrolled any more, upon which everything that is kept here would be wiped.
   }
   return new ApiError(problem, retryAfterMs);
 }

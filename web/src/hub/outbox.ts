@@ -145,15 +145,15 @@ export class Outbox {
       this.#put({ ...now, error: code });
       return true;
     }
-    // What the hub never had is as good as taken back.
-    const gone = answer.ok || code === "not_found";
+    // What the hub never had is as good as taken back. What it has handed over already is its machine's to say, which may have begun.
+    const gone = answer.ok ? answer.ack.state === "cancelled" : code === "not_found";
     if (now.withdrawn && old === id) {
       if (gone) this.forget(id);
       else this.#put({ ...now, withdrawn: false, phase: "acked", error: null });
       return false;
     }
     if (old) {
-      this.#put(gone ? { ...now, after: null, error: null } : { ...now, phase: "refused", error: code });
+      this.#put(gone ? { ...now, after: null, error: null } : { ...now, phase: "refused", error: code ?? "command_not_cancellable" });
       return gone;
     }
     if (answer.ok) this.#put({ ...now, phase: "acked", state: answer.ack.state, error: null });

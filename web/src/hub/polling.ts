@@ -56,6 +56,8 @@ export class PollingWire implements Wire {
   readonly #pauses = new Set<() => void>();
   /** Whether a long-poll was cut off on its way: then nothing is held any more. */
   #cut = false;
+  /** The last request about commands: one goes after the other, as on a socket, so that a prompt is not overtaken by the next, or by its being taken back. */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(options: PollingOptions = {}) {
     this.#fetch = options.fetch ?? ((...asked) => fetch(...asked));
@@ -80,10 +82,10 @@ export class PollingWire implements Wire {
         this.#say({ type: "unsubscribed", sub: frame.sub });
         break;
       case "command":
-        void this.#request(frame.req, "POST", "/v1/commands", frame.command);
+        this.#inTurn(() => this.#request(frame.req, "POST", "/v1/commands", frame.command));
         break;
       case "cancel_command":
-        void this.#request(frame.req, "DELETE", `/v1/commands/${encodeURIComponent(frame.command)}`);
+        this.#inTurn(() => this.#request(frame.req, "DELETE", `/v1/commands/${encodeURIComponent(frame.command)}`));
         break;
       case "ping":
         void this.#ping(frame.req);
@@ -100,7 +102,7 @@ export class PollingWire implements Wire {
 
   async #open(): Promise<void> {
     const me = await this.#ask("GET", "/v1/me", ANSWER_MS);
-    if (!me?.ok) return this.#refused(me);
+    if (!me?.ok) return void this.#refused(me);
     this.#me = (await json<Me>(me)) ?? null;
     if (this.#me === null) return this.#lose();
     this.onopen?.();
@@ -135,8 +137,10 @@ export class PollingWire implements Wire {
         continue;
       }
       if (!answer?.ok) {
-        const reason = ENDS[answer?.status ?? 0];
-        return reason === undefined ? this.#refused(answer) : this.#end(sub, reason, null);
+        const problem = answer === null ? undefined : await json<Partial<Problem>>(answer);
+        if (!wanted()) return;
+        const reason = typeof problem?.code === "string" ? ENDS[answer?.status ?? 0] : undefined;
+        return reason === undefined ? this.#lose(closeOf(problem)) : this.#end(sub, reason, null);
       }
       const messages = answer.status === 200 ? await json<unknown[]>(answer) : [];
       if (!wanted()) return;
@@ -176,12 +180,17 @@ export class PollingWire implements Wire {
     this.#say({ type: "ended", sub, reason, next });
   }
 
+  #inTurn(request: () => Promise<void>): void {
+    this.#last = this.#last.then(() => (this.#gone.signal.aborted ? undefined : request()));
+  }
+
   async #request(req: number, method: string, path: string, body?: unknown): Promise<void> {
     const answer = await this.#ask(method, path, ANSWER_MS, body);
-    if (answer === null || answer.status === 401) return this.#refused(answer);
+    if (answer === null) return this.#lose();
     const said = await json<CommandAck & Problem>(answer);
     // A page of some proxy is no answer of the hub: the command is sent again, by its id.
     if (said === undefined || (!answer.ok && typeof said.code !== "string")) return this.#lose();
+    if (answer.status === 401) return this.#lose(closeOf(said));
     // What was asked for shows up in the streams: whoever pauses looks now.
     this.#movedAtMs = this.#timing.now();
     for (const end of this.#pauses) end();
@@ -192,7 +201,7 @@ export class PollingWire implements Wire {
   async #ping(req: number): Promise<void> {
     const answer = await this.#ask("GET", "/v1/me", ANSWER_MS);
     if (answer?.ok) this.#say({ type: "pong", req, hubAtMs: this.#hubAtMs });
-    else this.#refused(answer);
+    else await this.#refused(answer);
   }
 
   /** Asks, for a limited time; null when no answer came. */
@@ -225,9 +234,8 @@ export class PollingWire implements Wire {
     }
   }
 
-  #refused(answer: Response | null): void {
-    if (answer?.status === 401) this.#lose(CLOSE.auth_expired);
-    else this.#lose();
+  async #refused(answer: Response | null): Promise<void> {
+    this.#lose(closeOf(answer === null ? undefined : await json<Partial<Problem>>(answer)));
   }
 
   /** The path is lost, as when a socket breaks. */
@@ -252,6 +260,11 @@ export class PollingWire implements Wire {
       this.#pauses.add(end);
     });
   }
+}
+
+/** What a refusal means for the whole wire. Only the hub's own word says that this device is not enrolled any more: others on the way ask for logins too. */
+function closeOf(problem: Partial<Problem> | undefined): number {
+  return problem?.code === "unauthenticated" ? CLOSE.auth_expired : 1006;
 }
 
 /** The body of an answer; undefined when it is none that the hub sends. */

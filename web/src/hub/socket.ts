@@ -381,7 +381,8 @@ export class HubSocket {
         else this.stop("auth");
       },
       () => {
-        this.#barred = 0;
+        // On the way around this is a hub or a network that went, not one that takes a socket now.
+        if (!this.#slow) this.#barred = 0;
         if (this.connection.get().state === "connecting" && !this.#wire) this.#again(then.pause);
       },
     );
