@@ -24,6 +24,7 @@ use crate::random::Random;
 use crate::rate::Rates;
 use crate::rows::{Row, Stored};
 use crate::sockets::Sockets;
+use crate::uplink::Incoming;
 
 /// How often a batch is built anew when others changed the same rows; each time one of them got on.
 pub(crate) const TRIES: u32 = 100;
@@ -68,6 +69,8 @@ pub(crate) struct Inner {
     /// Held while one queued command is changed or moved: a move writes much of a line, and two at once would only be in each other's
     /// way. A host that has lost to such changes several times takes it, too, so that people who type never keep it from its work.
     pub(crate) ordering: tokio::sync::Mutex<()>,
+    /// Held while something that another hub handed over is taken or taken back; whoever waits for it waits for the disk.
+    pub(crate) incoming: Arc<tokio::sync::Mutex<Incoming>>,
     pub(crate) sockets: Sockets,
     pub(crate) links: Links,
     pub(crate) known: Known,
@@ -136,6 +139,7 @@ impl Hub {
             rates: Mutex::default(),
             claiming: tokio::sync::Mutex::default(),
             ordering: tokio::sync::Mutex::default(),
+            incoming: Arc::default(),
             sockets: Sockets::default(),
             links: Links::default(),
             known: Known::default(),

@@ -31,6 +31,9 @@ impl Seat {
     /// What was leased and not taken comes first, once per connection, with the same token: the node has not said that it has it.
     pub(super) async fn next_hand(&mut self) -> Result<Vec<Handed>, Refusal> {
         self.drop_over().await?;
+        if self.proved && !self.handed_again {
+            self.end_recalled().await?;
+        }
         if !self.proved || !self.handed.is_empty() || !self.hub.inner.links.is_open(self.host) {
             return Ok(Vec::new());
         }
@@ -58,6 +61,36 @@ impl Seat {
         let commands: Vec<Handed> = rows.into_iter().map(handed).collect();
         self.handed.extend(commands.iter().map(|handed| handed.command));
         Ok(commands)
+    }
+
+    /// Ends what was handed over on an earlier connection, never reached the node, as its hello shows, and was taken back before it is
+    /// handed over again: of what it does not know the node hears that it is taken back, too, and has nothing to do.
+    async fn end_recalled(&mut self) -> Result<(), Refusal> {
+        for _ in 0..TRIES {
+            let mut batch = Batch::new();
+            for stored in mirror::leased(&self.hub, self.host).await? {
+                let handover = stored.value.handover.unwrap_or_default();
+                let recalled = handover.cancel_by.is_some() && !handover.taken;
+                if recalled && !self.handed.contains(&stored.value.request.id) {
+                    let over = take(&mut batch, &stored, Step::to(CommandState::Cancelled), &*self.hub.inner.clock);
+                    release(&self.hub, &mut batch, &over.value).await?;
+                }
+            }
+            if batch.operations.is_empty() {
+                return Ok(());
+            }
+            self.hold(&mut batch);
+            match self.hub.commit(batch).await {
+                Ok(_) => {
+                    self.held();
+                    return Ok(());
+                }
+                Err(failure) if self.is_replaced(&failure) => return Err(Refusal::Replaced),
+                Err(failure) if failure.lost().is_some() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Err(Failure::Contended { tries: TRIES }.into())
     }
 
     /// What is over need not be answered any more.

@@ -1,5 +1,7 @@
 //! Commands that another hub hands over: on this disk under their own id, before the hub hears that they are taken.
 
+use std::sync::Arc;
+
 use protocol::command::{Command, CommandContent, CommandError, CommandRequest, CommandState};
 use protocol::error::{ErrorCode, Problem};
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
@@ -8,7 +10,7 @@ use protocol::link::Handed;
 use protocol::time::UnixMs;
 use store::{Batch, Expected, Put};
 
-use super::Uplink;
+use super::{Incoming, Uplink};
 use crate::audit::{self, About};
 use crate::commands::list;
 use crate::failure::Failure;
@@ -23,7 +25,9 @@ const PAGE: usize = 1_000;
 impl Uplink {
     /// Takes a command: once it returns, the command is on disk and this node alone advances it. One that is known already is left
     /// as it stands, wherever it came from. `arrived` is when it was handed over; what is left of its life is counted from there. With
-    /// a `failure` it never runs.
+    /// a `failure` it never runs, and neither does one that was taken back before it came.
+    ///
+    /// Once begun it goes on to its end when the caller leaves; [`Hub::all_handed`] waits for that.
     ///
     /// # Errors
     /// Failures of the store, after which nothing was taken.
@@ -33,12 +37,15 @@ impl Uplink {
         arrived: UnixMs,
         failure: Option<(ErrorCode, String)>,
     ) -> Result<CommandState, Problem> {
+        // Before the work is begun: what has not begun when its connection ends is not done at all.
+        let incoming = Arc::clone(&self.hub.inner.incoming).lock_owned().await;
         let (uplink, handed) = (self.clone(), handed.clone());
-        self.hub.whole(async move { uplink.take_in(&handed, arrived, failure).await }).await
+        self.hub.whole(async move { uplink.take_in(&incoming, &handed, arrived, failure).await }).await
     }
 
     async fn take_in(
         &self,
+        incoming: &Incoming,
         handed: &Handed,
         arrived: UnixMs,
         failure: Option<(ErrorCode, String)>,
@@ -64,12 +71,19 @@ impl Uplink {
                 }
             }
             let mut batch = Batch::of(Put::set(mark.clone(), ""));
+            let recalled = incoming.is_recalled(handed.command);
             let failure = match (&failure, handed.body.validate()) {
+                _ if recalled => None,
                 (Some(failure), _) => Some(failure.clone()),
                 (None, Err(invalid)) => Some((ErrorCode::Invalid, invalid.to_string())),
                 (None, Ok(())) => self.claim_session(&mut batch, handed).await?,
             };
-            let row = self.row(handed, arrived, failure);
+            let state = match &failure {
+                _ if recalled => CommandState::Cancelled,
+                Some(_) => CommandState::Failed,
+                None => CommandState::Queued,
+            };
+            let row = self.row(handed, arrived, state, failure);
             let id = handed.command;
             batch.push(Put::set(keys::command(id), row.encode()).expecting(Expected::Absent));
             list(&mut batch, &row, hub.now());
@@ -112,16 +126,17 @@ impl Uplink {
         Ok(None)
     }
 
-    fn row(&self, handed: &Handed, arrived: UnixMs, failure: Option<(ErrorCode, String)>) -> CommandRow {
+    fn row(
+        &self,
+        handed: &Handed,
+        arrived: UnixMs,
+        state: CommandState,
+        failure: Option<(ErrorCode, String)>,
+    ) -> CommandRow {
         let hub = &self.hub;
         let account = hub.account();
-        let (state, error, detail) = match failure {
-            None => (CommandState::Queued, None, None),
-            Some((code, detail)) => {
-                let error = CommandError { code, retryable: code.is_retryable() };
-                (CommandState::Failed, Some(error), Some(detail))
-            }
-        };
+        let (code, detail) = failure.unzip();
+        let error = code.map(|code| CommandError { code, retryable: code.is_retryable() });
         let arrival = hub.arrival();
         let command = Command {
             v: FACT_VERSION,
@@ -184,11 +199,13 @@ impl Uplink {
 }
 
 impl Hub {
-    /// Every command that another hub has handed over and whose end it has not heard yet.
+    /// Every command that another hub has handed over and whose end it has not heard yet. What is being taken is waited for, also when the
+    /// connection that it came by is over.
     ///
     /// # Errors
     /// Failures of the store.
     pub async fn all_handed(&self) -> Result<Vec<CommandId>, Problem> {
+        let _nothing_on_its_way = self.inner.incoming.lock().await;
         let mut held = Vec::new();
         let mut after = None;
         loop {

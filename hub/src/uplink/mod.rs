@@ -5,6 +5,7 @@
 mod feed;
 mod files;
 mod hand;
+mod incoming;
 mod memory;
 mod news;
 mod own;
@@ -24,6 +25,7 @@ use crate::keys;
 use crate::rows::HostRow;
 
 pub use feed::{FeedPage, Resume, RowPage};
+pub(crate) use incoming::Incoming;
 pub use own::{OwnPage, OwnStream, Unread};
 
 /// The node's side of the link to one other hub; cheap to clone.

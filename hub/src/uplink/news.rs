@@ -53,7 +53,13 @@ impl Uplink {
     }
 
     async fn cancel(&self, command: CommandId, by: DeviceId) -> Result<(), Problem> {
+        let mut incoming = self.hub.inner.incoming.lock().await;
         match self.hub.cancel(&self.somebody(by), command).await {
+            // It may still come.
+            Err(problem) if problem.code == ErrorCode::NotFound => {
+                incoming.recall(command);
+                Ok(())
+            }
             Err(problem) if problem.code != ErrorCode::CommandNotCancellable => Err(problem),
             // It has begun or ended: its own facts say so.
             _ => Ok(()),

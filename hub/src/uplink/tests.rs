@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use protocol::command::{CommandBody, CommandState, PromptContent, StartContent};
 use protocol::error::ErrorCode;
@@ -10,10 +11,11 @@ use protocol::path::StreamPath;
 use protocol::port::{Report, StreamStep, Transition};
 use protocol::time::Clock as _;
 use protocol::turn::TurnState;
+use store::{CommitFault, Faulty, MemoryStore};
 use streams::Grown;
 
 use super::{Resume, Uplink};
-use crate::testing::World;
+use crate::testing::{TestClock, World};
 
 fn uplink(world: &World) -> Uplink {
     world.hub.uplink(AccountId::from_uuid(uuid::Uuid::from_u128(7)), "https://hub.test")
@@ -107,6 +109,75 @@ async fn commands_that_came_here_directly_do_not_go_up_unless_they_are_handed_ov
     let passed = page.cursor.unwrap();
     assert_eq!(uplink.facts_after(passed.offset, 1 << 20).await.unwrap().facts.len(), 1);
     assert_eq!(world.port().lease(generation, 9).await.unwrap().len(), 1, "it runs once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_back_before_it_came_never_runs_and_the_other_hub_hears_of_its_end() {
+    let world = World::new().await;
+    let generation = world.start_host().await;
+    let uplink = uplink(&world);
+    let session = world.live_session(generation).await;
+    let unborn = world.session();
+    let before = cursor_at_end(&uplink).await;
+    let by = DeviceId::from_uuid(world.clock.fresh());
+    let gone = [handed(&world, prompt(session)), handed(&world, start(&world, unborn))];
+    for handed in &gone {
+        uplink.hear(&LinkNews::Cancelled { command: handed.command, by }).await.unwrap();
+    }
+    for handed in &gone {
+        assert_eq!(uplink.take(handed, world.clock.now(), None).await.unwrap(), CommandState::Cancelled);
+    }
+    let page = uplink.facts_after(before.offset, 1 << 20).await.unwrap();
+    assert_eq!(page.ended, gone.map(|handed| handed.command));
+    let port = world.port();
+    tokio::time::timeout(std::time::Duration::from_secs(1), port.lease(generation, 9)).await.unwrap_err();
+    // The id of its session is free.
+    let again = handed(&world, start(&world, unborn));
+    assert_eq!(uplink.take(&again, world.clock.now(), None).await.unwrap(), CommandState::Queued);
+    // However many others were taken back meanwhile, the memory of them is bounded.
+    for _ in 0..5_000 {
+        let command = CommandId::from_uuid(world.clock.fresh());
+        uplink.hear(&LinkNews::Cancelled { command, by }).await.unwrap();
+    }
+    assert!(world.hub.inner.incoming.lock().await.recalled() < 5_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_being_taken_when_its_connection_breaks_is_among_what_the_next_one_says_that_it_holds() {
+    let clock = TestClock::new();
+    let store = Arc::new(Faulty::new(MemoryStore::new(clock.clone())));
+    let world = World::over(store.clone(), clock).await;
+    let generation = world.start_host().await;
+    let uplink = uplink(&world);
+    let session = world.live_session(generation).await;
+    let handed = handed(&world, prompt(session));
+    store.plan_commit(Some(CommitFault::Stall));
+    let taking = uplink.take(&handed, world.clock.now(), None);
+    tokio::time::timeout(std::time::Duration::from_secs(1), taking).await.unwrap_err();
+    assert_eq!(store.stalled(), 1);
+    // Its connection is over, and the disk still writes.
+    let held = tokio::spawn({
+        let hub = world.hub.clone();
+        async move { hub.all_handed().await }
+    });
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    store.release();
+    assert_eq!(held.await.unwrap().unwrap(), [handed.command]);
+    // So is a cancellation that comes meanwhile: it finds the command.
+    let second = self::handed(&world, prompt(session));
+    store.plan_commit(Some(CommitFault::Stall));
+    let taking = uplink.take(&second, world.clock.now(), None);
+    tokio::time::timeout(std::time::Duration::from_secs(1), taking).await.unwrap_err();
+    let by = DeviceId::from_uuid(world.clock.fresh());
+    let news = LinkNews::Cancelled { command: second.command, by };
+    let heard = tokio::spawn({
+        let uplink = uplink.clone();
+        async move { uplink.hear(&news).await }
+    });
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    store.release();
+    heard.await.unwrap().unwrap();
+    assert_eq!(uplink.known(second.command).await.unwrap(), Some(CommandState::Cancelled));
 }
 
 #[tokio::test(start_paused = true)]

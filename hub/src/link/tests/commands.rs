@@ -198,6 +198,36 @@ async fn a_cancellation_is_asked_for_and_who_won_is_what_the_node_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_taken_back_before_it_is_handed_over_again_ends_there() {
+    let yard = Yard::new().await;
+    let machine = yard.machine().await;
+    for access in [RemoteAccess::Active, RemoteAccess::Disabled] {
+        let mut node = yard.linked(&machine).await;
+        let session = session(&yard, &machine, &mut node).await;
+        let id = prompt(&yard, &machine, session, "a").await.id;
+        assert_eq!(ids(&node.hear_hand().await), [id]);
+        drop(node);
+        // It is let in again without it, and compares first, or its owner lets nobody in.
+        let mut node = yard.dial(&machine).await.expect("a socket");
+        let mut hello = machine.hello(&[]);
+        hello.remote_access = access;
+        if access == RemoteAccess::Active {
+            hello.capabilities.push(COMPARES.to_owned());
+        }
+        node.say(&NodeFrame::Hello(Box::new(hello))).await;
+        assert!(matches!(node.hear().await, HubFrame::Welcome { .. }));
+        yard.world.hub.cancel(&yard.world.owner, id).await.expect("it is asked for");
+        let news = node.hear_news().await;
+        assert!(news.iter().any(|(_, news)| matches!(news, LinkNews::Cancelled { command, .. } if *command == id)));
+        // The node does not know it.
+        node.say(&NodeFrame::Heard { number: news[news.len() - 1].0 }).await;
+        node.store(&[], Vec::new()).await;
+        assert!(node.renewed().await.iter().all(|frame| !matches!(frame, HubFrame::Hand { .. })));
+        assert_eq!(yard.state(id).await, CommandState::Cancelled, "{access:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_runs_when_the_host_is_lost_is_indeterminate_until_it_comes_back_to_say() {
     let yard = Yard::new().await;
     let machine = yard.machine().await;
