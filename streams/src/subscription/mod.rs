@@ -176,6 +176,10 @@ impl Subscriptions {
         Ok(Some((read(&entry)?, entry.version)))
     }
 
+    fn knows(&self, id: &str) -> bool {
+        self.inner.known.read().unwrap_or_else(PoisonError::into_inner).wanted.contains_key(id)
+    }
+
     fn ids(&self) -> Vec<String> {
         self.inner.known.read().unwrap_or_else(PoisonError::into_inner).wanted.keys().cloned().collect()
     }

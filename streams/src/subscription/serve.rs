@@ -1,5 +1,7 @@
 //! What the reserved paths do, apart from HTTP.
 
+use std::collections::BTreeSet;
+
 use http::StatusCode;
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
@@ -130,11 +132,14 @@ impl Subscriptions {
                     let message = "A subscription of this name exists and differs.";
                     return Err(no(StatusCode::CONFLICT, "SUBSCRIPTION_ALREADY_EXISTS", message));
                 }
+                self.complete(id, &found).await?;
                 return Ok(yes(StatusCode::OK, self.describe(id, &found).await?));
             }
             if self.ids().len() >= MOST {
                 return Err(no(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY", "There are too many subscriptions."));
             }
+            // What one that was removed left, when whoever removed it went away half way.
+            self.unlink(id).await?;
             let round = self.inner.known.read().unwrap_or_else(std::sync::PoisonError::into_inner).round;
             let record = Record {
                 wish: wish.clone(),
@@ -146,23 +151,33 @@ impl Subscriptions {
                 failures: 0,
                 retry_at: None,
             };
-            let batch = Batch::of(Put::set(record::key(id), record::bytes(&record)).expecting(Expected::Absent))
+            let mut batch = Batch::of(Put::set(record::key(id), record::bytes(&record)).expecting(Expected::Absent))
                 .and(Put::set(record::round(round + 1), "").expecting(Expected::Absent))
                 .and(Put::remove(record::round(round)));
+            for path in wish.streams.iter().collect::<BTreeSet<_>>() {
+                batch.push(self.linking(id, path, LinkKind::Explicit).await?);
+            }
             let made = self.inner.streams.commit(batch).await;
             self.reload().await?;
             match made {
                 Err(error) if is_late(&error) => continue,
                 other => drop(other?),
             }
-            for path in &wish.streams {
-                self.link(id, path, LinkKind::Explicit).await?;
-            }
             self.backfill(id).await?;
             self.inner.asked.add(id.to_owned());
             return Ok(yes(StatusCode::CREATED, self.describe(id, &record).await?));
         }
         Err(busy())
+    }
+
+    /// Does what is left to do of making a subscription when whoever made it went away half way.
+    async fn complete(&self, id: &str, found: &Record) -> Result<(), SubscriptionError> {
+        if !found.backfilled || !self.knows(id) {
+            self.reload().await?;
+            self.backfill(id).await?;
+            self.inner.asked.add(id.to_owned());
+        }
+        Ok(())
     }
 
     async fn judge(&self, wish: &Wish) -> Result<(), Said> {
@@ -216,19 +231,31 @@ impl Subscriptions {
         Ok(yes(StatusCode::OK, self.describe(id, &found).await?))
     }
 
-    /// Removes a subscription; wake-ups under way are fenced with it.
+    /// Removes a subscription; wake-ups under way are fenced with it. Who asks again goes on where an earlier request was left.
     pub(crate) async fn remove(&self, id: &str) -> Answer {
-        self.load(id).await?.ok_or_else(missing)?;
-        self.inner.streams.commit(Batch::of(Put::remove(record::key(id)))).await?;
-        self.reload().await?;
-        let prefix = record::links(id);
+        let found = self.load(id).await?;
+        if found.is_some() {
+            self.inner.streams.commit(Batch::of(Put::remove(record::key(id)))).await?;
+            self.reload().await?;
+        }
+        self.unlink(id).await?;
+        if found.is_some() { Ok(done()) } else { Err(missing()) }
+    }
+
+    /// Removes the links of a subscription that is no more.
+    async fn unlink(&self, id: &str) -> Result<(), SubscriptionError> {
         loop {
-            let page = self.page(&prefix, None).await.map_err(SubscriptionError::from)?;
-            if page.is_empty() {
-                return Ok(done());
+            let page = self.page(&record::links(id), None).await?;
+            // Asked after the page was read: links of one that was made since are other versions.
+            if page.is_empty() || self.load(id).await?.is_some() {
+                return Ok(());
             }
-            let operations = page.into_iter().map(|entry| Put::remove(entry.key).into()).collect();
-            self.inner.streams.commit(Batch { operations }).await?;
+            let gone = page.into_iter().map(|link| Put::remove(link.key).expecting(Expected::Version(link.version)));
+            match self.inner.streams.commit(Batch { operations: gone.map(Into::into).collect() }).await {
+                // Somebody else removed some of them.
+                Err(error) if is_late(&error) => {}
+                other => drop(other?),
+            }
         }
     }
 

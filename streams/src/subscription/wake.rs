@@ -206,16 +206,22 @@ impl Subscriptions {
 
     /// Links a stream at its end, unless it is linked.
     pub(super) async fn link(&self, id: &str, path: &StreamPath, kind: LinkKind) -> Result<(), SubscriptionError> {
+        let link = self.linking(id, path, kind).await?;
+        match self.inner.streams.commit(Batch::of(link)).await {
+            Err(error) if super::is_late(&error) => Ok(()),
+            other => Ok(other.map(drop)?),
+        }
+    }
+
+    /// The operation that links a stream at its end; it conflicts when the stream is linked.
+    pub(super) async fn linking(&self, id: &str, path: &StreamPath, kind: LinkKind) -> Result<Put, SubscriptionError> {
         let acked = match self.inner.streams.head(path).await {
             Ok(head) => head.map(|head| head.tail),
             Err(ReadError::Retired { .. }) => None,
             Err(error) => return Err(error.into()),
         };
         let link = Put::set(record::link(id, path), record::bytes(&Link { kind, acked }));
-        match self.inner.streams.commit(Batch::of(link.expecting(store::Expected::Absent))).await {
-            Err(error) if super::is_late(&error) => Ok(()),
-            other => Ok(other.map(drop)?),
-        }
+        Ok(link.expecting(store::Expected::Absent))
     }
 }
 

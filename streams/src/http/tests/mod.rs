@@ -14,7 +14,7 @@ use axum::response::Response;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use protocol::time::{Clock, UnixMs};
-use store::MemoryStore;
+use store::{MemoryStore, Store};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -78,7 +78,13 @@ impl World {
 
     pub(super) fn with(change: impl FnOnce(&mut HttpOptions)) -> Self {
         let clock = ManualClock::at(1_790_000_000_000);
-        let streams = Streams::new(Arc::new(MemoryStore::new(clock.clone())));
+        let store = MemoryStore::new(clock.clone());
+        Self::over(clock, Arc::new(store), change)
+    }
+
+    /// A face over any store.
+    pub(crate) fn over(clock: Arc<ManualClock>, store: Arc<dyn Store>, change: impl FnOnce(&mut HttpOptions)) -> Self {
+        let streams = Streams::new(store);
         let shutdown = CancellationToken::new();
         let mut options = HttpOptions::new(open_access(), clock.clone(), shutdown.clone());
         change(&mut options);

@@ -1,5 +1,7 @@
 //! Subscriptions over a memory store, through the face, with a receiver on loopback.
 
+mod breaks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +24,11 @@ struct Woken {
 
 impl Woken {
     async fn new() -> Self {
+        Self::of(World::new()).await
+    }
+
+    async fn of(mut world: World) -> Self {
         let reach = Reach { loopback: true, private: false };
-        let mut world = World::new();
         let subscriptions = Subscriptions::open(world.streams.clone(), world.clock.clone(), &[5; 32], reach);
         let subscriptions = subscriptions.await.expect("an empty store");
         world.change(|options| options.subscriptions = Some(subscriptions.clone()));
