@@ -307,6 +307,15 @@ impl Subscriptions {
             }
             let pending = self.seen(id, true, MOST_WOKEN).await?;
             if pending.is_empty() {
+                // What it was announced for is gone, and an announced wake-up would hold back all later ones.
+                if found.wake.take().is_some() {
+                    match self.inner.streams.commit(Batch::of(save(id, &found, version))).await {
+                        Err(error) if is_late(&error) => continue,
+                        other => drop(other?),
+                    }
+                    // Something may have come since it was looked at.
+                    self.inner.asked.add(id.to_owned());
+                }
                 return Err(no(StatusCode::CONFLICT, "NO_PENDING_WORK", "Nothing is pending."));
             }
             // A wake-up that was announced is taken as it is; an expired lease, or work that nobody announced yet, begins another.

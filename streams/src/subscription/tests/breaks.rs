@@ -77,3 +77,17 @@ async fn a_subscription_that_is_made_anew_knows_nothing_of_the_one_that_was_remo
         assert_eq!(code(&woken.claim("a").await), (409, "NO_PENDING_WORK"), "{at}");
     }
 }
+
+#[tokio::test]
+async fn a_wake_up_for_a_stream_that_went_gives_way_to_the_next() {
+    let woken = Woken::new().await;
+    woken.pull().await;
+    woken.ask("PUT", "e/a", None, json!({"n": 1})).await;
+    woken.announced(&[1]).await;
+    woken.ask("DELETE", "e/a", None, json!({})).await;
+    assert_eq!(code(&woken.claim("a").await), (409, "NO_PENDING_WORK"));
+    woken.ask("PUT", "e/b", None, json!({"n": 1})).await;
+    woken.announced(&[1, 2]).await;
+    let (status, claim) = woken.claim("a").await;
+    assert_eq!((status, &claim["streams"][0]["path"]), (200, &json!("e/b")));
+}

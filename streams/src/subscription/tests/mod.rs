@@ -19,6 +19,7 @@ const JSON: &str = "content-type: application/json";
 
 struct Woken {
     world: World,
+    subscriptions: Subscriptions,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -32,8 +33,9 @@ impl Woken {
         let subscriptions = Subscriptions::open(world.streams.clone(), world.clock.clone(), &[5; 32], reach);
         let subscriptions = subscriptions.await.expect("an empty store");
         world.change(|options| options.subscriptions = Some(subscriptions.clone()));
-        let task = tokio::spawn(async move { subscriptions.run(CancellationToken::new()).await });
-        Self { world, _task: AbortOnDropHandle::new(task) }
+        let runs = subscriptions.clone();
+        let task = tokio::spawn(async move { runs.run(CancellationToken::new()).await });
+        Self { world, subscriptions, _task: AbortOnDropHandle::new(task) }
     }
 
     async fn ask(&self, method: &str, target: &str, token: Option<&str>, body: Value) -> (u16, Value) {
