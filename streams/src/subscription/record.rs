@@ -5,7 +5,7 @@
 //! | `streams/sub/{id}` | [`Record`] |
 //! | `streams/link/{id}/{path}` | [`Link`]: a stream of the subscription and how far it was acked |
 //! | `streams/index/{path}` | nothing; a stream that exists, for patterns that come later |
-//! | `streams/round/{n}` | nothing; there were `n` changes of which patterns there are |
+//! | `streams/round/{n}` | nothing; there were `n` changes of which patterns there are; the last thousand stay, for those who knew an older one |
 
 use protocol::offset::Offset;
 use protocol::path::StreamPath;

@@ -22,6 +22,9 @@ const MAX_NAME: usize = 128;
 /// Longest description, in bytes.
 const MAX_DESCRIPTION: usize = 1_024;
 
+/// How many rounds stay in the map. A stream that is being made finds its next round there unless so many subscriptions are made meanwhile.
+const ROUNDS_KEPT: u64 = 1_024;
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Said {
@@ -152,8 +155,10 @@ impl Subscriptions {
                 retry_at: None,
             };
             let mut batch = Batch::of(Put::set(record::key(id), record::bytes(&record)).expecting(Expected::Absent))
-                .and(Put::set(record::round(round + 1), "").expecting(Expected::Absent))
-                .and(Put::remove(record::round(round)));
+                .and(Put::set(record::round(round + 1), "").expecting(Expected::Absent));
+            if let Some(old) = (round + 1).checked_sub(ROUNDS_KEPT) {
+                batch.push(Put::remove(record::round(old)));
+            }
             for path in wish.streams.iter().collect::<BTreeSet<_>>() {
                 batch.push(self.linking(id, path, LinkKind::Explicit).await?);
             }

@@ -1,9 +1,11 @@
 //! What others do half way, or at the same time.
 
-use store::{CommitFault, Faulty, MemoryStore};
+use store::{Batch, CommitFault, Create, Faulty, MemoryStore};
 
 use super::*;
 use crate::http::tests::ManualClock;
+use crate::live::tests::path;
+use crate::subscription::is_late;
 
 /// A world whose store stalls where it is told to.
 async fn faulty() -> (Woken, Arc<Faulty<MemoryStore>>) {
@@ -90,4 +92,27 @@ async fn a_wake_up_for_a_stream_that_went_gives_way_to_the_next() {
     woken.announced(&[1, 2]).await;
     let (status, claim) = woken.claim("a").await;
     assert_eq!((status, &claim["streams"][0]["path"]), (200, &json!("e/b")));
+}
+
+#[tokio::test]
+async fn a_stream_is_not_made_by_what_was_known_two_patterns_ago() {
+    let woken = Woken::new().await;
+    woken.ask("PUT", "w", None, json!([])).await;
+    let (stream, kind) = (path("r/x"), "application/json".to_owned());
+    let create = Create {
+        stream: stream.clone(),
+        content_type: kind,
+        config: "".into(),
+        messages: vec![],
+        close: false,
+        or_same: true,
+    };
+    let mut batch = Batch::of(create);
+    woken.subscriptions.adopt(&mut batch, &stream).await.expect("memory");
+    for (name, pattern) in [("s1", "r/*"), ("s2", "q/*")] {
+        let wish = json!({"type": "pull-wake", "pattern": pattern, "wake_stream": "w"});
+        assert_eq!(woken.sub("PUT", name, None, wish).await.0, 201);
+    }
+    let made = woken.world.streams.commit(batch).await;
+    assert!(made.as_ref().is_err_and(is_late), "{made:?}");
 }
