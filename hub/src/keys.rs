@@ -13,6 +13,7 @@
 //! | `hub/command/{cmd}` | [`CommandRow`](crate::rows::CommandRow) | a command and where it stands |
 //! | `hub/waiting/{dev}/{arrival}` | a command id | what waits for a host, in the order of arrival |
 //! | `hub/leased/{dev}/{arrival}` | a command id | what a host has taken and not begun |
+//! | `hub/line/{ses}/{cmd}` | empty | a prompt of a session whose turn has not begun |
 //! | `hub/due/{time}/{kind}/{id}` | empty, or an account id | what is to happen at a time (see [`Due`]) |
 //! | `hub/row/{acc}/{type}/{key}` | a fact | the newest fact of each row of the feed |
 //! | `hub/audit/{acc}/{aud}` | an `AuditEntry` | the audit trail of an account, in the order of time |
@@ -119,6 +120,15 @@ pub(crate) fn leased(host: DeviceId, arrival: u64) -> String {
 
 pub(crate) fn all_leased(host: DeviceId) -> String {
     format!("hub/leased/{host}/")
+}
+
+/// By the command and not by its place, which another one may take in the same step.
+pub(crate) fn line(session: SessionId, command: CommandId) -> String {
+    format!("hub/line/{session}/{command}")
+}
+
+pub(crate) fn whole_line(session: SessionId) -> String {
+    format!("hub/line/{session}/")
 }
 
 pub(crate) fn begun(host: DeviceId, arrival: u64) -> String {

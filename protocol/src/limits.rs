@@ -90,6 +90,8 @@ pub const MAX_COMMAND_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 pub const COMMAND_MEMORY_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Most commands that wait for one host (W-092).
 pub const MAX_QUEUED_COMMANDS: usize = 100;
+/// Most prompts of one session whose turns have not begun (W-092): as many as a person could look over.
+pub const MAX_WAITING_PROMPTS: usize = 100;
 /// Turns that run at once on one host, unless configured (N-15).
 pub const DEFAULT_TURNS_AT_ONCE: usize = 5;
 

@@ -5,7 +5,7 @@ use protocol::error::ErrorCode;
 use protocol::fact::Operation;
 use protocol::id::TurnId;
 use protocol::item::Sender;
-use protocol::limits::MAX_QUEUED_COMMANDS;
+use protocol::limits::MAX_WAITING_PROMPTS;
 use protocol::port::{Leased, StreamStep, Transition};
 use protocol::turn::{TurnError, TurnErrorCode};
 
@@ -32,7 +32,7 @@ impl Session {
                     None => self.make(held),
                 }
             }
-            CommandBody::SendPrompt { content, .. } if self.queue.len() < MAX_QUEUED_COMMANDS => {
+            CommandBody::SendPrompt { content, .. } if self.queue.len() < MAX_WAITING_PROMPTS => {
                 self.accept(held, leased.sender, content.text, content.attachments);
             }
             CommandBody::SendPrompt { .. } => {

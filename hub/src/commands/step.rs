@@ -1,7 +1,7 @@
 //! One step of one command: the row, its indexes, the fact and the audit entry, in one batch.
 
 use protocol::api::AuditEntry;
-use protocol::command::{CommandError, CommandState, Tried, may_try_again};
+use protocol::command::{CommandError, CommandKind, CommandState, Tried, may_try_again};
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation};
 use protocol::id::{AuditId, TurnId};
@@ -122,6 +122,12 @@ fn ended(row: &CommandRow, now: UnixMs, clock: &dyn Clock) -> AuditEntry {
     }
 }
 
+/// Whether a command in this state is a prompt whose turn has not begun: it waits here, or in the line of its session at the host.
+const fn waits_in_line(row: &CommandRow, state: CommandState) -> bool {
+    matches!(row.command.kind, CommandKind::SendPrompt)
+        && matches!(state, CommandState::Queued | CommandState::Leased | CommandState::Running)
+}
+
 /// Takes a command out of the indexes of a state.
 fn unlist(batch: &mut Batch, row: &CommandRow, state: CommandState) {
     let id = row.request.id;
@@ -132,6 +138,9 @@ fn unlist(batch: &mut Batch, row: &CommandRow, state: CommandState) {
             batch.push(Put::remove(keys::begun(row.command.host, row.arrival)));
         }
         _ => {}
+    }
+    if waits_in_line(row, state) {
+        batch.push(Put::remove(keys::line(row.command.session, id)));
     }
     if matches!(state, CommandState::Queued | CommandState::Leased) {
         batch.push(Put::remove(Due::Expire(id).key(row.command.expires_at_ms)));
@@ -151,6 +160,9 @@ pub(crate) fn list(batch: &mut Batch, row: &CommandRow, now: UnixMs) {
             batch.push(Put::set(Due::Forget(id).key(now.plus_ms(COMMAND_MEMORY_MS)), row.account.to_string()));
         }
         _ => {}
+    }
+    if waits_in_line(row, row.command.state) {
+        batch.push(Put::set(keys::line(row.command.session, id), ""));
     }
     if matches!(row.command.state, CommandState::Queued | CommandState::Leased) {
         batch.push(Put::set(Due::Expire(id).key(row.command.expires_at_ms), ""));

@@ -5,8 +5,8 @@ use protocol::command::{Command, CommandBody, CommandContent, CommandKind, Comma
 use protocol::error::{ErrorCode, Problem};
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
 use protocol::host::Presence;
-use protocol::id::DeviceId;
-use protocol::limits::{COMMAND_TTL_MS, MAX_COMMAND_TTL_MS, MAX_QUEUED_COMMANDS};
+use protocol::id::{DeviceId, SessionId};
+use protocol::limits::{COMMAND_TTL_MS, MAX_COMMAND_TTL_MS, MAX_QUEUED_COMMANDS, MAX_WAITING_PROMPTS};
 use store::{Batch, Expected, Put};
 
 use super::answer::ack;
@@ -84,6 +84,9 @@ impl Hub {
 
     async fn draft(&self, who: &Identity, request: &CommandRequest) -> Result<(Place<'_>, CommandRow, Batch), Problem> {
         let place = self.place_in_queue(request.host).await?;
+        if request.body.kind() == CommandKind::SendPrompt {
+            self.place_in_line(request.body.session(), place.coming).await?;
+        }
         let (row, batch) = self.first_batch(who, request).await?;
         Ok((place, row, batch))
     }
@@ -234,15 +237,29 @@ impl Hub {
             *count += 1;
             *count
         };
-        let place = Place { hub: self, host };
+        let place = Place { hub: self, host, coming };
         let waiting = self.scan(keys::all_waiting(host), None, MAX_QUEUED_COMMANDS).await?.len();
         if waiting + coming > MAX_QUEUED_COMMANDS { Err(Problem::new(ErrorCode::QueueFull)) } else { Ok(place) }
+    }
+
+    /// Whether one more prompt has a place in the line of its session, where all of them stand whose turns have not begun: those that wait
+    /// here, and those that the host has accepted.
+    async fn place_in_line(&self, session: SessionId, coming: usize) -> Result<(), Problem> {
+        let line = self.scan(keys::whole_line(session), None, MAX_WAITING_PROMPTS).await?.len();
+        if line + coming <= MAX_WAITING_PROMPTS {
+            return Ok(());
+        }
+        Err(Problem::new(ErrorCode::QueueFull)
+            .detail(format!("{line} prompts wait in this session; at most {MAX_WAITING_PROMPTS} do"))
+            .hint("Wait until some have begun, take some back, or begin another session."))
     }
 }
 
 struct Place<'a> {
     hub: &'a Hub,
     host: DeviceId,
+    /// How many come in for this host at the moment, this one included.
+    coming: usize,
 }
 
 impl Drop for Place<'_> {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use protocol::api::CommandEdit;
-use protocol::command::{CommandRequest, CommandState};
+use protocol::command::{CommandBody, CommandRequest, CommandState};
 use protocol::device::Right;
 use protocol::error::ErrorCode;
 use protocol::fact::FeedFact;
-use protocol::id::CommandId;
-use protocol::limits::{COMMAND_TTL_MS, MAX_COMMAND_TTL_MS};
+use protocol::id::{CommandId, SessionId};
+use protocol::limits::{COMMAND_TTL_MS, MAX_COMMAND_TTL_MS, MAX_WAITING_PROMPTS};
+use protocol::port::{Report, Transition};
 use protocol::time::UnixMs;
 use tokio::task::JoinSet;
 
@@ -179,4 +180,46 @@ async fn of_a_change_and_a_lease_at_once_one_wins() {
         let (id, edited) = done.unwrap();
         assert_eq!(got[&id].starts_with("changed"), edited, "{id}");
     }
+}
+
+/// Submits so many prompts and has the host accept them: they wait in the line of their session there.
+async fn accepted(world: &World, generation: u64, session: SessionId, count: usize) -> Vec<protocol::port::Leased> {
+    for _ in 0..count {
+        world.hub.submit(&world.owner, world.prompt(session, "again and again")).await.unwrap();
+    }
+    let leased = world.port().lease(generation, count).await.unwrap();
+    assert_eq!(leased.len(), count);
+    let running = |leased: &protocol::port::Leased| Transition::to(leased.id, leased.token, CommandState::Running);
+    let commands = leased.iter().map(running).collect();
+    world.report(Report { generation, commands, ..Report::default() }).await;
+    leased
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_line_of_a_session_has_an_end_although_its_host_has_taken_all_of_it() {
+    let world = World::new().await;
+    let generation = world.start_host().await;
+    let session = world.live_session(generation).await;
+    let mut line = accepted(&world, generation, session, MAX_WAITING_PROMPTS / 2).await;
+    line.extend(accepted(&world, generation, session, MAX_WAITING_PROMPTS / 2).await);
+    let refused = world.hub.submit(&world.owner, world.prompt(session, "one too many")).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::QueueFull);
+    assert!(refused.detail.as_deref().is_some_and(|detail| detail.contains("in this session")), "{refused:?}");
+    assert!(refused.hint.contains("begin another session"), "{refused:?}");
+    // What is no prompt, and what is for another session, is not kept out; and it is the same after a restart.
+    let stop = world.request(CommandBody::CancelTurn { session, turn: None });
+    world.hub.submit(&world.owner, stop).await.unwrap();
+    let other = world.live_session(generation).await;
+    world.hub.submit(&world.owner, world.prompt(other, "elsewhere")).await.unwrap();
+    let world = world.again().await;
+    let generation = world.start_host().await;
+    assert!(world.hub.submit(&world.owner, world.prompt(session, "one too many")).await.is_err());
+    // One begins, and one is taken back: two have a place.
+    let begun = Transition::to(line[0].id, line[0].token, CommandState::Succeeded);
+    let gone = Transition::to(line[1].id, line[1].token, CommandState::Cancelled);
+    world.report(Report { generation, commands: vec![begun, gone], ..Report::default() }).await;
+    for _ in 0..2 {
+        world.hub.submit(&world.owner, world.prompt(session, "in its turn")).await.unwrap();
+    }
+    assert!(world.hub.submit(&world.owner, world.prompt(session, "one too many")).await.is_err());
 }
