@@ -164,13 +164,23 @@ impl Feed {
     /// Reads on, without a limit of time: events, or nothing when all that came is the beginning of a character; `None` when the
     /// stream cannot be read any more. Cancellation safe.
     pub(super) async fn read(&mut self) -> Option<Option<Bytes>> {
-        match read(&mut self.follower, self.options.page_bytes, self.begun).await {
-            Ok(chunk) => Some(self.write(chunk)),
-            // The response has begun, so its end is all that can still be said; the client asks again and is told why.
-            Err(error) => {
-                tracing::debug!(%error, "an SSE response ended");
-                None
+        let (mut bytes, mut messages) = (self.options.page_bytes, MAX_PAGE_MESSAGES);
+        loop {
+            let chunk = match read(&mut self.follower, bytes, messages, self.begun).await {
+                Ok(chunk) => chunk,
+                // The response has begun, so its end is all that can still be said; the client asks again and is told why.
+                Err(error) => {
+                    tracing::debug!(%error, "an SSE response ended");
+                    return None;
+                }
+            };
+            let (held, all) = (chunk.messages.len(), chunk.up_to_date);
+            let piece = self.write(chunk);
+            if piece.is_some() || all || messages == held + 1 {
+                return Some(piece);
             }
+            // The rest of the character is in a message that found no room beside its beginning: that one too, whatever its size.
+            (bytes, messages) = (usize::MAX, held + 1);
         }
     }
 
@@ -288,8 +298,8 @@ impl ForMany {
     }
 }
 
-async fn read(follower: &mut Follower, bytes: usize, wait: bool) -> Result<Chunk, FollowError> {
-    if wait { follower.next(bytes, MAX_PAGE_MESSAGES).await } else { follower.take(bytes, MAX_PAGE_MESSAGES).await }
+async fn read(follower: &mut Follower, bytes: usize, messages: usize, wait: bool) -> Result<Chunk, FollowError> {
+    if wait { follower.next(bytes, messages).await } else { follower.take(bytes, messages).await }
 }
 
 /// Takes the last bytes off a chunk, for the next one.

@@ -119,3 +119,24 @@ async fn characters_are_not_cut_and_bytes_are_base64() {
     let text = piece(&mut response.into_body()).await.expect("data");
     assert!(text.starts_with("event: data\ndata:AP8K\n\nevent: control\n"), "{text}");
 }
+
+/// The beginning of a character and a message that is larger than a page after it: together they are more than a page.
+#[tokio::test(start_paused = true)]
+async fn a_split_character_before_a_large_message_holds_nothing_up() {
+    for parts in [&[b"a\xE2\x82".as_slice()][..], &[b"a\xF0", b"\x9F", b"\x92"], &[b"\xE2\x82"]] {
+        let world = World::with(|o| o.page_bytes = 100);
+        world.ask("PUT", "s", &[TEXT], "").await;
+        for part in parts {
+            world.ask("POST", "s", &[TEXT], part.to_vec()).await;
+        }
+        let mut rest = if parts.len() == 3 { vec![0xA9] } else { vec![0xAC] };
+        rest.extend_from_slice(&[b'z'; 200]);
+        world.ask("POST", "s", &[TEXT], rest).await;
+        world.ask("POST", "s", &["stream-closed: true"], "").await;
+        let told = world.get("s?offset=-1&live=sse").await.body;
+        let data: String =
+            told.lines().filter_map(|line| line.strip_prefix("data:")).filter(|d| !d.starts_with('{')).collect();
+        let character = if parts.len() == 3 { "💩" } else { "€" };
+        assert_eq!(data.trim_start_matches('a'), format!("{character}{}", "z".repeat(200)), "{told}");
+    }
+}
