@@ -34,6 +34,7 @@ impl Face {
             there => there?,
         };
         let exists = there.is_some();
+        let mut inherited_bytes = 0;
         let (first, life) = match &wish {
             None => {
                 let content_type = content_type.unwrap_or_else(|| headers::DEFAULT_TYPE.to_owned());
@@ -63,13 +64,20 @@ impl Face {
                     Origin { source: wish.source.clone(), at: wish.at.unwrap_or(head.tail), beyond: wish.beyond };
                 let life = Life { origin: Some(origin), ..life.unwrap_or(inherited) };
                 let create = create(&stream, content_type, &life, body, close)?;
-                (self.parting(create, wish, &head).await?.into(), life)
+                let fork = self.parting(create, wish, &head).await?;
+                inherited_bytes = fork.at.byte.saturating_sub(head.first.byte);
+                (fork.into(), life)
             }
         };
-        let content_type = match &first {
-            Operation::Create(create) | Operation::Fork(store::Fork { create, .. }) => create.content_type.clone(),
-            _ => return Err(Problem::missing(&stream)),
+        let (Operation::Create(create) | Operation::Fork(store::Fork { create, .. })) = &first else {
+            return Err(Problem::missing(&stream));
         };
+        let content_type = create.content_type.clone();
+        // A stream that is there takes nothing of the body.
+        if !exists && !create.messages.is_empty() {
+            let size = create.messages.iter().map(Bytes::len).sum();
+            self.options.quota.fits_beside(inherited_bytes, size)?;
+        }
         let mut tries = 0..TRIES;
         loop {
             let mut batch = Batch::of(first.clone());

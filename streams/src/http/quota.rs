@@ -48,7 +48,11 @@ impl Bucket {
 impl Quota {
     /// Whether so many bytes more fit into a stream. Appends that come at the same moment may together go a little beyond.
     pub(super) fn fits(&self, head: &Head, more: usize) -> Result<(), Problem> {
-        let size = head.tail.byte.saturating_sub(head.first.byte);
+        self.fits_beside(head.tail.byte.saturating_sub(head.first.byte), more)
+    }
+
+    /// Whether so many bytes more fit into a stream that holds `size`.
+    pub(super) fn fits_beside(&self, size: u64, more: usize) -> Result<(), Problem> {
         match self.stream_bytes {
             Some(most) if size.saturating_add(more as u64) > most => {
                 let detail = format!("The stream holds {size} bytes, and at most {most}.");

@@ -212,6 +212,20 @@ async fn quotas_are_kept() {
 }
 
 #[tokio::test]
+async fn a_new_stream_holds_no_more_than_any_other() {
+    let world = World::with(|o| o.quota = Quota { writes_per_second: None, stream_bytes: Some(10) });
+    assert_eq!(world.ask("PUT", "s", &[TEXT], "12345678901").await.status, 413);
+    assert_eq!(world.get("s").await.status, 404);
+    assert_eq!(world.ask("PUT", "s", &[TEXT], "1234567890").await.status, 201);
+    assert_eq!(world.ask("PUT", "s", &[TEXT], "12345678901").await.status, 200, "it is there, and the body is nothing");
+    let from = "stream-forked-from: s";
+    assert_eq!(world.ask("PUT", "f", &[from], "x").await.status, 413, "what it inherits counts");
+    assert_eq!(world.ask("PUT", "f", &[from], "").await.status, 201);
+    let at = "stream-fork-offset: 0000000000000000_0000000000000009";
+    assert_eq!(world.ask("PUT", "g", &[from, at], "x").await.status, 201);
+}
+
+#[tokio::test]
 async fn large_bodies_are_refused() {
     let world = World::with(|o| o.max_append_bytes = 10);
     assert_eq!(world.ask("PUT", "s", &[TEXT], "x".repeat(11)).await.status, 413);
