@@ -72,7 +72,7 @@ impl MemoryStore {
         let before = match cut {
             Cut::Before(before) => before,
             Cut::Holes { epoch, starts, resume } => {
-                if epoch == log.record.epoch {
+                if log.record.takes_holes(epoch) {
                     for start in starts {
                         log.messages.remove(&start);
                     }

@@ -25,7 +25,8 @@ pub(crate) fn origin(read: &Read, head: &Head) -> Result<u64, ReadError> {
     // Nothing was heard before byte 0, so nothing that was dropped is missed from there.
     let missed = from < head.resume && from.byte > 0 && read.direction == Direction::Forwards;
     if from < head.first || (missed && read.walk != Some(head.compactions)) {
-        return Err(ReadError::Trimmed { stream: read.stream.clone(), first: head.first });
+        let Head { first, resume, compactions, .. } = *head;
+        return Err(ReadError::Trimmed { stream: read.stream.clone(), first, resume, compactions });
     }
     Ok(from.byte)
 }
@@ -43,12 +44,14 @@ pub(crate) struct Filling<'a> {
     whole: bool,
     bytes: usize,
     messages: Vec<Message>,
+    /// Whether there is no room for more.
+    full: bool,
 }
 
 impl<'a> Filling<'a> {
     pub(crate) fn new(read: &'a Read, head: Head, from: u64) -> Self {
         let whole = is_whole(&head.content_type);
-        Self { read, head, from, whole, bytes: 0, messages: Vec::new() }
+        Self { read, head, from, whole, bytes: 0, messages: Vec::new(), full: false }
     }
 
     /// Takes messages of one part of the stream, given as (first byte, body) in the order of the direction, and tells whether
@@ -64,6 +67,7 @@ impl<'a> Filling<'a> {
             let end = (start + body.len() as u64).min(part.to);
             body.truncate(usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX));
             if !body.is_empty() && !self.push(start, end, body)? {
+                self.full = true;
                 return Ok(false);
             }
         }
@@ -102,7 +106,12 @@ impl<'a> Filling<'a> {
         Ok(self.messages.len() < read.max_messages && self.bytes < read.max_bytes)
     }
 
+    /// The page, given that everything was taken in for which there was room.
     pub(crate) fn page(self) -> Page {
+        if !self.full && self.read.direction == Direction::Forwards {
+            // What lies between the last message and the tail was dropped: nobody has to come for it again.
+            return Page { messages: self.messages, next: self.head.tail, head: self.head };
+        }
         let next = self.messages.last().map_or(Offset::new(self.head.tail.epoch, self.from), |last| {
             match self.read.direction {
                 Direction::Forwards => last.end,

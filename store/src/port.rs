@@ -65,7 +65,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 pub enum Cut {
     /// The messages that end at or before an offset.
     Before(Offset),
-    /// Messages among others, each superseded by a later one or a deletion that nobody has to hear of any more.
+    /// Messages among others, each superseded by a later one or a deletion that nobody has to hear of any more. A stream that was forked, and
+    /// a fork, are left as they are.
     Holes {
         /// The incarnation of the stream; another one is left alone.
         epoch: u64,
@@ -426,6 +427,10 @@ pub enum ReadError {
         stream: StreamPath,
         /// The first position kept.
         first: Offset,
+        /// [`Head::resume`], and [`Head::compactions`]: who begins at `first` may have to walk.
+        resume: Offset,
+        /// See there.
+        compactions: u64,
     },
     /// The disk failed.
     #[error("the store is broken: {reason}")]
@@ -469,7 +474,7 @@ pub struct Page {
     /// The messages, each with the offset at which it **ends**, in the order of the direction. Reading forwards from inside a
     /// message of a stream that is not JSON yields the rest of that message.
     pub messages: Vec<Message>,
-    /// Where the next page in the same direction begins.
+    /// Where the next page in the same direction begins: the tail, when nothing is left to read forwards.
     pub next: Offset,
     /// The head of the stream at the moment of reading.
     pub head: Head,

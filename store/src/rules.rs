@@ -104,6 +104,12 @@ impl Stream {
         Offset::new(self.epoch, self.tail)
     }
 
+    /// Whether messages may be dropped from among others. Of what a fork shows, a part lies with its source, and is shown there too: what one
+    /// supersedes the other may still need, and what is deleted in the one is there in the other.
+    pub(crate) fn takes_holes(&self, epoch: u64) -> bool {
+        self.epoch == epoch && self.forks == 0 && self.origin.is_none()
+    }
+
     /// Takes note that deletions before this byte were dropped.
     pub(crate) fn drop_before(&mut self, resume: u64) {
         let resume = resume.min(self.tail);

@@ -135,7 +135,7 @@ pub async fn holes_move_nothing(store: &dyn Store) {
     let head = store.head(&log).await.expect("a read").expect("a head");
     assert_eq!((head.first, head.resume, head.compactions, head.tail), (at(0), at(6), 1, at(10)));
     for byte in [2, 4, 5] {
-        let trimmed = ReadError::Trimmed { stream: log.clone(), first: at(0) };
+        let trimmed = ReadError::Trimmed { stream: log.clone(), first: at(0), resume: at(6), compactions: 1 };
         assert_eq!(refused(store, whole(&log, Some(at(byte)), Forwards)).await, trimmed, "{byte}");
     }
     let walk = |byte| Read { walk: Some(1), max_messages: 1, ..whole(&log, Some(at(byte)), Forwards) };
@@ -148,4 +148,41 @@ pub async fn holes_move_nothing(store: &dyn Store) {
     assert!(matches!(refused(store, walk(4)).await, ReadError::Trimmed { .. }), "the walk began before");
     assert_eq!(done(store, append(&log, &["66"])).await, Done::Appended(at(12)));
     assert_eq!(contents(store, &log).await, ["44", "55", "66"]);
+}
+
+/// A page forwards that has room left ends at the tail, whatever was dropped before it: else nobody who reads would ever get there.
+pub async fn a_hole_at_the_tail_is_read_over(store: &dyn Store) {
+    let log = stream_of(store, "log", "application/json", &["11", "22", "33"]).await;
+    store.trim(&log, Cut::Holes { epoch: 0, starts: vec![2, 4], resume: 6 }).await.expect("a trim");
+    for from in [None, Some(at(0)), Some(at(6))] {
+        let page = page(store, whole(&log, from, Forwards)).await;
+        assert_eq!((page.next, page.head.tail), (at(6), at(6)), "{from:?}");
+    }
+    let one = page(store, Read { walk: Some(1), max_messages: 1, ..whole(&log, None, Forwards) }).await;
+    assert_eq!((texts(&one), one.next), (vec!["11"], at(2)), "no room: something may follow");
+    let rest = page(store, Read { walk: Some(1), ..whole(&log, Some(at(2)), Forwards) }).await;
+    assert_eq!((texts(&rest), rest.next), (vec![], at(6)));
+    done(store, append(&log, &["44"])).await;
+    assert_eq!(contents(store, &log).await, ["11", "44"]);
+}
+
+/// What a fork shows lies under two paths, and no fact of one supersedes what the other still needs: neither gets holes.
+pub async fn sources_and_forks_get_no_holes(store: &dyn Store) {
+    let source = stream_of(store, "source", "application/json", &["11", "22"]).await;
+    done(store, fork("fork", &source, "application/json", 4)).await;
+    let forked = path("fork");
+    done(store, append(&source, &["33"])).await;
+    done(store, append(&forked, &["44", "55"])).await;
+    let holes = |starts: &[u64]| Cut::Holes { epoch: 0, starts: starts.to_vec(), resume: 6 };
+    store.trim(&source, holes(&[0, 4])).await.expect("a trim");
+    store.trim(&forked, holes(&[0, 4])).await.expect("a trim");
+    assert_eq!(contents(store, &source).await, ["11", "22", "33"]);
+    assert_eq!(contents(store, &forked).await, ["11", "22", "44", "55"]);
+    for stream in [&source, &forked] {
+        let head = store.head(stream).await.expect("a read").expect("a head");
+        assert_eq!((head.resume, head.compactions), (at(0), 0), "{stream}");
+    }
+    assert!(delete(store, &forked).await);
+    store.trim(&source, holes(&[0])).await.expect("a trim");
+    assert_eq!(contents(store, &source).await, ["22", "33"], "it is alone again");
 }

@@ -60,6 +60,7 @@ macro_rules! contract {
                 heads_tell_what_pages_tell, trimming_keeps_offsets, trimming_keeps_touched_messages, trimming_everything,
                 forks_share_what_was_and_nothing_else, forks_of_forks_read_through, forks_are_judged, deletion_waits_for_forks,
                 forks_inside_a_batch, a_fork_takes_an_epoch_that_is_new, holes_move_nothing,
+                a_hole_at_the_tail_is_read_over, sources_and_forks_get_no_holes,
                 versions_grow_by_one, puts_demand_versions, scans_go_forwards, scans_go_backwards,
                 scans_stay_in_their_prefix,
             );

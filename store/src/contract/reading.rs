@@ -137,7 +137,7 @@ pub async fn trimming_keeps_offsets(store: &dyn Store) {
     assert_eq!((page.messages[0].start, page.head.first, page.head.tail), (at(2), at(2), at(6)));
     assert_eq!(texts(&page), ["cd", "ef"]);
     for direction in [Forwards, Backwards] {
-        let trimmed = ReadError::Trimmed { stream: log.clone(), first: at(2) };
+        let trimmed = ReadError::Trimmed { stream: log.clone(), first: at(2), resume: at(0), compactions: 0 };
         assert_eq!(refused(store, whole(&log, Some(at(1)), direction)).await, trimmed);
     }
     // Less than before, and another epoch, change nothing.

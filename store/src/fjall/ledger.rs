@@ -216,7 +216,7 @@ impl Ledger {
         };
         let row = record.row.ok_or_else(damaged)?;
         match cut {
-            Cut::Holes { epoch, starts, resume } if epoch == record.epoch => {
+            Cut::Holes { epoch, starts, resume } if record.takes_holes(epoch) => {
                 for start in starts {
                     self.remove(Table::Messages, tables::message(row, start));
                 }

@@ -263,7 +263,7 @@ impl Ledger {
         }
         match cut {
             Cut::Holes { epoch, starts, resume } => {
-                if epoch == record.epoch {
+                if record.takes_holes(epoch) {
                     tables::drop_holes(&self.connection, row, starts)?;
                     record.drop_before(resume);
                     self.save(path, record)?;

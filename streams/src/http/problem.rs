@@ -8,7 +8,7 @@ use store::{CommitError, Conflict, ReadError};
 
 use super::headers::name;
 use crate::lifetime::LifeError;
-use crate::{FollowError, SubscriptionError, json::JsonError};
+use crate::{FollowError, SubscriptionError, json::JsonError, live};
 
 /// A refusal.
 #[derive(Debug)]
@@ -181,9 +181,9 @@ impl From<ReadError> for Problem {
                 Self::bad("offset_invalid", "Not a position of the stream", error.to_string())
                     .hint("Offsets come from Stream-Next-Offset; begin again with offset=-1.")
             }
-            ReadError::Trimmed { first, .. } => {
+            ReadError::Trimmed { first, resume, compactions, .. } => {
                 Self::new(StatusCode::GONE, "offset_gone", "The position is no longer kept", error.to_string())
-                    .with(name::NEXT_OFFSET, first.to_string())
+                    .with(name::NEXT_OFFSET, live::name(*first, *resume, *compactions))
                     .hint("Begin again with offset=-1.")
             }
             ReadError::Broken { .. } => Self::broken(&error),
@@ -198,7 +198,9 @@ impl From<FollowError> for Problem {
             FollowError::BadOffset { stream, offset, first, tail } => {
                 ReadError::BadOffset { stream, offset, first, tail }.into()
             }
-            FollowError::Trimmed { stream, first } => ReadError::Trimmed { stream, first }.into(),
+            FollowError::Trimmed { stream, first, resume, compactions } => {
+                ReadError::Trimmed { stream, first, resume, compactions }.into()
+            }
             FollowError::Broken { .. } => Self::broken(&error),
         }
     }

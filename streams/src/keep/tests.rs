@@ -82,13 +82,18 @@ async fn a_compacted_stream_ends_every_reader_in_the_right_state() {
     );
 }
 
-#[tokio::test]
-async fn old_and_large_streams_lose_their_beginnings() {
-    let mut world = World::new();
+/// Has the face keep the index of public streams, by which they are found.
+async fn index(world: &mut World) {
     let subscriptions =
         crate::Subscriptions::open(world.streams.clone(), world.clock.clone(), &[1; 32], crate::Reach::default());
     let subscriptions = subscriptions.await.expect("memory");
     world.change(|options| options.subscriptions = Some(subscriptions));
+}
+
+#[tokio::test]
+async fn old_and_large_streams_lose_their_beginnings() {
+    let mut world = World::new();
+    index(&mut world).await;
     let keeping = Keeping { age: Some(Duration::from_secs(100)), bytes: Some(5), compact: Vec::new() };
     let keeper = Keeper::new(world.streams.clone(), world.clock.clone(), keeping);
     let text = "content-type: text/plain";
@@ -110,4 +115,81 @@ async fn old_and_large_streams_lose_their_beginnings() {
     }
     keeper.round().await.expect("memory");
     assert_eq!(world.get("old").await.body, "456789", "a message that is only touched stays whole");
+}
+
+/// A fork goes on from facts that the source replaces, and keeps its deletions of facts that lie with the source.
+#[tokio::test(start_paused = true)]
+async fn forks_outlive_the_compaction_of_their_sources() {
+    let mut world = World::new();
+    let keeping = Keeping { compact: vec!["**".into()], ..Keeping::default() };
+    let keeper = Keeper::new(world.streams.clone(), world.clock.clone(), keeping);
+    index(&mut world).await;
+    let round = async || {
+        tokio::time::timeout(Duration::from_mins(1), keeper.round()).await.expect("a round ends").expect("memory");
+    };
+    world.ask("PUT", "source", &[JSON], "").await;
+    world.ask("POST", "source", &[JSON], fact("upsert", "k", 1)).await;
+    world.ask("PUT", "s", &["stream-forked-from: source"], "").await;
+    world.ask("POST", "source", &[JSON], fact("upsert", "k", 2)).await;
+    round().await;
+    assert_eq!(read(&world, "-1").await, Ok(BTreeMap::from([("k".into(), 1)])));
+    world.ask("POST", "s", &[JSON], fact("delete", "k", 0)).await;
+    round().await;
+    world.clock.advance(91 * DAY);
+    world.ask("POST", "s", &[JSON], fact("upsert", &"x".repeat(70_000), 3)).await;
+    round().await;
+    assert_eq!(
+        read(&world, "-1").await,
+        Ok(BTreeMap::from([("x".repeat(70_000), 3)])),
+        "what it deleted stays deleted"
+    );
+}
+
+/// An old deletion that is the last fact leaves a hole at the end.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_ends_with_an_old_deletion_is_read_to_its_end() {
+    let mut world = World::new();
+    index(&mut world).await;
+    let keeper = |keeping| Keeper::new(world.streams.clone(), world.clock.clone(), keeping);
+    world.ask("PUT", "s", &[JSON], "").await;
+    for what in ["upsert", "delete"] {
+        world.ask("POST", "s", &[JSON], fact(what, "k", 1)).await;
+    }
+    let aged = Keeping { age: Some(Duration::from_hours(365 * 24)), ..Keeping::default() };
+    keeper(aged.clone()).round().await.expect("memory");
+    world.clock.advance(91 * DAY);
+    let compacting = keeper(Keeping { compact: vec!["**".into()], ..aged });
+    for _ in 0..2 {
+        let round = tokio::time::timeout(Duration::from_mins(1), compacting.round()).await;
+        round.expect("a round ends").expect("memory");
+    }
+    let page = world.get("s").await;
+    assert_eq!((page.body.as_str(), page.header("stream-up-to-date")), ("[]", Some("true")));
+    assert_eq!(world.get(&format!("s?offset={}&live=long-poll", page.next())).await.status, 204);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_to_begin_is_a_position_to_begin_at() {
+    let world = World::new();
+    let stream: StreamPath = "s".parse().expect("a path");
+    world.ask("PUT", "s", &[JSON], "").await;
+    let mut ends = vec![];
+    for n in 0..6 {
+        ends.push(world.ask("POST", "s", &[JSON], fact("upsert", "k", n)).await.next());
+    }
+    let offset = |n: usize| ends[n].parse::<Offset>().expect("an offset");
+    world.streams.trim(&stream, Cut::Before(offset(1))).await.expect("memory");
+    let holes = Cut::Holes { epoch: 0, starts: vec![offset(2).byte], resume: offset(3).byte };
+    world.streams.trim(&stream, holes).await.expect("memory");
+    for live in ["", "&live=long-poll", "&live=sse"] {
+        for before in [0, 2] {
+            let gone = world.get(&format!("s?offset={}{live}", ends[before])).await;
+            assert_eq!(gone.status, 410);
+            // Closed, so that what is live ends.
+            world.ask("POST", "s", &["stream-closed: true"], "").await;
+            let found = world.get(&format!("s?offset={}{live}", gone.next())).await;
+            assert_eq!(found.status, 200, "{live}: {}", gone.next());
+            assert_eq!(found.body.matches("\"key\"").count(), 3, "{live}: {}", found.body);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
-use store::{Direction, Message, Read, ReadError};
+use store::{Direction, Head, Message, Read, ReadError};
 use tokio::sync::watch;
 
 use super::tail::{Glance, Tail};
@@ -18,7 +18,7 @@ pub enum Position {
     Offset(Offset),
     /// At the first position kept.
     Start,
-    /// On the way from the beginning, below what compaction lets others go on from: the position, and [`store::Head::compactions`] when the
+    /// On the way from the beginning, below what compaction lets others go on from: the position, and [`Head::compactions`] when the
     /// reader began.
     Walk {
         /// The position.
@@ -71,6 +71,10 @@ pub enum FollowError {
         stream: StreamPath,
         /// The first position kept.
         first: Offset,
+        /// [`Head::resume`], and [`Head::compactions`]: who begins at `first` may have to walk.
+        resume: Offset,
+        /// See there.
+        compactions: u64,
     },
     /// The disk failed.
     #[error("the store is broken: {reason}")]
@@ -139,7 +143,8 @@ impl Follower {
                 if offset.epoch == head.tail.epoch && offset <= head.tail =>
             {
                 if offset < head.first || (offset < head.resume && offset.byte > 0 && !walks) {
-                    return Err(FollowError::Trimmed { stream: follower.stream.clone(), first: head.first });
+                    let (stream, Head { first, resume, compactions, .. }) = (follower.stream.clone(), head);
+                    return Err(FollowError::Trimmed { stream, first, resume, compactions });
                 }
                 offset
             }
@@ -302,7 +307,9 @@ impl From<ReadError> for FollowError {
             ReadError::BadOffset { stream, offset, first, tail } => {
                 FollowError::BadOffset { stream, offset, first, tail }
             }
-            ReadError::Trimmed { stream, first } => FollowError::Trimmed { stream, first },
+            ReadError::Trimmed { stream, first, resume, compactions } => {
+                FollowError::Trimmed { stream, first, resume, compactions }
+            }
             ReadError::Broken { reason } => FollowError::Broken { reason },
         }
     }
