@@ -4,6 +4,8 @@
 pub const MAX_STREAM_PATH_BYTES: usize = 512;
 /// Largest body of one append over HTTP, in bytes (N-24 allows 8–25 MiB).
 pub const MAX_APPEND_BYTES: usize = 8 * 1024 * 1024;
+/// Most messages in one append to a JSON stream over HTTP. Each costs a few hundred bytes until it is on disk, however small it is.
+pub const MAX_APPEND_MESSAGES: usize = 100_000;
 /// Most bytes in one page of a stream, in bytes. One page is held in memory per reader.
 pub const MAX_PAGE_BYTES: usize = 1024 * 1024;
 /// Most messages in one page of a stream.

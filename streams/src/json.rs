@@ -1,6 +1,10 @@
 //! JSON mode: what a body of a JSON stream holds, kept as it was written.
 
+use std::fmt;
+
 use bytes::Bytes;
+use protocol::limits::MAX_APPEND_MESSAGES;
+use serde::de::{Deserializer as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// A body cannot be added to a JSON stream.
@@ -12,6 +16,9 @@ pub enum JsonError {
     /// It is an array without messages.
     #[error("an empty array holds no message")]
     Empty,
+    /// It is an array of more than [`MAX_APPEND_MESSAGES`].
+    #[error("an array holds at most {MAX_APPEND_MESSAGES} messages")]
+    TooMany,
 }
 
 /// The messages of a body: the elements of an array, or the body itself when it is something else. Exactly one level is opened,
@@ -24,11 +31,35 @@ pub fn messages(body: &[u8]) -> Result<Vec<Bytes>, JsonError> {
     if !whole.get().starts_with('[') {
         return Ok(vec![copy(whole)]);
     }
-    let elements: Vec<&RawValue> = serde_json::from_str(whole.get())?;
-    if elements.is_empty() {
-        return Err(JsonError::Empty);
+    let found = serde_json::Deserializer::from_str(whole.get()).deserialize_seq(Elements)?;
+    match found {
+        None => Err(JsonError::TooMany),
+        Some(elements) if elements.is_empty() => Err(JsonError::Empty),
+        Some(elements) => Ok(elements),
     }
-    Ok(elements.into_iter().map(copy).collect())
+}
+
+/// Takes the elements of an array one by one, so that one with too many costs no more than its text; `None` for that.
+struct Elements;
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = Option<Vec<Bytes>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        while let Some(element) = array.next_element::<&RawValue>()? {
+            if found.len() == MAX_APPEND_MESSAGES {
+                while array.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(None);
+            }
+            found.push(copy(element));
+        }
+        Ok(Some(found))
+    }
 }
 
 /// One array of messages, as a reader gets it.

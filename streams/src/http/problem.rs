@@ -143,6 +143,11 @@ impl From<JsonError> for Problem {
     fn from(error: JsonError) -> Self {
         match error {
             JsonError::Invalid(_) => Self::bad("json_invalid", "The body is not JSON", error.to_string()),
+            JsonError::TooMany => {
+                let title = "The body holds too many messages";
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_messages", title, error.to_string())
+                    .hint("Append it in parts.")
+            }
             JsonError::Empty => Self::bad("json_empty", "The body holds no message", error.to_string()),
         }
     }

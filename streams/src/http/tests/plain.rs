@@ -226,6 +226,19 @@ async fn a_new_stream_holds_no_more_than_any_other() {
 }
 
 #[tokio::test]
+async fn a_body_holds_a_limited_number_of_messages() {
+    let world = World::new();
+    let ones = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+    let most = protocol::limits::MAX_APPEND_MESSAGES;
+    assert_eq!(world.ask("PUT", "s", &[JSON], ones(most + 1)).await.status, 413);
+    assert_eq!(world.ask("PUT", "s", &[JSON], "").await.status, 201);
+    let refused = world.ask("POST", "s", &[JSON], ones(most + 1)).await;
+    assert_eq!(refused.status, 413);
+    assert!(refused.body.contains("too_many_messages"), "{}", refused.body);
+    assert_eq!(world.ask("POST", "s", &[JSON], ones(most)).await.status, 204);
+}
+
+#[tokio::test]
 async fn large_bodies_are_refused() {
     let world = World::with(|o| o.max_append_bytes = 10);
     assert_eq!(world.ask("PUT", "s", &[TEXT], "x".repeat(11)).await.status, 413);
