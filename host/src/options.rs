@@ -41,6 +41,10 @@ pub struct Options {
     pub policy_file: Option<PathBuf>,
     /// How long an approval waits for an answer before it is refused; `None` for as long as the agent does.
     pub approval_expiry: Option<Duration>,
+    /// How long an agent that is waited for may say nothing before that is shown.
+    pub quiet_after: Duration,
+    /// How long it may say nothing before its turn fails; `None` for as long as it likes.
+    pub silence_limit: Option<Duration>,
     /// When "tonight" ends.
     pub tonight: Tonight,
     /// How often agents are asked anew what they offer.

@@ -129,6 +129,7 @@ async fn one(context: &Context, id: SessionId, mut left: Left) -> Result<Option<
             ended_at_ms: Some(now),
             error: Some(TurnError { code: TurnErrorCode::HostRestarted, by: None }),
             steer: None,
+            quiet_since_ms: None,
             ..note.fact
         };
         batch.journal(id, (note.id, Operation::Update, fact));

@@ -60,6 +60,7 @@ impl Writer {
             model: Some("demo".to_owned()),
             low_water: Some(Offset::ZERO),
             steer: None,
+            quiet_since_ms: None,
             queued_at_ms: Wall.now(),
             started_at_ms: Some(Wall.now()),
             ended_at_ms: Some(Wall.now()),

@@ -202,6 +202,7 @@ impl World {
             model: None,
             low_water: None,
             steer: None,
+            quiet_since_ms: None,
             queued_at_ms: self.clock.now(),
             started_at_ms: None,
             ended_at_ms: None,

@@ -148,3 +148,11 @@ pub const DEFAULT_ITEMS_PAGE: usize = 60;
 pub const MAX_RULES: usize = 200;
 /// How long an agent waits for an answer, in milliseconds, unless configured (24 h): a person looks at the phone once a day.
 pub const APPROVAL_EXPIRY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How long an agent that is waited for says nothing before that is shown, in milliseconds: models begin to answer within seconds, and rarely
+/// think for more than a minute without a word.
+pub const QUIET_AFTER_MS: u64 = 2 * 60 * 1000;
+
+/// How long an agent that is waited for may say nothing before its turn fails, in milliseconds: a turn that hangs holds one of the places of its
+/// machine.
+pub const SILENCE_LIMIT_MS: u64 = 60 * 60 * 1000;

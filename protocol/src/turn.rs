@@ -44,6 +44,10 @@ pub struct Turn {
     /// How far its prompt has got on its way into the turn that ran; null when it has no such way to go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steer: Option<Steer>,
+    /// Since when its agent has said nothing, although it is the one that is waited for: nobody is asked and no tool runs. Null until that has
+    /// lasted a while, and when it speaks again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_since_ms: Option<UnixMs>,
     /// The words that go with it.
     pub content: TurnContent,
 }
@@ -171,6 +175,8 @@ pub enum TurnErrorCode {
     Refused,
     /// The agent's own session is gone, so the conversation could not go on.
     SessionNotSaved,
+    /// The agent said nothing for longer than the host waits.
+    Silent,
     /// A reason that this program does not know.
     #[serde(other)]
     Unknown,

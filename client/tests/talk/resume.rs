@@ -34,6 +34,7 @@ fn turn(ord: u64, state: TurnState, low_water: Offset) -> Turn {
         model: None,
         low_water: Some(low_water),
         steer: None,
+        quiet_since_ms: None,
         queued_at_ms: UnixMs(1),
         started_at_ms: None,
         ended_at_ms: None,

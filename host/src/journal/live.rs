@@ -91,6 +91,11 @@ impl Live {
         self.known.get(key).and_then(|known| self.open.get(&known.ord)).map(|item| &item.content)
     }
 
+    /// What is known of everything that has not settled.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &ItemContent> {
+        self.open.values().map(|item| &item.content)
+    }
+
     /// Remembers what a key stands for.
     pub(crate) fn remember(&mut self, key: String, known: Known) {
         self.known.insert(key, known);

@@ -9,6 +9,7 @@ mod opening;
 mod queue;
 mod reports;
 mod row;
+mod silence;
 mod speech;
 mod steering;
 mod turns;
@@ -135,6 +136,8 @@ struct Running {
     prompt: Option<String>,
     /// Whether the agent has it, or is being given it.
     prompted: bool,
+    /// When the agent said something last, or began to be waited for.
+    heard: Instant,
     live: Live,
     /// Where its stream ends.
     end: Offset,
@@ -350,6 +353,7 @@ impl Session {
             self.close_agent();
         }
         self.begin_next();
+        self.wait_anew(now);
         let idle = self.current.is_none() && self.queue.is_empty() && matches!(self.agent, Loaded::Open(_));
         self.idle_since = if idle { self.idle_since.or(Some(now)) } else { None };
         self.flush(now);
@@ -405,11 +409,14 @@ impl Session {
         let expiry = self.approval_deadline();
         let again = self.queue.front().and_then(|waiting| waiting.not_before).filter(|_| self.current.is_none());
         let again = again.filter(|at| !self.stopping && *at > now);
-        [again, frame, doing, idle, killed, expiry, stop.map(|stop| stop.deadline)].into_iter().flatten().min()
+        let silence = self.silence_deadline();
+        let stop = stop.map(|stop| stop.deadline);
+        [again, frame, doing, idle, killed, expiry, silence, stop].into_iter().flatten().min()
     }
 
     fn tick(&mut self, now: Instant) {
         self.expire_approvals(now);
+        self.look_at_silence(now);
         if self.idle_since.is_some_and(|since| since + self.context.options.agent_idle <= now) {
             self.close_agent();
         }

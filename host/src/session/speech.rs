@@ -65,6 +65,7 @@ impl Session {
     }
 
     fn hear(&mut self, event: AgentEvent) {
+        self.heard(Instant::now());
         match event {
             AgentEvent::Session { agent_session } => {
                 if self.row.agent_session.as_ref() != Some(&agent_session) {

@@ -63,6 +63,7 @@ impl Session {
             usage: None,
             error: None,
             steer: None,
+            quiet_since_ms: None,
             content: TurnContent::default(),
         }
     }
@@ -250,6 +251,7 @@ impl Session {
             note,
             prompt,
             prompted: false,
+            heard: tokio::time::Instant::now(),
             live: Live::new(self.id, id),
             end: Offset::ZERO,
             stop: None,
@@ -284,6 +286,8 @@ impl Session {
         let fact = &mut running.note.fact;
         let stopped = running.stop.filter(|_| finish.interrupted || finish.error.is_some());
         (fact.state, fact.error) = match (stopped, finish.error) {
+            // Who said nothing for too long has failed; nobody stopped it.
+            (Some(stop), _) if stop.error.code == TurnErrorCode::Silent => (TurnState::Failed, Some(stop.error)),
             (Some(stop), _) => (TurnState::Interrupted, Some(stop.error)),
             (None, _) if finish.interrupted => {
                 (TurnState::Interrupted, Some(TurnError { code: TurnErrorCode::Cancelled, by: None }))
@@ -292,6 +296,7 @@ impl Session {
             (None, None) => (TurnState::Completed, None),
         };
         fact.ended_at_ms = Some(now);
+        fact.quiet_since_ms = None;
         fact.low_water = Some(running.end);
         fact.usage = finish.usage.or(fact.usage);
         fact.model = finish.model.or(fact.model.take());

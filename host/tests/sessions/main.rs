@@ -13,6 +13,7 @@ mod port;
 mod projects;
 mod puppet;
 mod retries;
+mod silence;
 mod speech;
 mod steering;
 mod turns;

@@ -70,6 +70,8 @@ impl World {
             bypass_modes_allowed: false,
             policy_file: Some(root.path().join("policy.toml")),
             approval_expiry: None,
+            quiet_after: Duration::from_mins(2),
+            silence_limit: None,
             tonight: host::Tonight::new(|now| now.plus_ms(3_600_000)),
             probe_every: Duration::from_hours(1),
             stop_budget: Duration::from_secs(10),

@@ -157,6 +157,7 @@ const fn reason(code: TurnErrorCode) -> &'static str {
         TurnErrorCode::Overloaded => "the vendor's service had too much to do",
         TurnErrorCode::RateLimited => "the vendor's limit was reached",
         TurnErrorCode::Refused => "the model declined to answer",
+        TurnErrorCode::Silent => "the agent said nothing for too long",
         TurnErrorCode::SessionNotSaved => "the agent's own session was gone",
         TurnErrorCode::Unknown => "for a reason unknown to this version",
     }

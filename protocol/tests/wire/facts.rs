@@ -69,6 +69,7 @@ fn turn(state: TurnState) -> Turn {
         usage: None,
         error: None,
         steer: None,
+        quiet_since_ms: None,
         content: TurnContent::default(),
     }
 }

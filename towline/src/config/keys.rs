@@ -249,6 +249,17 @@ pub(crate) const KEYS: &[Key] = &[
         about: "How long an agent waits for an answer; then what it asked for is refused, and it goes on.",
     },
     Key {
+        section: "host",
+        name: "silence_limit",
+        shape: Shape::Time(60_000, 86_400_000),
+        variable: Some("TOWLINE_SILENCE_LIMIT"),
+        flag: None,
+        default: "\"1h\"",
+        example: "\"20m\"",
+        about: "How long an agent may say nothing while it is the one that is waited for, no tool of it running and nobody being asked; then its \
+                turn fails with `silent`. Two minutes of it are shown.",
+    },
+    Key {
         section: "remote_prompts",
         name: "notify",
         shape: Shape::Switch,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use protocol::limits::{AGENT_IDLE_MS, APPROVAL_EXPIRY_MS, DEFAULT_TURNS_AT_ONCE};
+use protocol::limits::{AGENT_IDLE_MS, APPROVAL_EXPIRY_MS, DEFAULT_TURNS_AT_ONCE, SILENCE_LIMIT_MS};
 
 use super::layers::{Layers, Origin};
 use super::value::{self, Value};
@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) policy_file: Option<PathBuf>,
     /// How long an agent waits for an answer.
     pub(crate) approval_expiry: Duration,
+    /// How long an agent may say nothing.
+    pub(crate) silence_limit: Duration,
     /// What happens here when a prompt comes from another device.
     pub(crate) remote_prompts: RemotePrompts,
     /// Hubs to link to.
@@ -134,6 +136,10 @@ impl Settings {
                 .text("host.approval_expiry")
                 .and_then(value::time)
                 .unwrap_or(Duration::from_millis(APPROVAL_EXPIRY_MS)),
+            silence_limit: read
+                .text("host.silence_limit")
+                .and_then(value::time)
+                .unwrap_or(Duration::from_millis(SILENCE_LIMIT_MS)),
             remote_prompts: RemotePrompts {
                 notify: read.switch("remote_prompts.notify", false),
                 open_browser: read.switch("remote_prompts.open_browser", false),

@@ -342,6 +342,10 @@ const fn reason(code: TurnErrorCode) -> (&'static str, &'static str) {
         TurnErrorCode::SessionNotSaved => {
             ("the agent no longer knows this conversation", "Start a new session, and tell it what matters.")
         }
+        TurnErrorCode::Silent => (
+            "the agent said nothing for longer than `host.silence_limit`",
+            "Look whether the machine is online, and send the prompt again.",
+        ),
         TurnErrorCode::Unknown => ("for a reason that this version does not know", "Update Towline on this side."),
     }
 }

@@ -509,6 +509,11 @@ error: TurnError | null,
  */
 steer?: Steer | null, 
 /**
+ * Since when its agent has said nothing, although it is the one that is waited for: nobody is asked and no tool runs. Null until that has
+ * lasted a while, and when it speaks again.
+ */
+quietSinceMs?: UnixMs | null, 
+/**
  * The words that go with it.
  */
 content: TurnContent, };
@@ -573,7 +578,7 @@ by: Sender | null, };
 /**
  * Why a turn failed or was interrupted.
  */
-export type TurnErrorCode = "agent_died" | "agent_error" | "agent_unavailable" | "cancelled" | "credentials_expired" | "host_restarted" | "model_unavailable" | "overloaded" | "rate_limited" | "refused" | "session_not_saved" | "unknown";
+export type TurnErrorCode = "agent_died" | "agent_error" | "agent_unavailable" | "cancelled" | "credentials_expired" | "host_restarted" | "model_unavailable" | "overloaded" | "rate_limited" | "refused" | "session_not_saved" | "silent" | "unknown";
 
 /**
  * The words that go with a turn.

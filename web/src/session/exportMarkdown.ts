@@ -100,6 +100,7 @@ const REASONS: Record<TurnErrorCode, string> = {
   rate_limited: "the vendor's limit was reached",
   refused: "the model declined to answer",
   session_not_saved: "the agent's own session was gone",
+  silent: "the agent said nothing for too long",
   unknown: "for a reason unknown to this version",
 };
 

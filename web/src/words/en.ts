@@ -72,6 +72,7 @@ const turnErrors: Record<TurnErrorCode, string> = {
   rate_limited: "The vendor's limit is reached. Send again when it has been reset.",
   refused: "The model declined to answer. Change your message and send it again.",
   session_not_saved: "The agent had not saved this chat, so it cannot go on with what was said before. Begin a new chat.",
+  silent: "The agent said nothing for so long that it was stopped. What it said is kept; send again to go on.",
   unknown: "It ended for a reason that this page does not know. Reload the page; what happened is also in `towline logs` on the host.",
 };
 
@@ -274,6 +275,8 @@ export const en = {
     thought: (ms: number): string => `thought for ${span(ms)}`,
     thoughtHidden: "The vendor keeps these thoughts to itself.",
     working: (agent: string): string => `${agent} is working`,
+    quiet: (agent: string, ms: number): string => `No word from ${agent} for ${Math.max(1, Math.floor(ms / 60_000))} min`,
+    quietStop: "Stop it",
     waitsForYou: (agent: string): string => `${agent} waits for you`,
     starts: (agent: string): string => `${agent} is being started`,
     notKnown: (host: string): string => `${host} is not there: what the agent does now is not known`,

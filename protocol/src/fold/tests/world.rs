@@ -121,6 +121,7 @@ impl World {
                     model: None,
                     low_water: None,
                     steer: None,
+                    quiet_since_ms: None,
                     queued_at_ms: UnixMs(1),
                     started_at_ms: None,
                     ended_at_ms: None,

@@ -120,6 +120,8 @@ fn host_options() -> host::Options {
         bypass_modes_allowed: false,
         policy_file: None,
         approval_expiry: None,
+        quiet_after: Duration::from_mins(2),
+        silence_limit: None,
         tonight: host::Tonight::new(|now| now.plus_ms(3_600_000)),
         probe_every: Duration::from_mins(1),
         stop_budget: Duration::from_secs(5),

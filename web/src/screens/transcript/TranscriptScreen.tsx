@@ -154,7 +154,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
             ))}
             {making ? <p className="chat-note soft small">{words.transcript.starting}</p> : null}
             {phase === "open" && lines.length === 0 && waits.length === 0 ? <Written title={words.transcript.emptyTitle} text={words.transcript.empty} /> : null}
-            <Now running={running?.[1].state} activity={row?.activity} agent={agent} host={rows.host.get(host)} hostName={hostName} />
+            <Now running={running?.[1].state} quietSince={running?.[1].quietSinceMs ?? null} stop={() => running && hub.post(host, { kind: "cancel_turn", session, turn: running[0] })} activity={row?.activity} agent={agent} host={rows.host.get(host)} hostName={hostName} />
           </div>
         </div>
       ) : (
@@ -224,10 +224,21 @@ function Top({ older, lines, more }: { older: "none" | "more" | "loading" | "fai
  * One line about the turn that runs, below everything that it has said; its place is kept, so that nothing jumps. Without a
  * connection it says nothing: nobody here knows what the agent does now. The same when its machine is away, and that is said.
  */
-function Now({ running, activity, agent, host, hostName }: { running: string | undefined; activity: string | undefined; agent: string; host: Host | undefined; hostName: string }) {
+function Now({ running, quietSince, stop, activity, agent, host, hostName }: { running: string | undefined; quietSince: number | null; stop: () => void; activity: string | undefined; agent: string; host: Host | undefined; hostName: string }) {
   const live = useStore(useHub().socket.connection).state === "live";
+  const now = useNow();
   const away = host !== undefined && host.presence !== "online" && host.presence !== "stale";
   const text = away ? (running === undefined ? "" : words.transcript.notKnown(hostName)) : running === "running" ? words.transcript.working(agent) : running === "awaiting_approval" ? words.transcript.waitsForYou(agent) : activity === "starting" ? words.transcript.starts(agent) : "";
+  if (live && !away && running === "running" && quietSince !== null) {
+    return (
+      <p className="chat-now small soft" role="status" data-quiet>
+        {words.transcript.quiet(agent, Math.max(0, now - quietSince))}{" "}
+        <button type="button" className="button small" onClick={stop}>
+          {words.transcript.quietStop}
+        </button>
+      </p>
+    );
+  }
   return (
     <p className="chat-now small soft" role="status">
       {text === "" || !live ? null : <span className={running === "awaiting_approval" || away ? undefined : "breathing"}>{text}</span>}
