@@ -8,6 +8,13 @@ use serde_json::Value;
 
 use super::{paths, shell};
 
+/// Keys of an input that name a file, in lower case and without signs in between.
+const FILE_KEYS: &[&str] =
+    &["abspath", "absolutepath", "filepath", "newpath", "notebookpath", "oldpath", "path", "targetfile"];
+
+/// Longest text of an input that may be the name of a file, in bytes: the longest path of most systems.
+const MAX_NAME: usize = 4096;
+
 /// What an agent asks to do.
 #[derive(Debug, Clone)]
 pub struct Act {
@@ -23,6 +30,8 @@ pub struct Act {
     pub commands: Vec<String>,
     /// The files, as the agent names them.
     pub paths: Vec<String>,
+    /// What may be files of a call that names none beyond doubt: it counts against the call and never for it.
+    pub guessed: Vec<String>,
     /// What the project is called.
     pub project: String,
     /// The directory of the project, canonical.
@@ -49,6 +58,7 @@ impl Act {
             name,
             commands: Vec::new(),
             paths: Vec::new(),
+            guessed: Vec::new(),
             project: project.0,
             root: project.1,
             home,
@@ -69,13 +79,11 @@ impl Act {
         }
         act.paths.extend(call.locations.iter().map(|at| at.path.clone()));
         act.paths.extend(call.diffs.iter().map(|edit| edit.path.clone()));
-        act.paths.extend(
-            ["path", "file_path", "notebook_path", "abs_path", "old_path", "new_path"]
-                .iter()
-                .filter_map(|key| input.get(key).and_then(Value::as_str).map(str::to_owned)),
-        );
-        if is_of_files(tool) && !content.detail.is_empty() {
-            act.paths.extend(content.detail.lines().map(str::to_owned));
+        act.paths.extend(values(&input, FILE_KEYS).filter_map(Value::as_str).map(str::to_owned));
+        // What people are shown may be a title or the whole input, neither of which is a path.
+        if act.paths.is_empty() && is_of_files(tool) {
+            guess(&input, &mut act.guessed);
+            act.guessed.extend(content.detail.split_whitespace().map(str::to_owned));
         }
         act.paths.sort();
         act.paths.dedup();
@@ -96,7 +104,11 @@ impl Act {
 
     /// The files as they really are; `None` when there is none, or a doubt about one. Blocks on the disk.
     pub(crate) fn real_paths(&self) -> Option<Vec<PathBuf>> {
-        let real = |text: &String| paths::real(&paths::meant(text, &self.root, self.home.as_deref()));
+        // A path without a letter would be the project's directory.
+        let named = |text: &&String| !text.is_empty();
+        let real = |text: &String| {
+            Some(text).filter(named).and_then(|text| paths::real(&paths::meant(text, &self.root, self.home.as_deref())))
+        };
         let all: Option<Vec<PathBuf>> = self.paths.iter().map(real).collect();
         all.filter(|all| !all.is_empty())
     }
@@ -105,7 +117,7 @@ impl Act {
     pub(crate) fn touched(&self) -> Vec<PathBuf> {
         let words = self.commands.iter().flat_map(|command| shell::words_of(command));
         let mut all = Vec::new();
-        for text in self.paths.iter().cloned().chain(words) {
+        for text in self.paths.iter().chain(&self.guessed).cloned().chain(words) {
             let text = text.rsplit('=').next().unwrap_or_default().to_owned();
             let meant = paths::meant(&text, &self.root, self.home.as_deref());
             all.extend(paths::real(&meant));
@@ -140,7 +152,98 @@ impl Act {
     }
 }
 
+/// The values of an input whose keys are some of these, however they are spelled: `file_path` is `filePath`.
+fn values<'a>(input: &'a Value, keys: &'static [&'static str]) -> impl Iterator<Item = &'a Value> {
+    let plain = |key: &str| key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let all = input.as_object().into_iter().flatten();
+    all.filter(move |(key, _)| keys.contains(&plain(key).as_str())).map(|(_, value)| value)
+}
+
+/// Every text of an input that could be the name of a file.
+fn guess(input: &Value, found: &mut Vec<String>) {
+    match input {
+        Value::String(text) if text.len() <= MAX_NAME && !text.contains('\n') => found.push(text.clone()),
+        Value::Array(all) => all.iter().for_each(|value| guess(value, found)),
+        Value::Object(all) => all.values().for_each(|value| guess(value, found)),
+        _ => {}
+    }
+}
+
 /// Whether a tool is about files that it names.
 pub(crate) const fn is_of_files(tool: ToolKind) -> bool {
     matches!(tool, ToolKind::Read | ToolKind::Edit | ToolKind::Delete | ToolKind::Move)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::item::Location;
+
+    use super::super::policy::{Choice, Policy, parse};
+    use super::super::rules::covers;
+    use super::*;
+    use protocol::rule::RuleScope;
+    use serde_json::json;
+
+    /// What an agent asks in `/p`, shown with a detail, at a place.
+    fn asked(call: &ToolCall, detail: &str, place: &str) -> Act {
+        let content =
+            ApprovalContent { detail: detail.to_owned(), place: place.to_owned(), ..ApprovalContent::default() };
+        let project = ("api".to_owned(), PathBuf::from("/p"));
+        Act::of(ApprovalKind::Permission, "some", &content, Some(call), project, Some(PathBuf::from("/home/ann")))
+    }
+
+    fn decided(text: &str, act: &Act) -> Option<Choice> {
+        let policy = Policy::Rules { file: PathBuf::new(), rules: parse(text).unwrap() };
+        policy.rule_for(act).map(|rule| rule.decision)
+    }
+
+    const EDITS: &str = "[[rule]]\ndecision = \"allow\"\ntool = \"edit\"\n";
+
+    #[test]
+    fn an_edit_that_names_no_file_is_asked() {
+        let anywhere = RuleScope::Path { tool: ToolKind::Edit, path: "/p".to_owned() };
+        let edit = |input: Value, title: &str| ToolCall {
+            tool: ToolKind::Edit,
+            title: title.to_owned(),
+            input: if input.is_null() { String::new() } else { input.to_string() },
+            ..ToolCall::default()
+        };
+        let nameless = [
+            edit(Value::Null, "Edit /etc/passwd"),
+            edit(Value::Null, "a.rs"),
+            edit(json!({ "target": "/etc/passwd" }), "Edit"),
+            edit(json!({ "target": "a.rs" }), "Edit"),
+        ];
+        for call in &nameless {
+            let shown = if call.input.is_empty() { call.title.clone() } else { call.input.clone() };
+            let act = asked(call, &shown, "/p");
+            assert_eq!(act.paths, Vec::<String>::new(), "{shown}");
+            assert_eq!((decided(EDITS, &act), covers(&anywhere, &act)), (None, false), "{shown}");
+        }
+        // What it seems to name counts against it all the same.
+        let deny = "[[rule]]\ndecision = \"deny\"\npath = \"/etc\"\n";
+        for call in [&nameless[0], &nameless[2]] {
+            assert_eq!(decided(deny, &asked(call, &call.title, "/p")), Some(Choice::Deny), "{}", call.title);
+        }
+        // A key for files is known however it is spelled.
+        for key in ["path", "filePath", "file_path", "filepath", "absolute_path", "absolutePath", "notebook_path"] {
+            let inside = asked(&edit(json!({ key: "/p/a.rs" }), "Edit"), "{}", "/p");
+            assert_eq!((decided(EDITS, &inside), covers(&anywhere, &inside)), (Some(Choice::Allow), true), "{key}");
+            let outside = asked(&edit(json!({ key: "/etc/passwd" }), "Edit"), "{}", "/p");
+            assert_eq!((decided(EDITS, &outside), covers(&anywhere, &outside)), (None, false), "{key}");
+            assert_eq!(decided(deny, &outside), Some(Choice::Deny), "{key}");
+        }
+        // A location without a path is a doubt, not the project's directory.
+        let at = |path: &str| Location { path: path.to_owned(), line: None };
+        let half = ToolCall { locations: vec![at(""), at("a.rs")], ..edit(Value::Null, "Edit") };
+        assert_eq!(
+            (decided(EDITS, &asked(&half, "", "/p")), covers(&anywhere, &asked(&half, "", "/p"))),
+            (None, false)
+        );
+        let whole = ToolCall { locations: vec![at("a.rs")], ..half };
+        assert_eq!(decided(EDITS, &asked(&whole, "", "/p")), Some(Choice::Allow));
+        // Words in a text that is to be replaced name nothing where the file is known.
+        let text = edit(json!({ "file_path": "a.rs", "old_string": "/etc" }), "Edit");
+        assert_eq!(decided(deny, &asked(&text, "", "/p")), None);
+    }
 }

@@ -145,6 +145,7 @@ mod tests {
             name: "Bash".to_owned(),
             commands: vec![command.to_owned()],
             paths: Vec::new(),
+            guessed: Vec::new(),
             project: "api".to_owned(),
             root: PathBuf::from("/p"),
             home: None,

@@ -213,6 +213,7 @@ mod tests {
             name: String::new(),
             commands: command.map(str::to_owned).into_iter().collect(),
             paths: files.iter().map(|file| (*file).to_owned()).collect(),
+            guessed: Vec::new(),
             project: "api".to_owned(),
             root: root.to_owned(),
             home: None,

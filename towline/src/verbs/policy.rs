@@ -105,6 +105,7 @@ fn act(wish: &PolicyTest, dir: &DataDir, env: &Env) -> Result<Act, CommandError>
         name: wish.name.clone().unwrap_or_default(),
         commands,
         paths,
+        guessed: Vec::new(),
         project,
         root,
         home: env.home.clone(),

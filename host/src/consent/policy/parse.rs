@@ -92,7 +92,7 @@ pub const KEYS: [PolicyKey; 9] = [
     PolicyKey {
         name: "path",
         shape: "a file or directory, or a list of them; without it, all",
-        about: "The files, and all that is below a directory, from the project's directory or with `~/` or `/` in front. Links are followed: what counts is where a path really leads. To allow, every file must be there; without `path`, everything inside the project. To ask or deny, one is enough, and the words of a command count as files too. There are no wildcards.",
+        about: "The files, and all that is below a directory, from the project's directory or with `~/` or `/` in front. Links are followed: what counts is where a path really leads. To allow, every file must be there; without `path`, everything inside the project; a call that names no file is never allowed by its title. To ask or deny, one is enough, and the words of a command, and of a call that names no file, count as files too. There are no wildcards.",
         example: "[\".env\", \"~/.ssh\"]",
     },
     PolicyKey {

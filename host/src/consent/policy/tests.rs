@@ -14,6 +14,7 @@ fn act(tool: ToolKind, commands: &[&str], files: &[&str], root: &Path) -> Act {
         name: "Bash".to_owned(),
         commands: texts(commands),
         paths: texts(files),
+        guessed: Vec::new(),
         project: "api".to_owned(),
         root: root.to_owned(),
         home: None,
