@@ -12,6 +12,19 @@ use super::{paths, shell};
 const FILE_KEYS: &[&str] =
     &["abspath", "absolutepath", "filepath", "newpath", "notebookpath", "oldpath", "path", "targetfile"];
 
+/// Keys of an input that say where a command runs, in the same form.
+const PLACE_KEYS: &[&str] = &[
+    "currentdir",
+    "currentdirectory",
+    "cwd",
+    "dir",
+    "directory",
+    "dirpath",
+    "workdir",
+    "workingdir",
+    "workingdirectory",
+];
+
 /// Longest text of an input that may be the name of a file, in bytes: the longest path of most systems.
 const MAX_NAME: usize = 4096;
 
@@ -28,6 +41,8 @@ pub struct Act {
     pub name: String,
     /// The command, in each form in which the agent says it: all of them must be allowed, one that is refused is enough.
     pub commands: Vec<String>,
+    /// The directories in which it runs, as the agent says them: all of them must be where a rule holds. None means the project's.
+    pub places: Vec<PathBuf>,
     /// The files, as the agent names them.
     pub paths: Vec<String>,
     /// What may be files of a call that names none beyond doubt: it counts against the call and never for it.
@@ -57,14 +72,24 @@ impl Act {
             tool,
             name,
             commands: Vec::new(),
+            places: Vec::new(),
             paths: Vec::new(),
             guessed: Vec::new(),
             project: project.0,
             root: project.1,
             home,
         };
+        if !content.place.is_empty() {
+            act.places.push(paths::meant(&content.place, &act.root, act.home.as_deref()));
+        }
         let Some(call) = call else { return act };
         let input: Value = serde_json::from_str(&call.input).unwrap_or_default();
+        let from = act.places.first().unwrap_or(&act.root).clone();
+        for place in values(&input, PLACE_KEYS).filter(|place| !place.is_null() && *place != "") {
+            // What is no text names no place, which is a doubt.
+            let place = place.as_str().map(|place| paths::meant(place, &from, act.home.as_deref()));
+            act.places.push(place.unwrap_or_default());
+        }
         if let Some(command) = ["command", "cmd", "script"].iter().find_map(|key| input.get(key)) {
             let command = match command {
                 Value::Array(words) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
@@ -102,6 +127,12 @@ impl Act {
         self.tool == ToolKind::Execute || !self.commands.is_empty()
     }
 
+    /// Whether it runs inside the project, beyond doubt, and not in a directory that is kept from rules. Blocks on the disk.
+    pub(crate) fn runs_inside(&self) -> bool {
+        let inside = |real: &PathBuf| paths::inside(real, &self.root) && !paths::is_kept(real, &self.root);
+        self.places.iter().all(|place| paths::real(place).as_ref().is_some_and(inside))
+    }
+
     /// The files as they really are; `None` when there is none, or a doubt about one. Blocks on the disk.
     pub(crate) fn real_paths(&self) -> Option<Vec<PathBuf>> {
         // A path without a letter would be the project's directory.
@@ -113,15 +144,21 @@ impl Act {
         all.filter(|all| !all.is_empty())
     }
 
-    /// Every path that it may touch, as written and as it really is: its files, and the words of its commands. Blocks on the disk.
+    /// Every path that it may touch, as written and as it really is: its files, the directories in which it runs, and from there the
+    /// words of its commands. Blocks on the disk.
     pub(crate) fn touched(&self) -> Vec<PathBuf> {
         let words = self.commands.iter().flat_map(|command| shell::words_of(command));
         let mut all = Vec::new();
+        let mut add = |meant: &Path| {
+            all.extend(paths::real(meant));
+            all.push(paths::tidied(meant));
+        };
+        self.places.iter().for_each(|place| add(place));
         for text in self.paths.iter().chain(&self.guessed).cloned().chain(words) {
-            let text = text.rsplit('=').next().unwrap_or_default().to_owned();
-            let meant = paths::meant(&text, &self.root, self.home.as_deref());
-            all.extend(paths::real(&meant));
-            all.push(paths::tidied(&meant));
+            let text = text.rsplit('=').next().unwrap_or_default();
+            for from in std::iter::once(&self.root).chain(self.places.iter().filter(|place| **place != self.root)) {
+                add(&paths::meant(text, from, self.home.as_deref()));
+            }
         }
         all
     }
@@ -245,5 +282,83 @@ mod tests {
         // Words in a text that is to be replaced name nothing where the file is known.
         let text = edit(json!({ "file_path": "a.rs", "old_string": "/etc" }), "Edit");
         assert_eq!(decided(deny, &asked(&text, "", "/p")), None);
+    }
+
+    #[test]
+    fn a_command_is_allowed_only_where_its_rule_holds() {
+        let rule = RuleScope::Command { words: vec!["npm".to_owned(), "test".to_owned()], exact: false };
+        let exact = RuleScope::Command { words: vec!["npm".to_owned(), "test".to_owned()], exact: true };
+        let allow = "[[rule]]\ndecision = \"allow\"\ncommand = \"npm test\"\n";
+        let all = "[[rule]]\ndecision = \"allow\"\ntool = \"execute\"\n";
+        let run = |more: Value| {
+            let mut input = json!({ "command": "npm test" });
+            if let (Some(input), Value::Object(more)) = (input.as_object_mut(), more) {
+                input.extend(more);
+            }
+            ToolCall { tool: ToolKind::Execute, input: input.to_string(), ..ToolCall::default() }
+        };
+        let allowed = |act: &Act| {
+            let said =
+                [covers(&rule, act), covers(&exact, act), decided(allow, act).is_some(), decided(all, act).is_some()];
+            assert!(said.iter().all(|it| *it == said[0]), "{said:?} {act:?}");
+            said[0]
+        };
+        for (place, more) in [
+            ("/p", json!({})),
+            ("/p/web", json!({})),
+            ("", json!({})),
+            ("/p", json!({ "cwd": "/p/web" })),
+            ("/p", json!({ "workdir": "web" })),
+            ("/p", json!({ "cwd": null, "dir_path": "" })),
+        ] {
+            assert!(allowed(&asked(&run(more.clone()), "npm test", place)), "{place} {more}");
+        }
+        for (place, more) in [
+            ("/tmp/evil", json!({})),
+            ("/p/../tmp/evil", json!({})),
+            ("~", json!({})),
+            ("/p/.git/hooks", json!({})),
+            ("/pp", json!({})),
+            ("/p", json!({ "cwd": "/tmp/evil" })),
+            ("/p", json!({ "workdir": "../evil" })),
+            ("/p", json!({ "directory": "/tmp/evil" })),
+            ("/p", json!({ "workingDirectory": "/tmp/evil" })),
+            ("/p", json!({ "dir_path": "~/evil" })),
+            ("/p", json!({ "cwd": ["/p"] })),
+            // One of two is enough for a doubt.
+            ("/tmp/evil", json!({ "cwd": "/p" })),
+        ] {
+            assert!(!allowed(&asked(&run(more.clone()), "npm test", place)), "{place} {more}");
+        }
+        let deny = |what: &str| format!("[[rule]]\ndecision = \"deny\"\n{what}\n");
+        let away = asked(&run(json!({})), "npm test", "/tmp/evil");
+        assert_eq!(decided(&deny("command = \"npm test\""), &away), Some(Choice::Deny), "wherever it runs");
+        let cat = ToolCall {
+            tool: ToolKind::Execute,
+            input: json!({ "command": "cat id_rsa", "cwd": "/home/ann/.ssh" }).to_string(),
+            ..ToolCall::default()
+        };
+        for path in ["~/.ssh", "~/.ssh/id_rsa"] {
+            let denied = decided(&deny(&format!("path = \"{path}\"")), &asked(&cat, "cat id_rsa", "/p"));
+            assert_eq!(denied, Some(Choice::Deny), "{path}, from where it runs");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_runs_where_a_link_leads() {
+        let world = tempfile::tempdir().unwrap();
+        let root = world.path().canonicalize().unwrap().join("api");
+        std::fs::create_dir_all(root.join("web")).unwrap();
+        std::os::unix::fs::symlink(world.path(), root.join("out")).unwrap();
+        let rule = RuleScope::Command { words: vec!["npm".to_owned(), "test".to_owned()], exact: false };
+        let call = ToolCall { tool: ToolKind::Execute, ..ToolCall::default() };
+        let covered = |below: &str| {
+            let mut act = asked(&call, "npm test", root.join(below).to_str().unwrap());
+            act.root.clone_from(&root);
+            covers(&rule, &act)
+        };
+        assert!(covered("web") && covered("new"));
+        assert!(!covered("out"), "a link leads away");
     }
 }

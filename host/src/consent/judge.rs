@@ -146,6 +146,7 @@ mod tests {
             commands: vec![command.to_owned()],
             paths: Vec::new(),
             guessed: Vec::new(),
+            places: Vec::new(),
             project: "api".to_owned(),
             root: PathBuf::from("/p"),
             home: None,

@@ -103,6 +103,7 @@ pub(crate) fn covers(scope: &RuleScope, act: &Act) -> bool {
         RuleScope::Command { words, exact } => {
             act.tool == ToolKind::Execute
                 && !act.commands.is_empty()
+                && act.runs_inside()
                 && act.commands.iter().all(|command| shell::begins(command, words, *exact))
                 && act.danger().is_none()
         }
@@ -214,6 +215,7 @@ mod tests {
             commands: command.map(str::to_owned).into_iter().collect(),
             paths: files.iter().map(|file| (*file).to_owned()).collect(),
             guessed: Vec::new(),
+            places: Vec::new(),
             project: "api".to_owned(),
             root: root.to_owned(),
             home: None,

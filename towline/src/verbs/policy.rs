@@ -106,6 +106,7 @@ fn act(wish: &PolicyTest, dir: &DataDir, env: &Env) -> Result<Act, CommandError>
         commands,
         paths,
         guessed: Vec::new(),
+        places: Vec::new(),
         project,
         root,
         home: env.home.clone(),

@@ -154,7 +154,7 @@ impl PolicyRule {
             let begins = |command: &String| self.commands.iter().any(|words| shell::begins(command, words, self.exact));
             let said = !act.commands.is_empty() && act.commands.iter().all(begins);
             // Which files a command touches is not known.
-            return tool && self.paths.is_empty() && (self.commands.is_empty() || said);
+            return tool && self.paths.is_empty() && (self.commands.is_empty() || said) && act.runs_inside();
         }
         if !(self.tools.is_empty() || self.tools.contains(&act.tool)) || !self.commands.is_empty() {
             return false;

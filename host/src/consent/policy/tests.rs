@@ -15,6 +15,7 @@ fn act(tool: ToolKind, commands: &[&str], files: &[&str], root: &Path) -> Act {
         commands: texts(commands),
         paths: texts(files),
         guessed: Vec::new(),
+        places: Vec::new(),
         project: "api".to_owned(),
         root: root.to_owned(),
         home: None,
