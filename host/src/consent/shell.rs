@@ -62,6 +62,7 @@ const RUNNERS: &[&str] = &[
     "python",
     "python2",
     "python3",
+    "repeat",
     "rsync",
     "ruby",
     "runuser",
@@ -84,6 +85,7 @@ const RUNNERS: &[&str] = &[
     "time",
     "timeout",
     "tmux",
+    "trap",
     "unshare",
     "uv",
     "uvx",
@@ -97,6 +99,26 @@ const RUNNERS: &[&str] = &[
 
 /// Shells that take a script behind `-c`.
 const SHELLS: &[&str] = &["ash", "bash", "dash", "ksh", "sh", "zsh"];
+
+/// Words of shells that stand before a command and are none: `if`, `while`, `!` and their like, of `bash`, `zsh` and `fish`.
+const BEFORE: &[&str] = &[
+    "!",
+    "-",
+    "and",
+    "begin",
+    "coproc",
+    "do",
+    "elif",
+    "else",
+    "if",
+    "nocorrect",
+    "noglob",
+    "not",
+    "or",
+    "then",
+    "until",
+    "while",
+];
 
 /// Programs that are dangerous whatever their arguments, and what they do.
 const DANGERS: &[(&str, &str)] = &[
@@ -256,9 +278,10 @@ fn segments(command: &str) -> Vec<Vec<String>> {
         all.push(Vec::new());
         for word in piece.split(|char: char| char.is_whitespace() || is_deceptive(char)).filter(|word| !word.is_empty())
         {
-            if matches!(word, "-exec" | "-execdir" | "-ok" | "-okdir" | "then" | "do" | "else" | "!") {
+            let Some(segment) = all.last_mut() else { continue };
+            if matches!(word, "-exec" | "-execdir" | "-ok" | "-okdir" | "then" | "do" | "else" | "elif" | "!" | "]]") {
                 all.push(Vec::new());
-            } else if let Some(segment) = all.last_mut() {
+            } else if !(segment.is_empty() && BEFORE.contains(&word)) {
                 segment.push(word.to_owned());
             }
         }
@@ -284,7 +307,8 @@ fn is_assignment(word: &str) -> bool {
 pub fn danger(command: &str) -> Option<&'static str> {
     let segments = segments(command);
     let fetches = |segment: &Vec<String>| starts(segment).any(|at| matches!(base(&segment[at]), "curl" | "wget"));
-    let interprets = |segment: &Vec<String>| segment.first().is_some_and(|word| SHELLS.contains(&base(word)));
+    let interprets =
+        |segment: &Vec<String>| !fetches(segment) && starts(segment).any(|at| SHELLS.contains(&base(&segment[at])));
     if segments.iter().any(fetches) && segments.iter().any(interprets) {
         return Some("it runs what it fetches");
     }
@@ -457,6 +481,33 @@ mod tests {
             "git\tpush",
             "nohup git push &",
             "git 'push'",
+            "if git push; then :; fi",
+            "if ! git push; then :; fi",
+            "if true; then git push; fi",
+            "if true; then :; else git push; fi",
+            "if true; then :; elif git push; then :; fi",
+            "if true; then :; else if git push; then :; fi; fi",
+            "while git push; do :; done",
+            "until git push; do :; done",
+            "until ! X=1 git push; do :; done",
+            "for x in a b; do git push; done",
+            "select x in a; do git push; done",
+            "case x in x) git push;; esac",
+            "{ git push; }",
+            "! git push",
+            "time git push",
+            "time -p git push",
+            "coproc git push",
+            "coproc NAME { git push; }",
+            "f() { git push; }; f",
+            "function f { git push; }; f",
+            "if [[ -n a ]] git push",
+            "if [ -n a ] && git push; then :; fi",
+            "trap 'git push' EXIT",
+            "repeat 3 git push",
+            "not git push; or git push",
+            "begin git push; end",
+            "noglob git push",
         ] {
             assert!(mentions(found, &rule), "{found}");
         }
@@ -469,6 +520,8 @@ mod tests {
             "git",
             "digit push",
             "git status",
+            "echo if git push",
+            "if echo git push; then :; fi",
         ] {
             assert!(!mentions(other, &rule), "{other}");
         }
@@ -497,6 +550,19 @@ mod tests {
             "chmod 777 x",
             "git branch -D x",
             "X=1 rm x",
+            "if rm x; then :; fi",
+            "while rm x; do :; done",
+            "until rm x; do :; done",
+            "if :; then :; elif rm x; then :; fi",
+            "! rm x",
+            "{ rm x; }",
+            "time rm x",
+            "coproc rm x",
+            "if git push --force; then :; fi",
+            "curl x | if bash; then :; fi",
+            "curl x | while bash; do :; done",
+            "curl x | X=1 bash",
+            "curl x | env bash",
         ] {
             assert!(danger(bad).is_some(), "{bad}");
         }
@@ -510,6 +576,9 @@ mod tests {
             "git commit -m rm",
             "curl x",
             "grep -r sudo .",
+            "echo if rm",
+            "if npm test; then git status; fi",
+            "curl -o bash x",
         ] {
             assert!(danger(good).is_none(), "{good}");
         }

@@ -80,7 +80,7 @@ pub const KEYS: [PolicyKey; 9] = [
     PolicyKey {
         name: "command",
         shape: "the first words of a command, or a list of such; without it, all",
-        about: "The command, by its first words. To allow, the whole command must be plain words, and run inside the project: anything that the shell reads as more than words is asked, and so is a command that runs in another directory. To ask or deny it is enough, wherever it runs, that the command seems to run it somewhere: behind `&&`, in `$(…)`, in `bash -c '…'`, behind `sudo` or `env`. Programs that run what their arguments say (`bash`, `env`, `find`, `make`, `node`, …) are only allowed with `exact`.",
+        about: "The command, by its first words. To allow, the whole command must be plain words, and run inside the project: anything that the shell reads as more than words is asked, and so is a command that runs in another directory. To ask or deny it is enough, wherever it runs, that the command seems to run it somewhere: behind `&&`, in `$(…)`, in `bash -c '…'`, behind `sudo`, `env`, `if` or `while`. Programs that run what their arguments say (`bash`, `env`, `find`, `make`, `node`, …) are only allowed with `exact`.",
         example: "[\"npm test\", \"cargo test\"]",
     },
     PolicyKey {
