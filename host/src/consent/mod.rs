@@ -6,6 +6,7 @@
 
 mod act;
 mod judge;
+mod options;
 pub mod paths;
 mod policy;
 mod rules;

@@ -69,8 +69,13 @@ pub fn is_kept(path: &Path, root: &Path) -> bool {
     let below = path.strip_prefix(root).unwrap_or(path);
     below.components().any(|part| {
         let Component::Normal(name) = part else { return false };
-        KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept))
+        name.to_str().is_some_and(is_kept_name)
     })
+}
+
+/// Whether a name alone is one of them.
+pub(crate) fn is_kept_name(name: &str) -> bool {
+    KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept))
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub const KEYS: [PolicyKey; 9] = [
     PolicyKey {
         name: "command",
         shape: "the first words of a command, or a list of such; without it, all",
-        about: "The command, by its first words. To allow, the whole command must be plain words, and run inside the project: anything that the shell reads as more than words is asked, and so is a command that runs in another directory. To ask or deny it is enough, wherever it runs, that the command seems to run it somewhere: behind `&&`, in `$(…)`, in `bash -c '…'`, behind `sudo`, `env`, `if` or `while`. Programs that run what their arguments say (`bash`, `env`, `find`, `make`, `node`, …) are only allowed with `exact`.",
+        about: "The command, by its first words. To allow, the whole command must be plain words, and run inside the project: anything that the shell reads as more than words is asked, and so is a command that runs in another directory. To ask or deny it is enough, wherever it runs, that the command seems to run it somewhere: behind `&&`, in `$(…)`, in `bash -c '…'`, behind `sudo`, `env`, `if` or `while`. Options behind the first words that run or write something of their own (`git rebase --exec …`, `git log --output=…`, `git -c …`) are asked, and so are words that name `.git`, `.claude` and others that decide what runs. Programs that run what their arguments say (`bash`, `env`, `find`, `make`, `node`, …) are only allowed with `exact`.",
         example: "[\"npm test\", \"cargo test\"]",
     },
     PolicyKey {
@@ -92,7 +92,7 @@ pub const KEYS: [PolicyKey; 9] = [
     PolicyKey {
         name: "path",
         shape: "a file or directory, or a list of them; without it, all",
-        about: "The files, and all that is below a directory, from the project's directory or with `~/` or `/` in front. Links are followed: what counts is where a path really leads. To allow, every file must be there; without `path`, everything inside the project; a call that names no file is never allowed by its title. To ask or deny, one is enough, and the words of a command, and of a call that names no file, count as files too. There are no wildcards.",
+        about: "The files, and all that is below a directory, from the project's directory or with `~/` or `/` in front. Links are followed: what counts is where a path really leads. To allow, every file must be there; without `path`, everything inside the project; a call that names no file is never allowed by its title. To ask or deny, one is enough, and the directory in which a command runs, its words, and those of a call that names no file count as files too. There are no wildcards.",
         example: "[\".env\", \"~/.ssh\"]",
     },
     PolicyKey {
