@@ -1,4 +1,4 @@
-//! The hub's side: it lets in the newest start of a node, and takes over what that one pushes.
+//! The hub's side: it lets in the newest start of a node, and takes over what that one pushes after its last hello.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use streams::{ExtendError, Extension, Replicas, Streams};
 
 use super::paths;
 
-/// Beside the replicas: which start of the node they are from.
+/// Beside the replicas: which start of the node they are from, and the number of the hello that let it in.
 const SEAT: &str = "seat";
 
 pub(crate) fn serve(disk: &Disk) -> LocalBoxFuture<'static, turmoil::Result> {
@@ -49,15 +49,19 @@ fn later() -> Said {
 async fn hello(streams: &Streams, ask: &Value) -> Said {
     let Ok(seat) = streams.get(SEAT).await else { return later() };
     let start = |value: &Value| (value["generation"].as_u64().expect("a number"), value["life"].as_u64());
+    let mut number = 1;
     if let Some(entry) = &seat {
         let sits: Value = serde_json::from_slice(&entry.value).expect("written here");
         let (old, new) = (start(&sits), start(ask));
         if new.0 < old.0 || (new.0 == old.0 && new.1 != old.1) {
             return (StatusCode::GONE, Value::Null);
         }
+        number += sits["hello"].as_u64().expect("a number");
     }
+    let mut sits = ask.clone();
+    sits["hello"] = number.into();
     let expected = seat.map_or(Expected::Absent, |entry| Expected::Version(entry.version));
-    let put = Put::set(SEAT, ask.to_string()).expecting(expected);
+    let put = Put::set(SEAT, sits.to_string()).expecting(expected);
     if streams.commit(Batch::of(put)).await.is_err() {
         return later();
     }
@@ -68,7 +72,7 @@ async fn hello(streams: &Streams, ask: &Value) -> Said {
             Err(_) => return later(),
         }
     }
-    (StatusCode::OK, json!({ "tails": tails }))
+    (StatusCode::OK, json!({ "tails": tails, "hello": number }))
 }
 
 /// Pieces of streams, all or none of them.
@@ -77,6 +81,10 @@ async fn push(streams: &Streams, ask: &Value) -> Said {
     let sits: Value = serde_json::from_slice(&seat.value).expect("written here");
     if sits["generation"] != ask["generation"] || sits["life"] != ask["life"] {
         return (StatusCode::GONE, Value::Null);
+    }
+    // On its way since before the node looked anew: as what comes by a connection that another has followed.
+    if sits["hello"] != ask["hello"] {
+        return later();
     }
     // Of two connections only one writes: who sits there says so in the commit itself.
     let mut batch = Batch::of(Put::set(SEAT, seat.value).expecting(Expected::Version(seat.version)));

@@ -102,16 +102,24 @@ impl Node {
             }
             let mut tails: Vec<u64> =
                 said["tails"].as_array().expect("tails").iter().map(|tail| tail.as_u64().expect("a number")).collect();
+            let hello = said["hello"].clone();
+            let mut unanswered: Option<Vec<Piece>> = None;
             loop {
-                let pieces: Vec<Piece> =
-                    paths().iter().zip(&tails).map(|(path, tail)| self.piece(path, *tail)).collect();
-                let body = json!({ "pieces": pieces.iter().map(|piece| &piece.said).collect::<Vec<_>>() });
+                let pieces = unanswered.take().unwrap_or_else(|| {
+                    paths().iter().zip(&tails).map(|(path, tail)| self.piece(path, *tail)).collect()
+                });
+                let said = pieces.iter().map(|piece| &piece.said).collect::<Vec<_>>();
+                let body = json!({ "hello": hello, "pieces": said });
                 match self.ask("/push", &body).await.0 {
                     StatusCode::OK => {}
                     StatusCode::GONE => return State::Fenced,
                     StatusCode::CONFLICT => return State::Mismatched,
-                    // It may have taken effect. Either the same again, or a look at what is there.
-                    _ if self.dice.chance(500) => continue,
+                    // It may have taken effect. Either the very same again, which a replica knows for what it is, or a look at
+                    // what is there: a longer piece from the same place would be of somebody who does not know that.
+                    _ if self.dice.chance(500) => {
+                        unanswered = Some(pieces);
+                        continue;
+                    }
                     _ => continue 'hello,
                 }
                 for (path, piece) in paths().into_iter().zip(&pieces) {
