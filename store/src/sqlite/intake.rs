@@ -22,6 +22,10 @@ pub(super) const FILE: &str = "store.intake";
 const MOST: u64 = 8 << 20;
 /// The file grows by so much at once, written with zeros: a record then changes no size and no map of blocks, so `fdatasync` is one write.
 const STEP: u64 = 1 << 20;
+/// The zeros are written so many bytes at a time: the system may keep what came in one piece as one piece of its cache, and then goes over the
+/// whole of that for each small record in it. With pieces of 1 MiB that is 6 of 70 µs, and pieces of 4 KiB are worse for large records
+/// (measured, adr/0006).
+const PIECE: usize = 64 << 10;
 /// Length of the payload, checksum, generation; the payload follows.
 const HEAD: usize = 4 + 4 + 8;
 
@@ -132,11 +136,16 @@ impl Intake {
 
     fn grow(&mut self, end: u64) -> Result<(), Refused> {
         let length = end.next_multiple_of(STEP).min(MOST);
-        let zeros = vec![0; usize::try_from(length - self.length).unwrap_or(0)];
-        if let Err(error) = write_at(&self.file, &zeros, self.length) {
-            // What was written of it is given back, so that it is room for others.
-            drop(self.file.set_len(self.length));
-            return Err(refused(error));
+        let zeros = vec![0; PIECE];
+        let mut at = self.length;
+        while at < length {
+            let piece = &zeros[..PIECE.min(usize::try_from(length - at).unwrap_or(PIECE))];
+            if let Err(error) = write_at(&self.file, piece, at) {
+                // What was written of it is given back, so that it is room for others.
+                drop(self.file.set_len(self.length));
+                return Err(refused(error));
+            }
+            at += piece.len() as u64;
         }
         self.file.sync_all().map_err(Refused::Broken)?;
         self.length = length;
