@@ -6,6 +6,7 @@
 mod answer;
 mod choir;
 mod head;
+mod lone;
 mod short;
 mod unusual;
 
@@ -30,6 +31,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use self::answer::{Date, Framing};
 use self::choir::{Choirs, Left};
 use self::head::Found;
+use self::lone::{Count, End, Lone};
 use self::short::Short;
 pub use self::unusual::Unusual;
 use super::live::{Feed, Handed};
@@ -57,6 +59,8 @@ pub struct Lane {
     choirs: Arc<Choirs>,
     /// What every answer to a plain append carries.
     common: Arc<[u8]>,
+    /// Plain appends of all connections.
+    under_way: Count,
 }
 
 /// What a connection asks next.
@@ -81,6 +85,8 @@ struct Wire {
     /// more than reading one.
     look: Pin<Box<Sleep>>,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// From the first plain append on.
+    lone: Option<Arc<Lone>>,
 }
 
 /// The other side has gone, or is to be gone from.
@@ -100,7 +106,7 @@ impl Lane {
         let face = Face::new(streams, options);
         let mut headers = HeaderMap::new();
         face.mark(&mut headers, &Method::POST, false);
-        Self { face, choirs: Arc::default(), common: short::common(&headers).into() }
+        Self { face, choirs: Arc::default(), common: short::common(&headers).into(), under_way: Count::default() }
     }
 
     /// The same face, with the same quotas, for what is unusual.
@@ -114,7 +120,8 @@ impl Lane {
         let (read, write) = io.into_split();
         let stopped = Box::pin(self.face.options.shutdown.clone().cancelled_owned());
         let (look, date) = (Box::pin(sleep(PATIENCE)), Date::default());
-        let mut wire = Wire { read, write: Some(write), input: BytesMut::new(), out: Vec::new(), date, look, stopped };
+        let (input, out) = (BytesMut::new(), Vec::new());
+        let mut wire = Wire { read, write: Some(write), input, out, date, look, stopped, lone: None };
         let mut at_once = 0;
         loop {
             // Whoever waits for each answer comes here with nothing; whoever sends many requests at once may never have to wait.
@@ -194,23 +201,16 @@ impl Lane {
     async fn append(&self, wire: &mut Wire, mut short: Short) -> Result<(), Over> {
         let body = body(wire, short.length).await?;
         let parts = short.parts();
-        let appended = {
-            let Wire { read, input, .. } = wire;
-            let mut appended = pin!(self.face.append_short(&parts, short.stream, short.wish, body));
-            tokio::select! {
-                biased;
-                appended = appended.as_mut() => appended,
-                Over = left(read, input) => return Err(Over),
+        let face = Arc::clone(&self.face);
+        let append = async move { face.append_short(&parts, short.stream, short.wish, body).await };
+        let lone = Arc::clone(wire.lone.get_or_insert_with(|| Lone::new(self.clone())));
+        match lone.see(wire, append).await? {
+            End::Said => Ok(()),
+            End::Rest(rest) => put(wire.write.as_mut().ok_or(Over)?, &rest).await,
+            End::Refused(problem) => {
+                self.tell(wire, self.face.complete(Err(problem), &Method::POST, false), false).await
             }
-        };
-        match appended {
-            Ok(appended) => {
-                let Wire { write, out, date, .. } = wire;
-                out.clear();
-                short::write(out, &appended, &self.common, date, self.face.options.clock.now());
-                put(write.as_mut().ok_or(Over)?, out).await
-            }
-            Err(problem) => self.tell(wire, self.face.complete(Err(problem), &Method::POST, false), false).await,
+            End::Over => Err(Over),
         }
     }
 

@@ -13,17 +13,21 @@ use super::*;
 use crate::http::Lane;
 
 /// A lane over a memory store, with the router behind it for what is unusual.
-struct Served {
-    streams: Streams,
-    address: SocketAddr,
-    stop: CancellationToken,
+pub(super) struct Served {
+    pub(super) streams: Streams,
+    pub(super) address: SocketAddr,
+    pub(super) stop: CancellationToken,
     router: Router,
 }
 
 impl Served {
     async fn new(change: impl FnOnce(&mut HttpOptions)) -> Self {
+        Self::over(Arc::new(MemoryStore::new(ManualClock::at(1_790_000_000_000))), change).await
+    }
+
+    pub(super) async fn over(store: Arc<dyn store::Store>, change: impl FnOnce(&mut HttpOptions)) -> Self {
         let clock = ManualClock::at(1_790_000_000_000);
-        let streams = Streams::new(Arc::new(MemoryStore::new(clock.clone())));
+        let streams = Streams::new(store);
         let stop = CancellationToken::new();
         let mut options = HttpOptions::new(open_access(), clock, stop.clone());
         change(&mut options);
@@ -45,12 +49,12 @@ impl Served {
         Self { streams, address, stop, router }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.expect("a connection")
     }
 
     /// What the router makes of it, for comparison.
-    async fn by_router(&self, method: &str, target: &str, fields: &[&str], body: &str) -> Answer {
+    pub(super) async fn by_router(&self, method: &str, target: &str, fields: &[&str], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("/v1/stream/{target}")).header("host", "h");
         for field in fields {
             let (name, value) = field.split_once(": ").expect("name: value");
@@ -68,13 +72,13 @@ impl Served {
     }
 }
 
-fn request(method: &str, target: &str, fields: &[&str], body: &str) -> String {
+pub(super) fn request(method: &str, target: &str, fields: &[&str], body: &str) -> String {
     let fields = [&["host: h"], fields].concat().join("\r\n");
     format!("{method} /v1/stream/{target} HTTP/1.1\r\n{fields}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// Reads a whole answer off a connection.
-async fn answer(io: &mut TcpStream, asked_head: bool) -> Answer {
+pub(super) async fn answer(io: &mut TcpStream, asked_head: bool) -> Answer {
     let mut text = Vec::new();
     while !text.ends_with(b"\r\n\r\n") {
         text.push(io.read_u8().await.expect("a head"));

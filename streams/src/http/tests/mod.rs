@@ -3,6 +3,7 @@
 mod forks;
 mod lane;
 mod live;
+mod lone;
 mod plain;
 
 use std::sync::Arc;
