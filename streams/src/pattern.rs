@@ -13,6 +13,18 @@ pub fn is_pattern(text: &str) -> bool {
 
 /// Whether a path fits a pattern. Takes time in proportion to the product of their segments.
 pub fn fits(pattern: &str, path: &str) -> bool {
+    walk(pattern, path, |_| true)
+}
+
+/// Whether a pattern fits every path that another one fits. Never wrongly says so; `*/**` over `**`, which it takes both parts of
+/// to see, it denies.
+pub fn covers(pattern: &str, other: &str) -> bool {
+    // A star of the other one is taken by a star only, as nothing else here stands for one; but one segment is not any number of them.
+    walk(pattern, other, |segment| segment != "**")
+}
+
+/// Whether a pattern fits; `single` tells which segments may be taken by a part that stands for one.
+fn walk(pattern: &str, path: &str, single: impl Fn(&str) -> bool) -> bool {
     let segments: Vec<&str> = path.split('/').collect();
     // How many segments may be used up by what was seen of the pattern.
     let mut reached = vec![false; segments.len() + 1];
@@ -24,7 +36,8 @@ pub fn fits(pattern: &str, path: &str) -> bool {
                 next[used..].fill(true);
                 break;
             }
-            if segments.get(used).is_some_and(|segment| segment_fits(part.as_bytes(), segment.as_bytes())) {
+            let one = segments.get(used).filter(|segment| single(segment));
+            if one.is_some_and(|segment| segment_fits(part.as_bytes(), segment.as_bytes())) {
                 next[used + 1] = true;
             }
         }
@@ -80,6 +93,29 @@ mod tests {
     }
 
     #[test]
+    fn who_may_read_what_a_pattern_fits_may_read_all_of_it() {
+        for (pattern, other, expected) in [
+            ("**", "**", true),
+            ("**", "a/*/b-*", true),
+            ("a/**", "a/**", true),
+            ("a/**", "a/*", true),
+            ("a/**", "a/b/**", true),
+            ("a/**", "**", false),
+            ("a/**", "*/**", false),
+            ("a/**", "a*/**", false),
+            ("a/*", "a/*", true),
+            ("a/*", "a/b-*", true),
+            ("a/*", "a/**", false),
+            ("a/*/**", "a/**", false),
+            ("a/b-*", "a/*", false),
+            ("*", "**", false),
+            ("a/***", "a/**", false),
+        ] {
+            assert_eq!(covers(pattern, other), expected, "{pattern} {other}");
+        }
+    }
+
+    #[test]
     fn fuzz_patterns() {
         let corpus = fuzz::words(&["events/**/z", "a/ev-*-x", "**/**/q", "*/b*", "rooms/7/talk", "****/*a*b*"]);
         let mut last = String::from("rooms/7/talk");
@@ -92,6 +128,8 @@ mod tests {
             }
             let fitted = fits(pattern, &path);
             assert!(fits("**", &path) && fits(&path, &path) && fits(&format!("{pattern}/**"), &path) >= fitted);
+            // What covers a pattern fits what that one fits.
+            assert!(covers("**", pattern) && covers(pattern, &path) <= fitted);
             assert_eq!(fitted, fits(&format!("top/{pattern}"), &format!("top/{path}")));
             true
         });

@@ -56,7 +56,11 @@ impl Grant {
     }
 
     fn allows(&self, action: Action, path: &str) -> bool {
-        self.may.iter().any(|(rights, on)| rights.contains(&action) && pattern::fits(on, path))
+        let (right, fits): (_, fn(&str, &str) -> bool) = match action {
+            Action::ReadAll => (Action::Read, pattern::covers),
+            other => (other, pattern::fits),
+        };
+        self.may.iter().any(|(rights, on)| rights.contains(&right) && fits(on, path))
     }
 }
 
@@ -109,7 +113,7 @@ fn policy(grants: Vec<Grant>) -> Arc<Access> {
             return Ok(());
         }
         let problem = if bool::from(known) {
-            let word = RIGHTS.iter().find(|(_, of)| *of == action).map_or("use", |(word, _)| word);
+            let word = RIGHTS.iter().find(|(_, of)| *of == action).map_or("read", |(word, _)| word);
             Problem::new(ErrorCode::Forbidden)
                 .detail(format!("This credential may not {word} {stream}."))
                 .hint("Use another credential, or add the right to its line in the server's --token-file.")
@@ -155,6 +159,10 @@ mod tests {
             ("writer", Action::Read, "room", 403),
             ("writer", Action::Read, "roomsx/8", 403),
             ("writer", Action::Delete, "rooms/7/talk", 403),
+            // Patterns of subscriptions: everything that they fit must be allowed.
+            ("writer", Action::ReadAll, "rooms/*/talk", 200),
+            ("writer", Action::ReadAll, "**", 403),
+            ("master", Action::ReadAll, "**", 200),
             // A credential may have several lines.
             ("writer", Action::Delete, "rooms/7/old", 200),
             ("writer", Action::Create, "__ds/subscriptions/s", 403),

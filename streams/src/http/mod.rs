@@ -55,6 +55,8 @@ pub enum Action {
     Read,
     /// Remove it (`DELETE`).
     Delete,
+    /// Read whatever fits a pattern, which stands where the path does (a subscription). See [`crate::pattern::covers`].
+    ReadAll,
 }
 
 /// Decides whether a request may do something to a stream, and answers it when it may not. It finds who asks in the request's
@@ -230,7 +232,7 @@ impl Face {
             Action::Create => self.create(&parts, stream, body).await,
             Action::Append => self.append(&parts, stream, body).await,
             Action::Read if parts.method == Method::HEAD => self.describe(&stream).await,
-            Action::Read => self.read(&parts, stream).await,
+            Action::Read | Action::ReadAll => self.read(&parts, stream).await,
             Action::Delete => self.delete(&stream).await,
         }
     }

@@ -9,7 +9,7 @@ use protocol::path::StreamPath;
 use super::headers::{self, Reply};
 use super::problem::Problem;
 use super::{Action, Face};
-use crate::subscription::Said;
+use crate::subscription::{Named, Said, Wish};
 
 /// What reserved paths start with, below the root of streams.
 pub(super) const RESERVED: &str = "__ds/";
@@ -47,10 +47,22 @@ impl Face {
         }
         let body = axum::body::to_bytes(body, MAX_BODY).await.map_err(|e| Problem::body(&e, MAX_BODY))?;
         let said = match (method, step) {
-            (Method::PUT, None) => subscriptions.put(id, &body, self.base_url(parts)).await,
+            (Method::PUT, None) => match Wish::parse(&body) {
+                Ok(wish) => {
+                    self.may(parts, wish.touches())?;
+                    subscriptions.put(id, wish, self.base_url(parts)).await
+                }
+                Err(refused) => Err(refused),
+            },
             (Method::GET, None) => subscriptions.get(id).await,
             (Method::DELETE, None) => subscriptions.remove(id).await,
-            (Method::POST, Some("streams")) => subscriptions.add(id, &body).await,
+            (Method::POST, Some("streams")) => match Named::parse(&body) {
+                Ok(named) => {
+                    self.may(parts, named.touches())?;
+                    subscriptions.add(id, named).await
+                }
+                Err(refused) => Err(refused),
+            },
             (Method::POST, Some("claim")) => subscriptions.claim(id, &body).await,
             (Method::POST, Some("callback" | "ack")) => subscriptions.ack(id, token, &body).await,
             (Method::POST, Some("release")) => subscriptions.release(id, token, &body).await,
@@ -63,6 +75,14 @@ impl Face {
             _ => return Err(Problem::method()),
         };
         Ok(answer(said.unwrap_or_else(|refused| refused)))
+    }
+
+    /// Asks the access policy about what a subscription tells of and writes to.
+    fn may(&self, parts: &Parts, touched: impl Iterator<Item = (StreamPath, Action)>) -> Result<(), Problem> {
+        for (path, action) in touched {
+            (self.options.access)(parts, &path, action).map_err(Problem::Denied)?;
+        }
+        Ok(())
     }
 
     /// How the client reached this server.

@@ -23,12 +23,12 @@ use protocol::time::Clock;
 use store::{Batch, CommitError, Conflict, Direction, Entry, Expected, Put, ReadError, Scan};
 
 pub use address::Reach;
-pub(crate) use record::{INDEX, index};
-pub(crate) use serve::Said;
+pub(crate) use record::{INDEX, Wish, index};
+pub(crate) use serve::{Named, Said};
 
 use crate::{Streams, pattern};
 use hints::Hints;
-use record::{Kind, Link, LinkKind, Record, Wish};
+use record::{Kind, Link, LinkKind, Record};
 use signing::Keys;
 
 /// Most subscriptions.

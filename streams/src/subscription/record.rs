@@ -25,7 +25,7 @@ const DEFAULT_LEASE_MS: u64 = 30_000;
 
 /// What somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Wish {
+pub(crate) struct Wish {
     #[serde(rename = "type")]
     pub(super) kind: Kind,
     #[serde(default)]

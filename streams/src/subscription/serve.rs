@@ -15,6 +15,7 @@ use super::record::{self, Kind, LEASE_MS, LinkKind, Record, Seen, Wish};
 use super::signing::Bad;
 use super::wake::{AckError, MOST_WOKEN};
 use super::{MOST, MOST_NAMED, SubscriptionError, Subscriptions, TRIES, is_late, save};
+use crate::http::Action;
 use crate::pattern;
 
 /// Longest name of a subscription or a worker, in bytes.
@@ -95,8 +96,33 @@ struct Worker {
 }
 
 #[derive(Debug, Deserialize)]
-struct Named {
+pub(crate) struct Named {
     streams: Vec<StreamPath>,
+}
+
+impl Named {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Said> {
+        parse(body)
+    }
+
+    /// What who asks for it must be allowed.
+    pub(crate) fn touches(&self) -> impl Iterator<Item = (StreamPath, Action)> {
+        self.streams.iter().map(|stream| (stream.clone(), Action::Read))
+    }
+}
+
+impl Wish {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Said> {
+        parse(body)
+    }
+
+    /// What who asks for it must be allowed: a subscription tells which streams there are and where they end, and writes wake-ups.
+    pub(crate) fn touches(&self) -> impl Iterator<Item = (StreamPath, Action)> {
+        // A pattern that cannot be a path fits none, or is refused later.
+        let pattern = self.pattern.iter().filter_map(|pattern| Some((pattern.parse().ok()?, Action::ReadAll)));
+        let streams = self.streams.iter().map(|stream| (stream.clone(), Action::Read));
+        pattern.chain(streams).chain(self.wake_stream.iter().map(|stream| (stream.clone(), Action::Append)))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -122,12 +148,11 @@ impl Subscriptions {
     }
 
     /// Makes a subscription, or confirms it.
-    pub(crate) async fn put(&self, id: &str, body: &[u8], base_url: String) -> Answer {
+    pub(crate) async fn put(&self, id: &str, wish: Wish, base_url: String) -> Answer {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if id.is_empty() || id.len() > MAX_NAME || !id.bytes().all(plain) {
             return Err(invalid("A subscription is named by letters, digits, '-', '_' and '.'."));
         }
-        let wish: Wish = parse(body)?;
         self.judge(&wish).await?;
         for _ in 0..TRIES {
             if let Some((found, _)) = self.load(id).await? {
@@ -264,8 +289,7 @@ impl Subscriptions {
         }
     }
 
-    pub(crate) async fn add(&self, id: &str, body: &[u8]) -> Answer {
-        let named: Named = parse(body)?;
+    pub(crate) async fn add(&self, id: &str, named: Named) -> Answer {
         if named.streams.is_empty() || named.streams.len() > MOST_NAMED {
             return Err(invalid("streams names from 1 to 1000 streams."));
         }

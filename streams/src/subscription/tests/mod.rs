@@ -1,6 +1,7 @@
 //! Subscriptions over a memory store, through the face, with a receiver on loopback.
 
 mod breaks;
+mod rights;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Reach, Subscriptions};
+use crate::http::HttpOptions;
 use crate::http::tests::{Answer, World};
 
 const JSON: &str = "content-type: application/json";
@@ -28,11 +30,18 @@ impl Woken {
         Self::of(World::new()).await
     }
 
-    async fn of(mut world: World) -> Self {
+    async fn of(world: World) -> Self {
+        Self::with(world, |_| {}).await
+    }
+
+    async fn with(mut world: World, change: impl FnOnce(&mut HttpOptions)) -> Self {
         let reach = Reach { loopback: true, private: false };
         let subscriptions = Subscriptions::open(world.streams.clone(), world.clock.clone(), &[5; 32], reach);
         let subscriptions = subscriptions.await.expect("an empty store");
-        world.change(|options| options.subscriptions = Some(subscriptions.clone()));
+        world.change(|options| {
+            options.subscriptions = Some(subscriptions.clone());
+            change(options);
+        });
         let runs = subscriptions.clone();
         let task = tokio::spawn(async move { runs.run(CancellationToken::new()).await });
         Self { world, subscriptions, _task: AbortOnDropHandle::new(task) }
