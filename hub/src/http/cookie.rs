@@ -1,6 +1,6 @@
 //! The cookie that holds a browser's credential.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use protocol::api::COOKIE;
 
 /// Life of the cookie, in seconds: 400 days, the longest that browsers allow.
@@ -14,6 +14,12 @@ pub(super) fn set(credential: &str, secure: bool) -> Option<HeaderValue> {
 /// Takes the cookie away.
 pub(super) fn clear(secure: bool) -> Option<HeaderValue> {
     cookie("", 0, secure)
+}
+
+/// Has a browser that is not signed in any more let go of the answers that it keeps (W3C Clear Site Data). Browsers do so over TLS and on
+/// their own machine; the others ask again for each file, and get none.
+pub(super) fn forget(headers: &mut HeaderMap) {
+    headers.insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
 }
 
 /// The cookie's name. With TLS it has the prefix by which browsers refuse one that a neighbouring domain or a page in plain HTTP has set

@@ -40,5 +40,6 @@ pub(super) async fn logout(
     if let Some(value) = cookie::clear(proxy::is_secure(request.extensions())) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
+    cookie::forget(response.headers_mut());
     Ok(response)
 }

@@ -55,7 +55,15 @@ pub(super) async fn access(State(hub): State<Hub>, path: MatchedPath, request: R
     let (mut parts, body) = request.into_parts();
     match judge(&hub, path.as_str(), &mut parts).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(refused) => refused.into_response(),
+        Err(refused) => {
+            let mut response = refused.into_response();
+            // A browser that was signed in until its device was revoked.
+            let known = cookie::read(&parts.headers, proxy::is_secure(&parts.extensions)).is_some();
+            if known && response.status() == StatusCode::UNAUTHORIZED {
+                cookie::forget(response.headers_mut());
+            }
+            response
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use protocol::api::UPLOAD_OFFSET;
 use protocol::blob::{BlobId, UploadRequest, UploadState};
 use protocol::error::{ErrorCode, Problem};
@@ -18,11 +18,12 @@ use super::reads::id;
 use crate::hub::Hub;
 use crate::identity::Identity;
 use crate::uploads::Misplaced;
+use crate::web_ui::is_known;
 
 /// What a file may do in a browser that opens it: nothing, whatever is in it.
 const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
-/// A file is named by its content, so it never changes; it is nobody else's.
-const FOR_EVER: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+/// A file is named by its content, so it never changes; but a browser that was signed out is not to show it again, so it asks each time.
+const ASKED_FOR: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 pub(super) async fn begin(
     State(hub): State<Hub>,
@@ -83,8 +84,11 @@ pub(super) async fn blob(
     State(hub): State<Hub>,
     Extension(who): Extension<Identity>,
     blob: Result<Path<BlobId>, PathRejection>,
+    asked: HeaderMap,
 ) -> Result<Response, Refused> {
-    let (blob, upload) = hub.blob(who.account, id(blob)?).await?;
+    let name = id(blob)?;
+    let (blob, upload) = hub.blob(who.account, name).await?;
+    let tag = format!("\"{name}\"");
     let media_type = match blob.media_type.as_str() {
         "image/png" => "image/png",
         "image/jpeg" => "image/jpeg",
@@ -92,11 +96,17 @@ pub(super) async fn blob(
         "image/webp" => "image/webp",
         _ => "text/plain; charset=utf-8",
     };
-    let mut response = Response::new(Body::from_stream(hub.blob_bytes(upload)));
+    let mut response = Response::new(Body::empty());
+    if is_known(&asked, &tag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        *response.body_mut() = Body::from_stream(hub.blob_bytes(upload));
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(blob.size_bytes));
+    }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(blob.size_bytes));
-    headers.insert(header::CACHE_CONTROL, FOR_EVER);
+    headers.extend(HeaderValue::try_from(tag).ok().map(|tag| (header::ETAG, tag)));
+    headers.insert(header::CACHE_CONTROL, ASKED_FOR);
     headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)

@@ -80,7 +80,7 @@ fn answer(asset: &'static Asset, method: &Method, headers: &HeaderMap) -> Respon
 }
 
 /// Whether the client has this very content already.
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     values(headers, header::IF_NONE_MATCH).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 

@@ -72,11 +72,29 @@ async fn a_file_comes_in_pieces_and_is_shown_as_what_it_is_and_runs_nothing() {
     for (name, value) in [
         ("content-type", "text/plain; charset=utf-8"),
         ("x-content-type-options", "nosniff"),
-        ("cache-control", "private, max-age=31536000, immutable"),
+        ("cache-control", "private, no-cache"),
         ("content-security-policy", "default-src 'none'; sandbox; frame-ancestors 'none'"),
     ] {
         assert_eq!(headers[name], value, "{name}");
     }
+    // A browser asks each time whether it may still show it, and is sent it once.
+    let again = async |ask: &Ask, tag: &str| {
+        let mut request = ask.request(&Method::GET, &blob, Body::empty());
+        request.headers_mut().insert(header::IF_NONE_MATCH, tag.parse().unwrap());
+        send(&app, request).await
+    };
+    let tag = headers[header::ETAG].to_str().unwrap();
+    let (status, known, body) = again(&ask, tag).await;
+    assert_eq!((status, body.as_str()), (StatusCode::NOT_MODIFIED, ""));
+    assert_eq!((&known[header::ETAG], &known["cache-control"]), (&headers[header::ETAG], &headers["cache-control"]));
+    assert_eq!(again(&ask, "\"another\"").await.0, StatusCode::OK);
     let (_, other) = world.stranger().await;
     assert_eq!(call(&app, &Ask::bearer(&other), Method::GET, &blob, Value::Null).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(again(&Ask::bearer(&other), tag).await.0, StatusCode::NOT_FOUND);
+    let (gone, credential) = world.device(&Right::ALL).await;
+    let browser = Ask::cookie(&credential, None);
+    assert_eq!(again(&browser, tag).await.0, StatusCode::NOT_MODIFIED);
+    world.hub.revoke(&world.owner, gone.device).await.unwrap();
+    let (status, headers, _) = again(&browser, tag).await;
+    assert_eq!((status, &headers["clear-site-data"]), (StatusCode::UNAUTHORIZED, &"\"cache\"".parse().unwrap()));
 }

@@ -300,6 +300,7 @@ async fn a_browser_pairs_by_http_and_logs_out() {
     assert_eq!(me["host"], json!(world.hub.node()));
     let (_, headers, _) = send(&app, browser.request(&Method::POST, "/v1/logout", "")).await;
     assert!(headers[header::SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
+    assert_eq!(headers["clear-site-data"], "\"cache\"");
     assert_eq!(call(&app, &browser, Method::GET, "/v1/me", Value::Null).await.0, StatusCode::UNAUTHORIZED);
 }
 
