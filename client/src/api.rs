@@ -125,7 +125,7 @@ impl Api {
     /// Sends a command; it is on disk when this returns. The same command sent again has the same answer.
     ///
     /// # Errors
-    /// `command_conflict`, `invalid`, `queue_full`, `forbidden`.
+    /// `command_conflict`, `command_too_old`, `invalid`, `queue_full`, `forbidden`.
     pub async fn send(&self, command: &CommandRequest) -> Result<CommandAck, ApiError> {
         call(&self.remote, Method::POST, "/v1/commands", Some(command)).await
     }

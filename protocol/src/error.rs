@@ -62,6 +62,8 @@ codes! {
     CommandConflict = 409, false, "This command id was used for another command", "Mint a new id for a new command.";
     /// The command cannot be taken back any more.
     CommandNotCancellable = 409, false, "The command has started or ended", "Stop the turn instead.";
+    /// The command's id is older than what the hub remembers of commands that ended.
+    CommandTooOld = 409, false, "This was made too long ago to know whether it ran", "Look whether it ran, and send it under a new id if not. Was it made just now? Then set the clock of the device that made it.";
     /// The disk of the hub is full.
     DiskFull = 507, true, "The disk is full", "Free some space in the data directory's file system; nothing that was acknowledged is lost.";
     /// The command expired before it started.

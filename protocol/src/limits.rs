@@ -90,6 +90,9 @@ pub const COMMAND_TTL_MS: u64 = 5 * 60 * 1000;
 pub const MAX_COMMAND_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// How long a command id is remembered after its end, in milliseconds (N-26: at least 24 h).
 pub const COMMAND_MEMORY_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Oldest id under which a new command is taken in, in milliseconds (6 days, by the hub's clock and that of whoever minted the id): an
+/// older one may be of a command that has run and is forgotten. A day less than the memory, so that a clock may be wrong by hours.
+pub const MAX_COMMAND_AGE_MS: u64 = COMMAND_MEMORY_MS - 24 * 60 * 60 * 1000;
 /// Most commands that wait for one host (W-092).
 pub const MAX_QUEUED_COMMANDS: usize = 100;
 /// Most prompts of one session whose turns have not begun (W-092): as many as a person could look over.

@@ -91,7 +91,7 @@ fn prompt_from_afar(node: &Node, text: &str) -> SessionId {
             effort: None,
             content: StartContent { title: None, text: Some(text.to_owned()), ..StartContent::default() },
         };
-        let id = CommandId::from_uuid(uuid::Builder::from_unix_timestamp_millis(78, &[7; 10]).into_uuid());
+        let id = CommandId::from_uuid(uuid::Uuid::now_v7());
         let host = phone.me().await.unwrap().host.unwrap();
         phone.send(&CommandRequest { id, host, ttl_ms: None, retry_of: None, body }).await.unwrap();
         session

@@ -20,3 +20,11 @@ it("a message that was sent again is shown once, where its new try stands, which
   // What the hub did not take takes nothing's place.
   expect(shown(failed, sent("refused"))).toEqual(["cmd_1", "cmd_3"]);
 });
+
+it("what is so old that the hub cannot say whether it ran is not known, and what never was on its way did not get there", () => {
+  const body = { kind: "send_prompt" as const, session: "ses_1", content: { text: "x", attachments: [] } };
+  const sent = (tried: boolean): ReadonlyMap<string, Sent> => new Map([["cmd_3", { request: { id: "cmd_3", host: "dev_1", ttlMs: null, body }, atMs: 8, phase: "refused", state: null, error: "command_too_old", tried }]]);
+  const told = (tried: boolean): unknown => pending("ses_1", new Transcript(), NO_ROWS, sent(tried)).map(({ delivery, error }) => [delivery, error]);
+  expect(told(true)).toEqual([["unknown", { command: "command_too_old" }]]);
+  expect(told(false)).toEqual([["failed", { command: "command_too_old" }]]);
+});

@@ -6,7 +6,10 @@ use protocol::error::{ErrorCode, Problem};
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
 use protocol::host::Presence;
 use protocol::id::{DeviceId, SessionId};
-use protocol::limits::{COMMAND_TTL_MS, MAX_COMMAND_TTL_MS, MAX_QUEUED_COMMANDS, MAX_WAITING_PROMPTS};
+use protocol::limits::{
+    COMMAND_TTL_MS, MAX_COMMAND_AGE_MS, MAX_COMMAND_TTL_MS, MAX_QUEUED_COMMANDS, MAX_WAITING_PROMPTS,
+};
+use protocol::time::UnixMs;
 use store::{Batch, Expected, Put};
 
 use super::answer::ack;
@@ -26,7 +29,7 @@ impl Hub {
     /// Goes on to its end when the caller leaves.
     ///
     /// # Errors
-    /// `forbidden`, `invalid`, `not_found` (host or session), `command_conflict`, `session_exists`, `queue_full`,
+    /// `forbidden`, `invalid`, `not_found` (host or session), `command_conflict`, `command_too_old`, `session_exists`, `queue_full`,
     /// `shutting_down`; failures of the store, after which nothing is acknowledged.
     pub async fn submit(&self, who: &Identity, request: CommandRequest) -> Result<CommandAck, Problem> {
         if self.inner.stop.is_cancelled() {
@@ -104,6 +107,10 @@ impl Hub {
     async fn first_batch(&self, who: &Identity, request: &CommandRequest) -> Result<(CommandRow, Batch), Problem> {
         if let Err(invalid) = request.body.validate() {
             return Err(Problem::new(ErrorCode::Invalid).detail(invalid.to_string()));
+        }
+        // It may have run and be forgotten: only its sender can say whether it is to run (again).
+        if self.now() > UnixMs(request.id.minted_at_ms()).plus_ms(MAX_COMMAND_AGE_MS) {
+            return Err(Problem::new(ErrorCode::CommandTooOld));
         }
         let host = self.load::<HostRow>(&keys::host(request.host)).await?;
         let Some(host) = host.filter(|host| host.value.account == who.account) else {

@@ -8,7 +8,9 @@ use protocol::command::{CommandBody, CommandState, PromptContent};
 use protocol::device::Right;
 use protocol::error::ErrorCode;
 use protocol::id::{CommandId, SessionId};
-use protocol::limits::{COMMAND_MEMORY_MS, COMMAND_TTL_MS, MAX_COMMAND_TTL_MS, MAX_QUEUED_COMMANDS};
+use protocol::limits::{
+    COMMAND_MEMORY_MS, COMMAND_TTL_MS, MAX_COMMAND_AGE_MS, MAX_COMMAND_TTL_MS, MAX_QUEUED_COMMANDS,
+};
 use protocol::port::{PortError, Report, StreamStep, Transition};
 use protocol::time::Clock;
 use store::{CommitFault, Faulty, MemoryStore, SqliteStore};
@@ -156,6 +158,30 @@ async fn what_waits_too_long_expires_within_two_seconds_without_a_host() {
     world.hub.submit(&world.owner, world.start_session(session)).await.unwrap();
     sleep(Duration::from_millis(COMMAND_MEMORY_MS + 2_000)).await;
     assert_eq!(world.hub.command(world.hub.account(), long.id).await.unwrap_err().code, ErrorCode::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_again_when_its_id_is_forgotten_is_refused_and_not_done_again() {
+    let world = World::new().await;
+    let generation = world.start_host().await;
+    let session = world.live_session(generation).await;
+    let (ended, late) = (world.prompt(session, "once"), world.prompt(session, "late"));
+    world.hub.submit(&world.owner, ended.clone()).await.unwrap();
+    world.hub.cancel(&world.owner, ended.id).await.unwrap();
+    let hour = 60 * 60 * 1000;
+    // Written without a network, by a clock that is an hour behind.
+    sleep(Duration::from_millis(MAX_COMMAND_AGE_MS - hour)).await;
+    assert_eq!(world.hub.submit(&world.owner, late).await.unwrap().state, CommandState::Queued);
+    // It is old, and remembered.
+    sleep(Duration::from_millis(2 * hour)).await;
+    assert_eq!(world.hub.submit(&world.owner, ended.clone()).await.unwrap().state, CommandState::Cancelled);
+    sleep(Duration::from_millis(24 * hour)).await;
+    assert_eq!(world.hub.command(world.hub.account(), ended.id).await.unwrap_err().code, ErrorCode::NotFound);
+    let refused = world.hub.submit(&world.owner, ended.clone()).await.unwrap_err();
+    assert_eq!((refused.code, refused.hint.is_empty()), (ErrorCode::CommandTooOld, false));
+    // Whoever looks and wants it takes a new id.
+    let again = world.prompt(session, "once");
+    assert_eq!(world.hub.submit(&world.owner, again).await.unwrap().state, CommandState::Queued);
 }
 
 #[tokio::test(start_paused = true)]

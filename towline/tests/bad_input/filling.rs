@@ -77,7 +77,7 @@ impl Talk<'_> {
     /// Sends a prompt with many words, which need room.
     fn prompt(&mut self, session: SessionId, text: &str) -> (String, u16, Value) {
         self.sent += 1;
-        let id = format!("cmd_019b76daa8007000c000{:012x}", self.sent);
+        let id = crate::row::command_id(0xc000, self.sent);
         let body = json!({"kind": "send_prompt", "session": session, "content": {"text": text, "attachments": []}});
         let request = json!({"id": id, "host": self.host, "ttlMs": 3_600_000, "body": body});
         let (status, answer) = self.say(&command(request.to_string()));

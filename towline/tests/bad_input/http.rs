@@ -294,10 +294,8 @@ fn streams(canary: &Canary) -> Vec<Row> {
 fn bodies(canary: &Canary, host: &str) -> Vec<Row> {
     let session = canary.session;
     let with = |id: u32, body: &str| {
-        command(
-            format!(r#"{{"id":"cmd_019b76daa80070000000{id:012x}","host":"{host}","ttlMs":null,"body":{body}}}"#)
-                .replace("70000000", "7000a000"),
-        )
+        let id = crate::row::command_id(0xa000, id.into());
+        command(format!(r#"{{"id":"{id}","host":"{host}","ttlMs":null,"body":{body}}}"#))
     };
     let prompt = |text: &str| {
         format!(r#"{{"kind":"send_prompt","session":"{session}","content":{{"text":"{text}","attachments":[]}}}}"#)

@@ -28,7 +28,7 @@ impl Talk<'_> {
     /// Sends a command, and waits for its end: the state, and the code of what failed.
     fn done(&mut self, body: &Value) -> (String, bool) {
         self.sent += 1;
-        let id = format!("cmd_019b76daa8007000d000{:012x}", self.sent);
+        let id = crate::row::command_id(0xd000, self.sent);
         self.say(&command(json!({"id": id, "host": self.host, "ttlMs": null, "body": body}).to_string()));
         let until = Instant::now() + PATIENCE;
         loop {

@@ -1,6 +1,8 @@
 //! What a row of a table came to.
 
 use std::fmt;
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A row after it was tried.
 #[derive(Debug, Clone)]
@@ -37,4 +39,13 @@ impl fmt::Display for Outcome {
             Err(harm) => write!(f, "  HARM: {harm}"),
         }
     }
+}
+
+/// When these tests began, in milliseconds since 1970.
+static BEGAN_AT_MS: LazyLock<u128> =
+    LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis());
+
+/// The id of a command of now: the same door and number are the same command.
+pub(crate) fn command_id(door: u16, number: u64) -> String {
+    format!("cmd_{:012x}7000{door:04x}{number:012x}", *BEGAN_AT_MS)
 }

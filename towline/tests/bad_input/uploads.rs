@@ -147,7 +147,7 @@ fn prompts(door: &Door<'_>) -> Vec<Outcome> {
     let good = door.whole("a.txt", "text/plain", "a text that is there");
     let with = |number: u32, files: Value| {
         let body = json!({"kind": "send_prompt", "session": door.canary.session, "content": {"text": "[[say x]]", "attachments": files}});
-        let id = format!("cmd_019b76daa8007000b000{number:012x}");
+        let id = crate::row::command_id(0xb000, number.into());
         command(json!({"id": id, "host": host, "ttlMs": null, "body": body}).to_string())
     };
     let file = |name: &str, sha: &str, size: u64| json!({"blob": sha, "name": name, "mediaType": "text/plain", "sizeBytes": size});

@@ -88,7 +88,9 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
     const change = what.kind === "edit_prompt" && phase === "refused";
     if (what.kind !== "start_session" && what.kind !== "fork_session" && what.kind !== "send_prompt" && !change) continue;
     const text = what.content.text ?? "";
-    const delivery: Delivery = phase === "refused" ? "failed" : phase === "acked" ? "hub" : "here";
+    // Too old for the hub to know: whoever sees the chat can say whether it ran, and nothing is sent again without them.
+    const forgotten = error === "command_too_old" && tried;
+    const delivery: Delivery = forgotten ? "unknown" : phase === "refused" ? "failed" : phase === "acked" ? "hub" : "here";
     found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, atMs, turn: null, body: change ? body("send_prompt", session, text) : what, host: request.host, state: null, expiresAtMs: null, attachments: what.kind === "edit_prompt" ? [] : what.content.attachments, tried, withdrawn });
   }
   return found.sort((a, b) => a.atMs - b.atMs || (a.command < b.command ? -1 : 1));

@@ -87,6 +87,7 @@ const errors: Partial<Record<ErrorCode, string>> = {
   body_too_large: "This is longer than what is taken. Send less at a time.",
   command_not_cancellable: "It has begun already, so it cannot be changed or taken back. What you wrote is kept here: send it as a message of its own, or dismiss it.",
   command_conflict: "This message was sent twice with different words. Send it again.",
+  command_too_old: "This was written more than six days ago, and the hub does not remember that long what became of it. See in this chat whether it ran; send it again if it did not.",
   disk_full: "The disk of the host is full. Your words are kept here; free some space and retry.",
   expired: "The host did not take it in time, so it was never run. Send it again.",
   forbidden: "This device may not do that.",

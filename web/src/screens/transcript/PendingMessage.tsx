@@ -39,7 +39,7 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
   return (
     <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={message.state === "leased" ? "" : state} attachments={message.attachments} again={Boolean(rows.command.get(message.command)?.retryOf)}>
       {error ? <p className="message-error small">{"command" in error ? words.error(error.command) : words.transcript.turnError(error.turn)}</p> : null}
-      {delivery === "unknown" ? (
+      {delivery === "unknown" && error === null ? (
         <>
           <p className="small">{words.queue.unknown(name)}</p>
           <p className="small soft">{words.queue.againText}</p>
