@@ -38,10 +38,16 @@ interface Props {
 
 /** One line of the transcript; drawn anew only when something of its own has changed, however fast another one grows. */
 export const Line = memo(Drawn, (a, b) => {
-  const rows = a.rows.device === b.rows.device;
+  // The command may come after the turn that it asked for.
+  const rows = a.rows.device === b.rows.device && isAgain(a.turn, a.rows) === isAgain(b.turn, b.rows);
   const rest = a.turn === b.turn && a.prompt === b.prompt && a.asked === b.asked && a.call === b.call && a.place === b.place && a.ahead === b.ahead && a.me === b.me && a.agent === b.agent && a.host === b.host;
   return rows && rest && a.now === b.now && same(a.line, b.line);
 });
+
+/** Whether what a turn was asked is another try of what came to nothing. */
+function isAgain(turn: Turn | undefined, rows: Rows): boolean {
+  return turn?.origin.type === "prompt" && Boolean(rows.command.get(turn.origin.command)?.retryOf);
+}
 
 function Drawn({ line, turn, prompt, asked, call, place, ahead, rows, me, agent, host, now }: Props) {
   if (line.kind === "approval") return <ApprovalCard id={line.id} approval={line.approval} call={call} sender={turn?.sender ?? null} agent={agent} host={host} />;
@@ -51,7 +57,7 @@ function Drawn({ line, turn, prompt, asked, call, place, ahead, rows, me, agent,
     const { person, device } = who(item.sender, rows, me);
     const command = turn?.origin.type === "prompt" ? turn.origin.command : "";
     return (
-      <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="" attachments={(prompt ?? turn)?.content.attachments} again={Boolean(rows.command.get(command)?.retryOf)}>
+      <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="" attachments={(prompt ?? turn)?.content.attachments} again={isAgain(turn, rows)}>
         {turn?.state === "queued" ? <Waiting session={item.session} command={command} turn={item.turn} place={place} ahead={ahead} handed={turn.steer?.state === "handed"} text={item.content.text} host="" body={null} /> : null}
       </Message>
     );

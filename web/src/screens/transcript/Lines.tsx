@@ -25,7 +25,7 @@ export interface Row {
 
 /** What all lines are drawn with. */
 export interface Setting {
-  /** As they were when a device got its name: of the rest nothing is drawn here. */
+  /** As they were when a device got its name, or a message was sent again: of the rest nothing is drawn here. */
   rows: Rows;
   me: Me | null;
   agent: string;

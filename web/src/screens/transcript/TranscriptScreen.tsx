@@ -102,9 +102,10 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
     return chunks(lines.map(row));
   }, [lines, transcript, places]);
   const today = new Date(now).setHours(0, 0, 0, 0);
-  // Of the lists a line needs the names of devices only: a heartbeat draws no line anew.
+  // Of the lists a line needs the names of devices, and which messages are sent again: a heartbeat draws no line anew.
   const names = useMemo(() => [...rows.device].map(([id, device]) => `${id} ${device.content.name}`).join("\n"), [rows.device]);
-  const setting = useMemo((): Setting => ({ rows, me, agent, host: hostName, today }), [names, me, agent, hostName, today]);
+  const tries = useMemo(() => [...rows.command].filter(([, each]) => each.session === session && each.retryOf).map(([id]) => id).join(" "), [rows.command, session]);
+  const setting = useMemo((): Setting => ({ rows, me, agent, host: hostName, today }), [names, tries, me, agent, hostName, today]);
   const title = row?.content.title || waits[0]?.text.split("\n")[0]?.slice(0, 80) || (phase === "missing" ? words.appName : words.sessions.untitled);
 
   const wantOlder = useCallback(() => {
