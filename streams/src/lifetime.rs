@@ -1,14 +1,14 @@
 //! How long a stream lives: a time to live that each access renews, or a fixed end.
 //!
 //! What was asked for is part of the stream's configuration. The deadline is an entry of the map, written in the batch that makes
-//! the stream and in that of each append that renews it. Nothing expires by itself: whoever touches a stream past its deadline finds it gone.
+//! the stream and in that of each append that renews it. Whoever touches a stream past its deadline finds it gone, and a [`sweep`] touches them all.
 
 use bytes::Bytes;
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
-use store::{Batch, CommitError, Conflict, Expected, Head, Operation, Put, ReadError};
+use store::{Batch, CommitError, Conflict, Direction, Entry, Expected, Head, Operation, Put, ReadError, Scan};
 
 use crate::Streams;
 
@@ -21,6 +21,9 @@ const READ_GRAIN: u64 = 20;
 
 /// How often a look is repeated because somebody else touched the stream just then.
 const TRIES: u32 = 8;
+
+/// Deadlines that a sweep looks at in one read.
+const SWEPT_AT_ONCE: usize = 256;
 
 /// What was asked for when the stream was made.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -128,8 +131,7 @@ pub(crate) async fn head(
             return Ok(Some((head, life)));
         }
         let entry = streams.get(&key(stream)).await?;
-        let stored = entry.as_ref().and_then(|e| std::str::from_utf8(&e.value).ok()?.parse().ok()).map(UnixMs);
-        let Some(end) = stored.or_else(|| life.first_end(head.created_at)) else { return Ok(Some((head, life))) };
+        let Some(end) = entry.as_ref().and_then(deadline).or_else(|| life.first_end(head.created_at)) else { return Ok(Some((head, life))) };
         if now < end || streams.is_followed(stream) {
             if let Some(ttl) = life.slides().filter(|_| renew)
                 && now.plus_ms(ttl).since(end) > ttl / READ_GRAIN
@@ -153,6 +155,34 @@ pub(crate) async fn head(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Ends the streams that are past their deadlines, whether or not anybody asks for them.
+///
+/// # Errors
+/// [`LifeError`]; streams after the one that failed wait for another sweep.
+pub(crate) async fn sweep(streams: &Streams, now: UnixMs) -> Result<(), LifeError> {
+    let mut after = None;
+    loop {
+        let scan = Scan { prefix: PREFIX.into(), after, direction: Direction::Forwards, limit: SWEPT_AT_ONCE };
+        let page = streams.scan(scan).await?;
+        for entry in page.iter().filter(|entry| deadline(entry).is_some_and(|end| end <= now)) {
+            let Ok(stream) = entry.key[PREFIX.len()..].parse() else { continue };
+            match head(streams, &stream, now, false).await {
+                // Its forks keep it.
+                Ok(_) | Err(LifeError::Read(ReadError::Retired { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        after = page.into_iter().last().map(|entry| entry.key);
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn deadline(entry: &Entry) -> Option<UnixMs> {
+    std::str::from_utf8(&entry.value).ok()?.parse().ok().map(UnixMs)
 }
 
 fn key(stream: &StreamPath) -> String {

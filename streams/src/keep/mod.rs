@@ -1,4 +1,5 @@
-//! Keeping streams small, in the background: compaction of State Protocol streams in place, and retention by age and size.
+//! Keeping streams small, in the background: compaction of State Protocol streams in place, retention by age and size, and the end of
+//! streams whose life is over.
 //!
 //! How old a message is follows from notes of where a stream ended when, kept in the map; so no message has to say it, and a clock that
 //! jumps forwards can drop things early at most once.
@@ -19,6 +20,7 @@ use store::{Batch, CommitError, Cut, Direction, Head, Put, Read, ReadError, Scan
 use tokio_util::sync::CancellationToken;
 
 use crate::Streams;
+use crate::lifetime::{self, LifeError};
 use crate::pattern::fits;
 use crate::subscription::INDEX;
 use fold::Fold;
@@ -80,6 +82,15 @@ pub enum KeepError {
     Commit(#[from] CommitError),
 }
 
+impl From<LifeError> for KeepError {
+    fn from(error: LifeError) -> Self {
+        match error {
+            LifeError::Read(error) => Self::Read(error),
+            LifeError::Commit(error) => Self::Commit(error),
+        }
+    }
+}
+
 impl Keeper {
     /// A keeper of public streams, those that the face has noted.
     pub fn new(streams: Streams, clock: Arc<dyn Clock>, keeping: Keeping) -> Self {
@@ -113,11 +124,12 @@ impl Keeper {
         }
     }
 
-    /// One look at all streams.
+    /// One look at all streams, those among them that are past their deadlines.
     ///
     /// # Errors
     /// [`KeepError`]; streams after the one that failed wait for the next round.
     pub async fn round(&self) -> Result<(), KeepError> {
+        lifetime::sweep(&self.streams, self.clock.now()).await?;
         let named: Vec<_> = self.named.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         for stream in &named {
             self.keep(stream, true, &Keeping::default()).await?;

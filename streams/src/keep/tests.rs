@@ -193,3 +193,28 @@ async fn where_to_begin_is_a_position_to_begin_at() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_nobody_touches_ends_in_time_too() {
+    let world = World::new();
+    let keeper = Keeper::new(world.streams.clone(), world.clock.clone(), Keeping::default());
+    for (name, life) in [("short", "stream-ttl: 5"), ("long", "stream-ttl: 500"), ("source", "stream-ttl: 5")] {
+        world.ask("PUT", name, &[life, JSON], "[1]").await;
+    }
+    world.ask("PUT", "fork", &["stream-forked-from: source", "stream-ttl: 500"], "").await;
+    // Whatever ends is enough for more than one page of deadlines.
+    for n in 0..600 {
+        world.ask("PUT", &format!("many/{n}"), &["stream-ttl: 5", JSON], "").await;
+    }
+    world.clock.advance(6_000);
+    keeper.round().await.expect("memory");
+    let head = async |name: &str| world.streams.head(&name.parse().expect("a path")).await;
+    assert_eq!(head("short").await, Ok(None));
+    assert_eq!(head("many/599").await, Ok(None));
+    assert!(matches!(head("source").await, Err(ReadError::Retired { .. })), "its fork goes on");
+    assert!(head("long").await.expect("memory").is_some());
+    assert_eq!(world.get("fork").await.body, "[1]");
+    let scan = Scan { prefix: "streams/deadline/".into(), after: None, direction: Direction::Forwards, limit: 9 };
+    let left: Vec<String> = world.streams.scan(scan).await.expect("memory").into_iter().map(|e| e.key).collect();
+    assert_eq!(left, ["streams/deadline/fork", "streams/deadline/long"]);
+}
