@@ -86,9 +86,9 @@ impl Life {
     }
 
     /// The operation that renews a sliding life.
-    pub(crate) fn renewal(&self, stream: &StreamPath, now: UnixMs) -> Option<Operation> {
+    pub(crate) fn renewal(&self, stream: &StreamPath, now: UnixMs) -> Option<Put> {
         let deadline = now.plus_ms(self.slides()?);
-        Some(Put::set(key(stream), deadline.0.to_string()).into())
+        Some(Put::set(key(stream), deadline.0.to_string()))
     }
 }
 
@@ -131,19 +131,34 @@ pub(crate) async fn head(
             return Ok(Some((head, life)));
         }
         let entry = streams.get(&key(stream)).await?;
-        let Some(end) = entry.as_ref().and_then(deadline).or_else(|| life.first_end(head.created_at)) else { return Ok(Some((head, life))) };
-        if now < end || streams.is_followed(stream) {
-            if let Some(ttl) = life.slides().filter(|_| renew)
-                && now.plus_ms(ttl).since(end) > ttl / READ_GRAIN
-                && let Some(put) = life.renewal(stream, now)
-            {
-                streams.commit(Batch::of(put)).await?;
-            }
+        let Some(end) = entry.as_ref().and_then(deadline).or_else(|| life.first_end(head.created_at)) else {
             return Ok(Some((head, life)));
-        }
-        // Only the life that we looked at may end: an append that was acknowledged meanwhile, or another stream made here,
-        // has written the deadline anew.
+        };
+        // Only the life that we looked at may be renewed, or end: an append that was acknowledged meanwhile, or another stream made
+        // here, has written the deadline anew.
         let seen = entry.map_or(Expected::Absent, |e| Expected::Version(e.version));
+        if now < end || streams.is_followed(stream) {
+            let due = |ttl: &u64| now.plus_ms(*ttl).since(end) > *ttl / READ_GRAIN;
+            if life.slides().filter(|_| renew).filter(due).is_none() {
+                return Ok(Some((head, life)));
+            }
+            let Some(put) = life.renewal(stream, now) else { return Ok(Some((head, life))) };
+            // The deadline belongs to the stream whose life we read when that is still there: a path never has an epoch twice.
+            let again = streams.head(stream).await?;
+            let same = again.is_some_and(|again| again.tail.epoch == head.tail.epoch);
+            let renewed = if same { Some(streams.commit(Batch::of(put.expecting(seen))).await) } else { None };
+            match renewed {
+                // Somebody else has renewed it, or made another stream: looked at again.
+                None | Some(Err(CommitError::Conflict { conflict: Conflict::Version { .. }, .. }))
+                    if tries.next().is_some() => {}
+                // Renewed over and over by others.
+                None | Some(Ok(_) | Err(CommitError::Conflict { conflict: Conflict::Version { .. }, .. })) => {
+                    return Ok(Some((head, life)));
+                }
+                Some(Err(error)) => return Err(error.into()),
+            }
+            continue;
+        }
         let end = Batch::of(Put::remove(key(stream)).expecting(seen))
             .and(Operation::Delete(stream.clone()))
             .and(Put::remove(crate::subscription::index(stream)));
@@ -214,7 +229,7 @@ mod tests {
             create.operations.extend(life.beginning(&stream, UnixMs(0)));
             streams.commit(create).await.expect("a fresh path");
             let mut append = Batch::of(Append::new(stream.clone(), vec!["x".into()]));
-            append.operations.extend(life.renewal(&stream, UnixMs(9_999)));
+            append.operations.extend(life.renewal(&stream, UnixMs(9_999)).map(Operation::from));
             let (appended, looked) =
                 tokio::join!(streams.commit(append), head(&streams, &stream, UnixMs(10_000), true));
             let alive = streams.head(&stream).await.expect("memory").is_some();
@@ -223,6 +238,37 @@ mod tests {
             *(if alive { &mut kept } else { &mut ended }) += 1;
         }
         assert!(kept > 20 && ended > 20, "both orders happen: {kept} and {ended}");
+    }
+
+    /// A look that renews the life of a stream, while another is made in its place.
+    #[tokio::test]
+    async fn a_look_renews_only_the_life_that_it_saw() {
+        for (seed, (first, second)) in (1..=600).zip([(10, 3_600), (3_600, 10)].into_iter().cycle()) {
+            let (streams, stream) = (late(seed), path("s"));
+            let made = async |seconds: u64, now: UnixMs| {
+                let life = Life { ttl_seconds: Some(seconds), ..Life::default() };
+                let mut create = Batch::of(Create {
+                    stream: stream.clone(),
+                    content_type: "text/plain".into(),
+                    config: life.encode(),
+                    messages: Vec::new(),
+                    close: false,
+                    or_same: true,
+                });
+                create.operations.extend(life.beginning(&stream, now));
+                streams.commit(create).await.expect("a fresh path");
+            };
+            made(first, UnixMs(0)).await;
+            // Late enough for a renewal, too early for an end.
+            let at = UnixMs(if first == 10 { 5_000 } else { 500_000 });
+            let (looked, ()) = tokio::join!(head(&streams, &stream, at, true), async {
+                streams.commit(deletion(&stream)).await.expect("a deletion");
+                made(second, at).await;
+            });
+            looked.expect("memory");
+            let end = streams.get(&key(&stream)).await.expect("memory").expect("a deadline");
+            assert_eq!(end.value, at.plus_ms(second * 1_000).0.to_string(), "seed {seed}");
+        }
     }
 
     #[test]

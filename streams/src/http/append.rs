@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
-use store::{Append, Batch, CommitError, Conflict, Done, Head, Producer};
+use store::{Append, Batch, CommitError, Conflict, Done, Head, Operation, Producer};
 
 use tokio::time::Instant;
 
@@ -92,7 +92,7 @@ impl Face {
         let place = producer.as_ref().map(|producer| (producer.epoch, producer.seq));
         let append = Append { stream: stream.clone(), messages, expected, producer, seq, close };
         let mut batch = Batch::of(append);
-        batch.operations.extend(life.renewal(&stream, now));
+        batch.operations.extend(life.renewal(&stream, now).map(Operation::from));
         match self.streams.commit(batch).await {
             Ok(done) => {
                 if let (Some(metrics), Some(Done::Appended(_))) = (&self.options.metrics, done.first()) {
