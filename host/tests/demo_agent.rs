@@ -290,5 +290,5 @@ async fn a_program_that_is_no_agent_is_told_apart() {
     let refused = world.agent(Path::new("towline-no-such-agent")).open(world.spec()).await.unwrap_err();
     assert!(matches!(refused, OpenError::NotFound { .. }), "{refused}");
     let refused = world.agent(Path::new("/bin/false")).open(world.spec()).await.unwrap_err();
-    assert!(matches!(refused, OpenError::Failed { .. }), "{refused}");
+    assert!(matches!(refused, OpenError::NotNow { .. }), "{refused}");
 }

@@ -139,7 +139,7 @@ async fn an_agent_that_ignores_everything_is_closed_in_time() {
 #[tokio::test]
 async fn what_it_says_when_it_does_not_start_is_told() {
     let refused = agent("echo no such luck >&2; exit 9").open(spec()).await.unwrap_err();
-    let OpenError::Failed { detail, .. } = &refused else { panic!("{refused}") };
+    let OpenError::NotNow { detail, .. } = &refused else { panic!("{refused}") };
     assert!(detail.contains("no such luck") && detail.contains("exit status: 9"), "{detail}");
     let refused = agent(r#"read line; echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":9}}'; read line"#)
         .open(spec())
