@@ -382,7 +382,7 @@ pub enum OpenError {
         /// What was looked for.
         program: String,
     },
-    /// The program could not be started this time: the system refused, it ended at once, or it was silent. That may pass.
+    /// The program could not be started this time: the system refused, or it ended at once. That may pass.
     #[error("`{program}` did not start: {detail}")]
     NotNow {
         /// Which program.
@@ -390,7 +390,7 @@ pub enum OpenError {
         /// What the system or the program said.
         detail: String,
     },
-    /// The program said no, or does not speak its protocol.
+    /// The program said no, says nothing, or does not speak its protocol.
     #[error("`{program}` did not start: {detail}")]
     Failed {
         /// Which program.

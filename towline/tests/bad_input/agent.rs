@@ -38,6 +38,7 @@ const fn row(name: &'static str, input: &'static str, script: &'static str, want
 }
 
 const UNAVAILABLE: &str = "command failed agent_unavailable";
+const NOT_STARTED: &str = "command failed agent_not_started";
 
 const ROWS: &[Row] = &[
     row(
@@ -151,7 +152,7 @@ const ROWS: &[Row] = &[
         "begin; chunk half; exec 1>&-; sleep 1; exit 0",
         "turn failed agent_died; half",
     ),
-    row("never", "an end before the greeting", "echo no such luck >&2; exit 9", UNAVAILABLE),
+    row("never", "an end before the greeting", "echo no such luck >&2; exit 9", NOT_STARTED),
     row(
         "version",
         "another version",

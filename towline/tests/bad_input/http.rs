@@ -339,7 +339,11 @@ fn bodies(canary: &Canary, host: &str) -> Vec<Row> {
         ),
         (
             "a host that is not there",
-            command(format!(r#"{{"id":"cmd_{ID}","host":"dev_{ID}","ttlMs":null,"body":{}}}"#, prompt("x"))),
+            command(format!(
+                r#"{{"id":"{}","host":"dev_{ID}","ttlMs":null,"body":{}}}"#,
+                crate::row::command_id(0xa001, 1),
+                prompt("x")
+            )),
             Problem(404, "not_found"),
         ),
         (

@@ -216,9 +216,10 @@ fn later(canary: &Canary, host: &str) -> Vec<Row> {
     let subscribe = |stream: &str, from: &str| {
         one(&format!(r#"{{"type":"subscribe","sub":1,"stream":"{stream}","from":"{from}"}}"#))
     };
+    let id = crate::row::command_id(0xe000, 1);
     let command = |body: &str| {
         one(&format!(
-            r#"{{"type":"command","req":5,"command":{{"id":"cmd_{ID}","host":"{host}","ttlMs":null,"body":{body}}}}}"#
+            r#"{{"type":"command","req":5,"command":{{"id":"{id}","host":"{host}","ttlMs":null,"body":{body}}}}}"#
         ))
     };
     let journal = format!("sessions/{session}/journal");

@@ -165,7 +165,8 @@ impl AcpAgent {
             Err(DriveError::Died { detail }) => {
                 Err(self.not_now(link.ended(Duration::from_secs(10)).await.unwrap_or(detail)))
             }
-            Err(error) => Err(self.not_now(error.to_string())),
+            // One that says nothing for so long would keep its person waiting three times as long.
+            Err(error) => Err(self.failed(error.to_string())),
         }
     }
 

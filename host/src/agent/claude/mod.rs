@@ -180,7 +180,9 @@ impl ClaudeAgent {
         match error {
             DriveError::Refused { .. } => OpenError::Failed { program, detail: said },
             _ if refused.is_some() => OpenError::Failed { program, detail: said },
-            _ => OpenError::NotNow { program, detail: said },
+            DriveError::Died { .. } => OpenError::NotNow { program, detail: said },
+            // One that says nothing for so long would keep its person waiting three times as long.
+            _ => OpenError::Failed { program, detail: said },
         }
     }
 }

@@ -157,7 +157,8 @@ impl CodexAgent {
             Err(DriveError::Died { detail }) => {
                 return Err(self.not_now(link.ended(Duration::from_secs(10)).await.unwrap_or(detail)));
             }
-            Err(error) => return Err(self.not_now(error.to_string())),
+            // One that says nothing for so long would keep its person waiting three times as long.
+            Err(error) => return Err(self.failed(error.to_string())),
         };
         link.write(codec::INITIALIZED.to_owned()).await.map_err(|error| self.not_now(error.to_string()))?;
         Ok(Shared::begin(&self.place, link, mark, catalogue::version(&hello), shown, events))
