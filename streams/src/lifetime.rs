@@ -138,8 +138,8 @@ pub(crate) async fn head(
         // here, has written the deadline anew.
         let seen = entry.map_or(Expected::Absent, |e| Expected::Version(e.version));
         if now < end || streams.is_followed(stream) {
-            let due = |ttl: &u64| now.plus_ms(*ttl).since(end) > *ttl / READ_GRAIN;
-            if life.slides().filter(|_| renew).filter(due).is_none() {
+            let due = |ttl: u64| now.plus_ms(ttl).since(end) > ttl / READ_GRAIN;
+            if !renew || !life.slides().is_some_and(due) {
                 return Ok(Some((head, life)));
             }
             let Some(put) = life.renewal(stream, now) else { return Ok(Some((head, life))) };
