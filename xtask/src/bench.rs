@@ -77,6 +77,9 @@ pub(crate) struct Options {
     /// Says which there are
     #[arg(long)]
     list: bool,
+    /// Measures every pinned agent, and not only those that are quick to fetch and to start
+    #[arg(long)]
+    all: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -100,7 +103,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             step = step.env("OFFICIAL_STREAMS_BIN", official);
         }
         if bench.name == "latency" {
-            for (agent, program) in crate::e2e::agents(false)? {
+            for (agent, program) in crate::e2e::agents(options.all)? {
                 step = step.env(format!("TOWLINE_TEST_{}", agent.replace('-', "_").to_uppercase()), program);
             }
         }

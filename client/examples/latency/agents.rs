@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::measure::{Spread, row};
 use crate::node::{Node, Setup};
+use crate::vendor::{self, Setting, Spoken, VENDORS, Vendor};
 use crate::{Failure, direct, through};
 
 /// Rounds of each way.
@@ -43,57 +44,45 @@ impl Model {
 /// Measures every agent whose program a variable names; says which are left out.
 #[expect(clippy::print_stdout, reason = "its output is what it is for")]
 pub(crate) async fn run(towline: &Path, folder: &Path) -> Result<(), Failure> {
-    for (name, variable) in [("claude", "TOWLINE_TEST_CLAUDE"), ("codex", "TOWLINE_TEST_CODEX")] {
-        match crate::path(variable) {
-            Ok(program) => one(towline, folder, name, &program).await?,
-            Err(error) => println!("{name} is left out: {error}"),
+    for vendor in VENDORS {
+        match vendor.program() {
+            Ok(program) => one(towline, &folder.join(vendor.name), vendor, &program).await?,
+            Err(error) => println!("{} is left out: {error}", vendor.name),
         }
     }
     Ok(())
 }
 
-/// The variables with which an agent talks to the fake model server.
-fn variables(name: &str, url: &str, home: &Path) -> Result<Vec<(String, String)>, Failure> {
-    std::fs::create_dir_all(home)?;
-    let at = home.display().to_string();
-    let all: &[(&str, &str)] = if name == "claude" {
-        &[
-            ("ANTHROPIC_BASE_URL", url),
-            ("ANTHROPIC_API_KEY", "sk-ant-dummy-for-the-fake-model-server"),
-            ("CLAUDE_CONFIG_DIR", &at),
-            ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
-            ("DISABLE_AUTOUPDATER", "1"),
-        ]
-    } else {
-        let config = format!(
-            "model = \"gpt-5.5\"\nmodel_provider = \"fake\"\ncheck_for_update_on_startup = false\n[model_providers.fake]\n\
-             name = \"Fake\"\nbase_url = \"{url}/v1\"\nwire_api = \"responses\"\nenv_key = \"FAKE_MODEL_KEY\"\n\
-             [analytics]\nenabled = false\n"
-        );
-        std::fs::write(home.join("config.toml"), config)?;
-        &[("CODEX_HOME", &at), ("FAKE_MODEL_KEY", "sk-dummy-for-the-fake-model-server")]
-    };
-    Ok(all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
-}
-
+/// `folder` is the agent's own: its home, with a project in it.
 #[expect(clippy::print_stdout, reason = "its output is what it is for")]
-async fn one(towline: &Path, folder: &Path, name: &str, program: &PathBuf) -> Result<(), Failure> {
+async fn one(towline: &Path, folder: &Path, vendor: &Vendor, program: &PathBuf) -> Result<(), Failure> {
+    let name = vendor.name;
+    let (cwd, data, programs) = (folder.join("project"), folder.join("data"), folder.join("programs"));
+    for made in [&cwd, &programs] {
+        std::fs::create_dir_all(made)?;
+    }
     let model = Model::start().await?;
-    let variables = variables(name, &model.url, &folder.join(format!("{name}-home")))?;
-    let programs = folder.join(format!("{name}-programs"));
-    std::fs::create_dir_all(&programs)?;
-    std::os::unix::fs::symlink(program, programs.join(name))?;
-    let (cwd, data) = (folder.join("project"), folder.join(format!("{name}-data")));
-    let setup = Setup { data: &data, folder, programs: Some(&programs), args: &[], variables: &variables };
+    let Setting { command, variables } = vendor::prepare(vendor, program, &model.url, folder)?;
+    let args = match vendor.spoken {
+        Spoken::Acp => vec!["--acp-agent".to_owned(), format!("{name}={}", command.join(" "))],
+        Spoken::Claude | Spoken::Codex => {
+            std::os::unix::fs::symlink(program, programs.join(name))?;
+            Vec::new()
+        }
+    };
+    let setup = Setup { data: &data, folder, programs: Some(&programs), args: &args, variables: &variables };
     let node = Node::start(towline, &setup).await?;
-    // It asks its agents what they offer when it starts.
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    // It asks its agents what they offer when it starts: that is not to be in the way.
+    through::offered(&node, name).await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let before = node.usage(Duration::from_secs(1)).await?;
     let (mut firsts, mut ages, mut ours, mut our_ages) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let said = match name {
-            "claude" => direct::claude(program, &cwd, &variables, PROMPT).await?,
-            _ => direct::codex(program, &cwd, &variables, PROMPT).await?,
+        let start = direct::Start { command: &command, home: folder, cwd: &cwd, variables: &variables };
+        let said = match vendor.spoken {
+            Spoken::Claude => direct::claude(&start, PROMPT).await?,
+            Spoken::Codex => direct::codex(&start, PROMPT).await?,
+            Spoken::Acp => direct::acp(&start, PROMPT).await?,
         };
         firsts.push(said.first);
         ages.extend(said.ages);

@@ -36,6 +36,16 @@ impl Said {
     }
 }
 
+/// How an agent is started.
+#[derive(Clone, Copy)]
+pub(crate) struct Start<'a> {
+    /// Its program and arguments.
+    pub(crate) command: &'a [String],
+    pub(crate) home: &'a Path,
+    pub(crate) cwd: &'a Path,
+    pub(crate) variables: &'a [(String, String)],
+}
+
 /// A process and its pipes.
 struct Pipes {
     // Ends with it.
@@ -45,13 +55,15 @@ struct Pipes {
 }
 
 impl Pipes {
-    fn start(program: &Path, args: &[&str], cwd: &Path, variables: &[(String, String)]) -> Result<Self, Failure> {
+    fn start(start: &Start<'_>) -> Result<Self, Failure> {
+        let Start { command, home, cwd, variables } = *start;
+        let (program, args) = command.split_first().ok_or("no program")?;
         let mut child = tokio::process::Command::new(program)
             .args(args)
             .current_dir(cwd)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("HOME", cwd)
+            .env("HOME", home)
             .envs(variables.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -84,16 +96,9 @@ impl Pipes {
 }
 
 /// One prompt to a fresh Claude Code.
-pub(crate) async fn claude(
-    program: &Path,
-    cwd: &Path,
-    variables: &[(String, String)],
-    text: &str,
-) -> Result<Said, Failure> {
-    let args = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
-    let args = [&args[..], &["--include-partial-messages"]].concat();
+pub(crate) async fn claude(start: &Start<'_>, text: &str) -> Result<Said, Failure> {
     let begun = now_ms();
-    let mut pipes = Pipes::start(program, &args, cwd, variables)?;
+    let mut pipes = Pipes::start(start)?;
     let content = [json!({ "type": "text", "text": text })];
     pipes.say(&json!({ "type": "user", "message": { "role": "user", "content": content } })).await?;
     let mut said = Said::default();
@@ -110,19 +115,14 @@ pub(crate) async fn claude(
 }
 
 /// One prompt to a fresh app-server of Codex.
-pub(crate) async fn codex(
-    program: &Path,
-    cwd: &Path,
-    variables: &[(String, String)],
-    text: &str,
-) -> Result<Said, Failure> {
+pub(crate) async fn codex(start: &Start<'_>, text: &str) -> Result<Said, Failure> {
     let begun = now_ms();
-    let mut pipes = Pipes::start(program, &["app-server"], cwd, variables)?;
+    let mut pipes = Pipes::start(start)?;
     let info = json!({ "name": "towline_bench", "title": "Bench", "version": "0.0.0" });
     pipes.say(&json!({ "id": 1, "method": "initialize", "params": { "clientInfo": info } })).await?;
     pipes.answer(1).await?;
     pipes.say(&json!({ "method": "initialized" })).await?;
-    pipes.say(&json!({ "id": 2, "method": "thread/start", "params": { "cwd": cwd } })).await?;
+    pipes.say(&json!({ "id": 2, "method": "thread/start", "params": { "cwd": start.cwd } })).await?;
     let thread = pipes.answer(2).await?["thread"]["id"].clone();
     let input = [json!({ "type": "text", "text": text, "text_elements": [] })];
     pipes.say(&json!({ "id": 3, "method": "turn/start", "params": { "threadId": thread, "input": input } })).await?;
@@ -135,6 +135,30 @@ pub(crate) async fn codex(
             }
             Some("turn/completed") => return Ok(said),
             _ => {}
+        }
+    }
+}
+
+/// One prompt to a fresh ACP agent.
+pub(crate) async fn acp(start: &Start<'_>, text: &str) -> Result<Said, Failure> {
+    let begun = now_ms();
+    let mut pipes = Pipes::start(start)?;
+    let request = |id: u64, method: &str, params: Value| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+    pipes.say(&request(1, "initialize", json!({ "protocolVersion": 1, "clientCapabilities": {} }))).await?;
+    pipes.answer(1).await?;
+    pipes.say(&request(2, "session/new", json!({ "cwd": start.cwd, "mcpServers": [] }))).await?;
+    let session = pipes.answer(2).await?["sessionId"].clone();
+    let prompt = [json!({ "type": "text", "text": text })];
+    pipes.say(&request(3, "session/prompt", json!({ "sessionId": session, "prompt": prompt }))).await?;
+    let mut said = Said::default();
+    loop {
+        let message = pipes.next().await?;
+        if message["id"] == 3 && message.get("method").is_none() {
+            return Ok(said);
+        }
+        let update = &message["params"]["update"];
+        if update["sessionUpdate"] == "agent_message_chunk" {
+            said.note(update["content"]["text"].as_str().unwrap_or_default(), begun);
         }
     }
 }

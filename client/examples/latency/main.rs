@@ -1,10 +1,10 @@
 //! How long Towline takes, measured through the real program over real sockets and a real disk, beside a bare pipe to the same agent
 //! and a bare write to the same disk in the same run: read the ratios, not the milliseconds.
 //!
-//! With a real Claude Code and a real Codex it goes on with these: driven directly over their pipes, and through Towline, in turn.
+//! With the real agents of their vendors it goes on with these: driven directly over their pipes, and through Towline, in turn.
 //!
-//! `cargo xtask bench latency` builds and fetches what it needs. By hand: `TOWLINE_BIN=… TOWLINE_STAMP_AGENT=… [TOWLINE_TEST_CLAUDE=…]
-//! [TOWLINE_TEST_CODEX=…] cargo run --release -p client --example latency`.
+//! `cargo xtask bench latency` builds and fetches what it needs; with `--all` it runs every pinned agent. By hand: `TOWLINE_BIN=…
+//! TOWLINE_STAMP_AGENT=… [TOWLINE_TEST_CLAUDE=…] cargo run --release -p client --example latency`, and so for the other agents (`vendor.rs`).
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 #![expect(
     clippy::disallowed_methods,
@@ -17,6 +17,7 @@ mod direct;
 mod measure;
 mod node;
 mod through;
+mod vendor;
 
 use std::path::PathBuf;
 

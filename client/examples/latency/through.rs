@@ -6,6 +6,7 @@ use client::Socket;
 use client::socket::{Options as SocketOptions, Update as SubscriptionUpdate};
 use protocol::command::{CommandBody, CommandRequest, PromptContent, StartContent};
 use protocol::fact::{FeedFact, SessionFact};
+use protocol::host::AgentState;
 use protocol::id::{CommandId, DeviceId, ProjectId, SessionId, TurnId};
 use protocol::path::StreamPath;
 use protocol::socket::From;
@@ -50,6 +51,22 @@ async fn home(node: &Node) -> Result<(DeviceId, ProjectId), Failure> {
         }
     }
     project.ok_or_else(|| "no project".into())
+}
+
+/// Waits until an agent can be started, for as long as a slow machine needs to ask it.
+pub(crate) async fn offered(node: &Node, agent: &str) -> Result<(), Failure> {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        for fact in &node.api()?.lists().await?.facts {
+            if let FeedFact::Host { value: Some(value), .. } = FeedFact::parse(fact.get().as_bytes())?
+                && value.content.agents.iter().any(|entry| entry.id == agent && entry.state == AgentState::Ready)
+            {
+                return Ok(());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Err(format!("{agent} cannot be started").into())
 }
 
 fn open(node: &Node, seed: u64) -> Result<Socket, Failure> {
