@@ -98,6 +98,24 @@ export const cases = {
     await expect(screen.log(world.page).locator('[data-tool][data-status="done"]')).not.toHaveCount(0);
   },
 
+  "offers what it takes after a slash, here and in the next chat": async (world) => {
+    const { agent, page } = world;
+    const offered = page.getByRole("listbox", { name: words.composer.commands }).getByRole("option").filter({ hasText: `/${agent.takes}` });
+    const box = page.getByLabel(words.composer.label, { exact: true });
+    if (world.count === 0) await world.starts("[[say something]]");
+    await box.fill(`/${agent.takes}`);
+    await expect(offered).toHaveCount(1);
+    await box.fill("");
+    await world.toLists();
+    await page.getByRole("link", { name: new RegExp(`^${words.sessions.newChat}`) }).filter({ visible: true }).click();
+    await page.getByRole("radio", { name: agent.name, exact: false }).click();
+    const first = page.getByLabel(words.newChat.promptLabel);
+    await first.fill(`/${agent.takes}`);
+    await expect(offered).toHaveCount(1);
+    await first.fill("");
+    await world.toLists();
+  },
+
   "writes a file when it may": async (world) => {
     const file = path.join(world.project, "note.txt");
     await world.says(`[[tool write ${file} written by an agent]]`, { settled: false });

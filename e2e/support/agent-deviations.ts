@@ -58,7 +58,19 @@ export const claude: Deviations = {
   },
 };
 
-export const codex: Deviations = {};
+export const codex: Deviations = {
+  "offers what it takes after a slash, here and in the next chat": {
+    why: "Codex tells of nothing that it takes after a slash",
+    run: async (world) => {
+      const { page } = world;
+      if (world.count === 0) await world.starts("[[say something]]");
+      await page.getByLabel(screen.words.composer.label, { exact: true }).fill("/");
+      await expect(page.getByRole("listbox", { name: screen.words.composer.commands })).toHaveCount(0);
+      await page.getByLabel(screen.words.composer.label, { exact: true }).fill("");
+      await world.toLists();
+    },
+  },
+};
 
 export const gemini: Deviations = {
   [LIMITS]: { why: "Gemini CLI says nothing of limits", run: tellsNoLimits },

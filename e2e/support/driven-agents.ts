@@ -27,6 +27,8 @@ export interface DrivenAgent {
   asking: string | null;
   /** The mode in which its model may ask questions; null where that is any. */
   questioning: string | null;
+  /** Something it takes after a slash. */
+  takes: string;
   /** Two models it offers, by what they are called and how the server knows them. */
   models: { label: string; asked: RegExp }[];
   /** What it does otherwise than the table of cases says. */
@@ -81,6 +83,7 @@ const claude: DrivenAgent = {
   }),
   asking: null,
   questioning: null,
+  takes: "compact",
   models: [
     { label: "Haiku", asked: /haiku/ },
     { label: "Sonnet", asked: /sonnet/ },
@@ -99,6 +102,7 @@ const codex: DrivenAgent = {
   },
   asking: "Ask",
   questioning: "Plan",
+  takes: "anything",
   models: [
     { label: "GPT-6.1-Sol", asked: /^gpt-6\.1-sol$/ },
     { label: "GPT-5.5", asked: /^gpt-5\.5$/ },
@@ -122,6 +126,7 @@ const gemini: DrivenAgent = {
   },
   asking: null,
   questioning: null,
+  takes: "memory",
   models: [
     { label: "gemini-3.1-pro-preview", asked: /3\.1-pro/ },
     { label: "gemini-3.5-flash-lite", asked: /flash-lite/ },
@@ -158,6 +163,7 @@ const opencode: DrivenAgent = {
   },
   asking: null,
   questioning: null,
+  takes: "init",
   models: [
     { label: "Fake/Fake small", asked: /^fake-small$/ },
     { label: "Fake/Fake large", asked: /^fake-large$/ },
@@ -175,6 +181,7 @@ const claudeAcp: DrivenAgent = {
   },
   asking: null,
   questioning: null,
+  takes: "dataviz",
   models: [
     { label: "Haiku 5.5", asked: /haiku/ },
     { label: "Sonnet 5.5", asked: /sonnet/ },

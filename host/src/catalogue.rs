@@ -68,7 +68,11 @@ impl Catalogue {
         let limits = entries.get(agent).and_then(|entry| entry.health.limits.clone());
         entry.health.limits = entry.health.limits.or(limits);
         let before = entries.get(agent).map(|entry| entry.commands.as_slice()).unwrap_or_default();
-        entry.commands = commands(before, entry.commands, project);
+        entry.commands = match entry.state {
+            // It may say so only after it was opened ([`Catalogue::learn_commands`]).
+            AgentState::Ready if entry.commands.is_empty() => before.to_vec(),
+            _ => commands(before, entry.commands, project),
+        };
         if entries.get(agent) == Some(&entry) {
             return false;
         }
@@ -82,6 +86,17 @@ impl Catalogue {
         let Some(entry) = entries.get_mut(agent) else { return };
         if entry.health.limits.as_ref().is_none_or(|known| known.windows != limits.windows) {
             entry.health.limits = Some(limits);
+            self.heard.notify_one();
+        }
+    }
+
+    /// Takes what an agent says in the middle of its work of what it takes after a slash.
+    pub(crate) fn learn_commands(&self, agent: &str, now: Vec<SlashCommand>, project: ProjectId) {
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(agent) else { return };
+        let known = commands(&entry.commands, now, Some(project));
+        if entry.commands != known {
+            entry.commands = known;
             self.heard.notify_one();
         }
     }
@@ -176,6 +191,8 @@ async fn tell(context: &Context) {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -203,6 +220,25 @@ mod tests {
         let gone = commands(&again, known(&["compact", "context"]), project(1));
         assert_eq!(shown(&gone).len(), 3, "a skill that its project has no more goes");
         assert_eq!(shown(&commands(&[], known(&["compact"]), project(1))), [("compact".to_owned(), None)]);
+    }
+
+    #[test]
+    fn what_is_told_after_the_opening_is_known_and_told_on_once() {
+        let catalogue = Catalogue::default();
+        let project = ProjectId::from_uuid(uuid::Uuid::from_u128(1));
+        let plan = SlashCommand { name: "plan".to_owned(), description: String::new(), hint: None, project: None };
+        let is_news = || catalogue.heard.notified().now_or_never().is_some();
+        catalogue.learn_commands("nobody", vec![plan.clone()], project);
+        assert!(!is_news());
+        let entry: AgentEntry =
+            serde_json::from_value(serde_json::json!({ "id": "a", "name": "A", "version": null, "state": "ready", "hint": null, "models": [], "modes": [] }))
+                .unwrap();
+        catalogue.entries().insert("a".to_owned(), entry);
+        catalogue.learn_commands("a", vec![plan.clone()], project);
+        assert!(is_news());
+        assert_eq!(catalogue.entry("a").unwrap().commands, std::slice::from_ref(&plan));
+        catalogue.learn_commands("a", vec![plan], project);
+        assert!(!is_news(), "the same again is none");
     }
 
     #[test]

@@ -38,8 +38,15 @@ pub(crate) struct Vendor {
     args: &'static [&'static str],
 }
 
-const CLAUDE_ARGS: &[&str] =
-    &["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose", "--include-partial-messages"];
+const CLAUDE_ARGS: &[&str] = &[
+    "-p",
+    "--input-format",
+    "stream-json",
+    "--output-format",
+    "stream-json",
+    "--verbose",
+    "--include-partial-messages",
+];
 
 pub(crate) const VENDORS: &[Vendor] = &[
     Vendor {

@@ -22,7 +22,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use protocol::agent_limits::LimitWindow;
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption};
-use protocol::host::AgentEntry;
+use protocol::host::{AgentEntry, SlashCommand};
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, NoticeLevel, Role};
 use protocol::turn::{TurnErrorCode, Usage};
 use tokio::sync::mpsc;
@@ -312,6 +312,11 @@ pub enum AgentEvent {
     Limits {
         /// The windows.
         windows: Vec<LimitWindow>,
+    },
+    /// What the agent takes after a slash where it was opened, all of it.
+    Commands {
+        /// The commands; none names a project.
+        commands: Vec<SlashCommand>,
     },
     /// The agent asks.
     Ask {

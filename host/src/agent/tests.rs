@@ -148,6 +148,7 @@ impl Trace {
                 | AgentEvent::SteerDropped { .. }
                 | AgentEvent::Place { .. }
                 | AgentEvent::Limits { .. }
+                | AgentEvent::Commands { .. }
                 | AgentEvent::Notice { .. }
                 | AgentEvent::Exited { .. } => {}
             }

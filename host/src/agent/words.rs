@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use protocol::host::SlashCommand;
 use protocol::item::NoticeLevel;
-use protocol::limits::MAX_TOOL_OUTPUT_BYTES;
+use protocol::limits::{MAX_NAME_CHARS, MAX_SLASH_CHARS, MAX_TOOL_OUTPUT_BYTES};
 use serde_json::Value;
 
 use super::AgentEvent;
@@ -60,6 +61,18 @@ pub(super) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 /// A path as people read it: without the project's directory in front.
 pub(super) fn short_path<'a>(path: &'a str, cwd: &str) -> &'a str {
     path.strip_prefix(cwd).and_then(|rest| rest.strip_prefix('/')).filter(|rest| !rest.is_empty()).unwrap_or(path)
+}
+
+/// Something that an agent takes after a slash, in a line; `None` for a name that nobody could write, and for what is there for the agent
+/// itself.
+pub(super) fn slash_command(name: &str, description: &str, hint: Option<String>) -> Option<SlashCommand> {
+    let plain = !name.is_empty() && !name.starts_with('_') && !name.contains(char::is_whitespace);
+    plain.then(|| SlashCommand {
+        name: clip(name, MAX_NAME_CHARS),
+        description: clip(description.trim().lines().next().unwrap_or_default(), MAX_SLASH_CHARS),
+        hint: hint.map(|hint| clip(&hint, MAX_SLASH_CHARS)),
+        project: None,
+    })
 }
 
 /// What people call an effort.

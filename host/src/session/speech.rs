@@ -122,6 +122,9 @@ impl Session {
                 let limits = AgentLimits { told_at_ms: self.context.clock.now(), windows };
                 self.context.catalogue.learn_limits(&self.row.agent, limits);
             }
+            AgentEvent::Commands { commands } => {
+                self.context.catalogue.learn_commands(&self.row.agent, commands, self.row.project);
+            }
             AgentEvent::Place { place } => self.place = Some(place),
             AgentEvent::TurnEnded(end) => self.ended(end),
             AgentEvent::Exited { detail } => self.agent_gone(&detail),

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use protocol::agent_health::Login;
+use protocol::host::SlashCommand;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, PlanEntry, PlanStatus, ToolCall};
+use protocol::limits::MAX_SLASH_COMMANDS;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -16,7 +18,7 @@ use super::{forms, health, tools};
 use crate::agent::ledger::Ledger;
 use crate::agent::limits;
 use crate::agent::link::{self, Refusal, Step};
-use crate::agent::words::{Unknown, list, text, unreadable_line};
+use crate::agent::words::{Unknown, list, maybe, slash_command, text, unreadable_line};
 use crate::agent::{AgentEvent, Answer, DriveError};
 
 /// Events between turns that are kept for the next one.
@@ -57,6 +59,8 @@ pub(super) struct AcpMapper {
     pub(super) cost_before: f64,
     /// How the agent says that it is logged in.
     pub(super) login: Option<Login>,
+    /// What the agent takes after a slash, once it has said so.
+    pub(super) commands: Option<Vec<SlashCommand>>,
     unknown: Unknown,
     pub(super) held: VecDeque<AgentEvent>,
     pub(super) screens: Screens,
@@ -159,12 +163,27 @@ impl AcpMapper {
                     out.push(Step::Event(self.options()));
                 }
             }
+            "available_commands_update" => self.offered(update, out),
             // Our own words again, and what is shown in other ways.
-            "user_message_chunk" | "available_commands_update" | "session_info_update" => {}
+            "user_message_chunk" | "session_info_update" => {}
             other => {
                 let event = self.unknown.meet(&format!("session/update/{other}"));
                 self.tell(out, event);
             }
+        }
+    }
+
+    /// The agent tells what it takes after a slash: right after it was opened, and again when that has changed or not.
+    fn offered(&mut self, update: &Value, out: &mut Vec<Step>) {
+        let command = |command: &Value| {
+            let hint = command.get("input").and_then(|input| maybe(input, "hint"));
+            slash_command(text(command, "name"), text(command, "description"), hint)
+        };
+        let commands: Vec<SlashCommand> =
+            list(update, "availableCommands").iter().filter_map(command).take(MAX_SLASH_COMMANDS).collect();
+        if self.commands.as_ref() != Some(&commands) {
+            self.commands = Some(commands.clone());
+            out.push(Step::Event(AgentEvent::Commands { commands }));
         }
     }
 
@@ -356,8 +375,10 @@ impl link::Mapper for AcpMapper {
             ("session/update", None) => {
                 let params = message.get("params").unwrap_or(&Value::Null);
                 let other = self.session.as_ref().is_some_and(|session| session != text(params, "sessionId"));
-                if !self.loading && !other {
-                    self.update(params.get("update").unwrap_or(&Value::Null), &mut out);
+                let update = params.get("update").unwrap_or(&Value::Null);
+                // What is offered is no part of the old conversation.
+                if !other && (!self.loading || text(update, "sessionUpdate") == "available_commands_update") {
+                    self.update(update, &mut out);
                 }
             }
             ("_auth/status_update", None) => {

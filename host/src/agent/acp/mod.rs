@@ -45,6 +45,9 @@ const STEP: Duration = Duration::from_secs(45);
 const LOAD: Duration = Duration::from_mins(1);
 /// Longest that a probe takes, in all (the seam's own limit).
 const PROBE: Duration = Duration::from_secs(29);
+/// How long a probe waits for what an agent takes after a slash: the protocol has no end of that wait, and those that tell of it do so right
+/// after they have begun a session. One that is slower is heard in its first session.
+const COMMANDS: Duration = Duration::from_millis(300);
 /// How long a good and a bad answer to a probe are believed.
 const BELIEVED: Duration = Duration::from_mins(10);
 const DOUBTED: Duration = Duration::from_secs(5);
@@ -282,6 +285,7 @@ impl AcpAgent {
         entry.abilities = offers(hello, FORK).then_some(Ability::ForkNewest).into_iter().collect();
         entry.health.tested = health::tested(hello);
         entry.health.login = link.with(|mapper| mapper.login.clone());
+        entry.commands = link.with(|mapper| mapper.commands.clone()).unwrap_or_default();
         entry
     }
 
@@ -313,8 +317,20 @@ impl AcpAgent {
             tag: tag_below(tag),
             lines: None,
         };
-        let Greeted { link, hello, .. } = self.greet(spec.cwd.clone(), &spec.tag, spec.lines.clone()).await?;
+        let Greeted { link, hello, mut events, tell, .. } =
+            self.greet(spec.cwd.clone(), &spec.tag, spec.lines.clone()).await?;
         self.session(&link, &hello, &spec, false).await?;
+        // Ends with the agent.
+        drop(tell);
+        let told = async {
+            while let Some(event) = events.recv().await {
+                if let AgentEvent::Commands { .. } = event {
+                    return;
+                }
+            }
+        };
+        // An agent that tells of none has none.
+        let _: Result<(), _> = timeout(COMMANDS, told).await;
         let entry = self.entry(&hello, &link);
         link.close().await;
         Ok(entry)

@@ -1,7 +1,9 @@
 //! Recorded transcripts through the mapper.
 
 use protocol::approval::ApprovalKind;
+use protocol::host::SlashCommand;
 use protocol::item::{ItemContent, ItemStatus};
+use protocol::limits::MAX_SLASH_CHARS;
 use protocol::turn::TurnErrorCode;
 use serde_json::Value;
 
@@ -123,6 +125,41 @@ fn a_plan_to_approve_is_a_plan() {
         _ => None,
     });
     assert_eq!(plan, Some("# My plan\n"));
+}
+
+#[test]
+fn what_is_taken_after_a_slash_is_told_once_and_while_an_old_conversation_is_told_again() {
+    let told = |name: &str| {
+        let told = replay(name).events.into_iter().filter_map(|event| match event {
+            AgentEvent::Commands { commands } => Some(commands),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    let names =
+        |commands: &[SlashCommand]| commands.iter().map(|command| command.name.clone()).collect::<Vec<String>>();
+    let [codex] = &told("acp-codex-03-basic")[..] else { panic!("told once") };
+    assert_eq!(names(codex), ["plan", "mcp"]);
+    assert_eq!((codex[0].hint.as_deref(), codex[1].hint.as_deref()), (None, Some("[reconnect]")));
+    assert_eq!(told("acp-gemini-03-basic").len(), 1);
+    let [claude] = &told("acp-claude-01-basic")[..] else { panic!("what is told again is no news") };
+    assert!(claude.iter().all(|command| command.description.chars().count() <= MAX_SLASH_CHARS + 1));
+    let loaded = told("acp-opencode-03-basic-load");
+    assert_eq!(names(loaded.last().unwrap()), ["customize-opencode", "init"]);
+
+    let mut mapper = AcpMapper::new("/");
+    mapper.loading = true;
+    let line = |more: &str| {
+        format!(r#"{{"jsonrpc":"2.0","method":"session/update","params":{{"sessionId":"s","update":{more}}}}}"#)
+    };
+    let here =
+        r#"{"sessionUpdate":"available_commands_update","availableCommands":[{"name":"a b"},{"name":"x"},{"no":1}]}"#;
+    let steps = mapper.line(&line(here));
+    let [crate::agent::link::Step::Event(AgentEvent::Commands { commands })] = &steps[..] else { panic!("{steps:?}") };
+    assert_eq!(names(commands), ["x"], "nobody could write the others");
+    let none = r#"{"sessionUpdate":"available_commands_update"}"#;
+    assert!(!mapper.line(&line(none)).is_empty(), "that there are none any more is news");
+    assert_eq!(mapper.line(&line(r#"{"sessionUpdate":"plan","entries":[]}"#)).len(), 0, "the old conversation is not");
 }
 
 #[test]

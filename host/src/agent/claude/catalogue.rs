@@ -2,11 +2,10 @@
 
 use protocol::agent_health::AgentHealth;
 use protocol::host::{Ability, AgentEntry, AgentState, Choice, Effort, SlashCommand};
-use protocol::limits::{MAX_NAME_CHARS, MAX_SLASH_CHARS};
 use serde_json::Value;
 
 use super::health;
-use crate::agent::words::{clip, effort_name, list, maybe, text};
+use crate::agent::words::{effort_name, list, maybe, slash_command, text};
 
 /// What people call it. Plain text, no part of our own product's name (terms of its vendor).
 pub(super) const NAME: &str = "Claude Code";
@@ -67,14 +66,9 @@ fn model(model: &Value) -> Choice {
 
 /// A slash command or a skill. What is there for the CLI itself, or not there any more, is left out.
 fn command(command: &Value) -> Option<SlashCommand> {
-    let (name, description) = (text(command, "name"), text(command, "description").trim());
-    let plain = !name.is_empty() && !name.starts_with('_') && !name.contains(char::is_whitespace);
-    (plain && !description.starts_with("(removed)")).then(|| SlashCommand {
-        name: clip(name, MAX_NAME_CHARS),
-        description: clip(description.lines().next().unwrap_or_default(), MAX_SLASH_CHARS),
-        hint: maybe(command, "argumentHint").map(|hint| clip(&hint, MAX_SLASH_CHARS)),
-        project: None,
-    })
+    let description = text(command, "description").trim();
+    let found = slash_command(text(command, "name"), description, maybe(command, "argumentHint"));
+    found.filter(|_| !description.starts_with("(removed)"))
 }
 
 /// The efforts of all models, in the order in which the CLI names them, each with the models that take it. Versions before 2.1.329
@@ -142,6 +136,7 @@ fn mode(mode: &str) -> Choice {
 
 #[cfg(test)]
 mod tests {
+    use protocol::limits::MAX_SLASH_CHARS;
     use serde_json::json;
 
     use super::*;
