@@ -220,6 +220,7 @@ describe("a message that waits", () => {
     expect(wire().all("command")).toHaveLength(1);
 
     // It was handed over already: its machine says whether it has begun, and until then both might run.
+    // Taken back at once, although its words wait for the first ones.
     const later = outbox.post("dev_h", body("third words"), null, "cmd_leased");
     wire().say({ type: "ack", req: wire().all("cancel_command")[2]?.req ?? 0, command: "cmd_leased", state: "leased", expiresAtMs: 9 });
     await settle();
@@ -240,5 +241,66 @@ describe("a message that waits", () => {
     expect(two.outbox.sent.get().size).toBe(0);
     two.dial();
     expect(two.wire().all("command")).toEqual([]);
+  });
+});
+
+describe("the messages of one chat", () => {
+  const texts = (wire: FakeWire): unknown[] => wire.all("command").map(({ command }) => (command.body.kind === "send_prompt" ? command.body.content.text : command.body.kind));
+
+  it("go in the order in which they are shown, also after one was changed", async () => {
+    device();
+    const { outbox, wire, dial } = await page();
+    const first = outbox.post("dev_h", body("create the parsr"));
+    outbox.post("dev_h", body("now add tests"));
+    outbox.post("dev_h", { ...body("elsewhere"), session: "ses_2" } as CommandBody);
+    outbox.edit(first, body("create the parser"));
+    await settle();
+    dial();
+    expect(texts(wire()).sort()).toEqual(["create the parser", "elsewhere"]);
+    ack(wire(), texts(wire()).indexOf("create the parser"));
+    await settle();
+    expect(texts(wire()).at(-1)).toBe("now add tests");
+  });
+
+  it("wait for the start of their chat, and go when it was taken back or refused", async () => {
+    device();
+    const start = { kind: "start_session", session: "ses_1", project: "prj", agent: "demo", model: null, mode: null, content: { title: null, text: "begin", attachments: [] } } as CommandBody;
+    for (const end of ["withdraw", "refuse"] as const) {
+      const { outbox, wire, dial } = await page();
+      const first = outbox.post("dev_h", start);
+      const second = outbox.post("dev_h", body(end));
+      if (end === "withdraw") outbox.withdraw(first);
+      dial();
+      if (end === "refuse") {
+        expect(texts(wire())).toEqual(["start_session"]);
+        refuse(wire(), wire().all("command")[0]?.req, "forbidden");
+      }
+      await settle();
+      expect(texts(wire()).at(-1)).toBe(end);
+      outbox.forget(first);
+      outbox.forget(second);
+    }
+  });
+
+  it("are not turned round by an answer that leaves one of them open, nor by a reload; a Stop waits for nothing", async () => {
+    device();
+    const { outbox, wire, dial, time } = await page();
+    dial();
+    outbox.post("dev_h", body("one"));
+    outbox.post("dev_h", body("two"));
+    outbox.post("dev_h", { kind: "cancel_turn", session: "ses_1", turn: "trn_1" });
+    expect(texts(wire())).toEqual(["one", "cancel_turn"]);
+    refuse(wire(), wire().all("command")[0]?.req, "rate_limited");
+    await settle();
+    expect(texts(wire())).toEqual(["one", "cancel_turn"]);
+    const next = await page();
+    next.dial();
+    expect(texts(next.wire())).toEqual(["one", "cancel_turn"]);
+    time.pass(1_000);
+    await settle();
+    expect(texts(wire())).toEqual(["one", "cancel_turn", "one"]);
+    ack(wire(), 2);
+    await settle();
+    expect(texts(wire()).at(-1)).toBe("two");
   });
 });

@@ -37,6 +37,8 @@ export class Outbox {
   readonly #kept: Kept;
   readonly #timing: Timing;
   readonly #going = new Set<string>();
+  /** Words that wait until the older ones of their chat are at the hub. */
+  readonly #behind = new Set<string>();
   #down: (() => void)[] = [];
   #stopped = false;
 
@@ -49,7 +51,8 @@ export class Outbox {
 
   /** Sends again what was not acknowledged when the page went away, and what other tabs of this device still hold. */
   start(): void {
-    for (const key of this.#kept.keys(PREFIX)) this.#take(key);
+    const found = this.#kept.keys(PREFIX).filter((key) => this.#learn(key));
+    for (const key of found) void this.#send(key.slice(PREFIX.length));
     this.#down.push(
       this.#kept.watch((key) => {
         if (key.startsWith(PREFIX)) this.#take(key);
@@ -120,14 +123,38 @@ export class Outbox {
     this.#socket.abandon(id);
   }
 
-  /** One round after the other until the hub has said what became of it; at most one at a time per command. */
+  /**
+   * One round after the other until the hub has said what became of it; at most one at a time per command. Words go in the order in which
+   * they are shown: what was changed, or what the hub did not take just now, is not overtaken by what was said after it.
+   */
   async #send(id: string): Promise<void> {
     if (this.#going.has(id)) return;
     this.#going.add(id);
-    for (let attempt = 1; await this.#round(id); attempt += 1) {
+    for (let attempt = 1; ; attempt += 1) {
+      if (this.#overtakes(id)) {
+        this.#behind.add(id);
+        break;
+      }
+      if (!(await this.#round(id))) break;
       if (this.sent.get().get(id)?.error) await this.#pause(attempt);
     }
     this.#going.delete(id);
+  }
+
+  /** Whether older words of the same chat are still only on this device. Taking something back waits for nothing, and holds nothing up. */
+  #overtakes(id: string): boolean {
+    const own = this.sent.get().get(id);
+    if (!own || own.withdrawn || own.after || !speaks(own)) return false;
+    return [...this.sent.get().values()].some((each) => each.phase === "here" && !each.withdrawn && speaks(each) && each.request.body.session === own.request.body.session && before(each, own));
+  }
+
+  /** Something has gone out of the way. */
+  #next(): void {
+    for (const id of [...this.#behind]) {
+      if (this.#overtakes(id)) continue;
+      this.#behind.delete(id);
+      void this.#send(id);
+    }
   }
 
   /** One try; whether there must be another. */
@@ -179,6 +206,11 @@ export class Outbox {
 
   /** Takes in what is kept under a key: from before, or from another tab, which sends it too; for the hub both are one command. */
   #take(key: string): void {
+    if (this.#learn(key)) void this.#send(key.slice(PREFIX.length));
+  }
+
+  /** Whether there is something to send under the key. */
+  #learn(key: string): boolean {
     const id = key.slice(PREFIX.length);
     const kept = read(this.#kept.get(key));
     if (!kept) {
@@ -187,18 +219,18 @@ export class Outbox {
         this.#drop(id);
         this.#socket.abandon(id);
       }
-      return;
+      return false;
     }
     if (kept.device !== this.#device) {
       this.#kept.remove(key);
-      return;
+      return false;
     }
     const known = this.sent.get().get(id);
-    if (known?.phase === "acked") return;
+    if (known?.phase === "acked") return false;
     const same = known && JSON.stringify(known.request) === JSON.stringify(kept.sent.request);
     this.sent.set(new Map(this.sent.get()).set(id, same ? { ...kept.sent, request: known.request } : kept.sent));
     if (known && (!same || kept.sent.withdrawn)) this.#socket.abandon(id);
-    void this.#send(id);
+    return true;
   }
 
   #put(sent: Sent): void {
@@ -210,6 +242,7 @@ export class Outbox {
       if (kind === "send_prompt" || kind === "start_session" || kind === "fork_session") this.#kept.set(WHOLE + sent.request.id, JSON.stringify(sent.request.body));
       this.#kept.remove(key);
     } else this.#kept.set(key, JSON.stringify({ device: this.#device, sent }));
+    this.#next();
   }
 
   #drop(id: string): void {
@@ -217,7 +250,18 @@ export class Outbox {
     const rest = new Map(this.sent.get());
     rest.delete(id);
     this.sent.set(rest);
+    this.#next();
   }
+}
+
+/** Whether it says something in its chat, or begins it: what has an order that its person sees. */
+function speaks({ request: { body } }: Sent): boolean {
+  return body.kind === "send_prompt" || body.kind === "start_session" || body.kind === "fork_session";
+}
+
+/** Whether it stands before another one on the screen. */
+function before(a: Sent, b: Sent): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.request.id < b.request.id);
 }
 
 function read(text: string | null): { device: string; sent: Sent } | null {
