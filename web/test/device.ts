@@ -4,6 +4,11 @@ import { vi } from "vitest";
 export class Box implements Storage {
   readonly all = new Map<string, string>();
   full = false;
+  /** How many characters it takes, keys not counted. */
+  room = Number.POSITIVE_INFINITY;
+  get size(): number {
+    return [...this.all.values()].reduce((sum, { length }) => sum + length, 0);
+  }
   get length(): number {
     return this.all.size;
   }
@@ -12,7 +17,7 @@ export class Box implements Storage {
   key = (at: number): string | null => [...this.all.keys()][at] ?? null;
   removeItem = (key: string): void => void this.all.delete(key);
   setItem = (key: string, value: string): void => {
-    if (this.full) throw new Error("quota");
+    if (this.full || this.size - (this.all.get(key)?.length ?? 0) + value.length > this.room) throw new Error("quota");
     this.all.set(key, value);
   };
 }
@@ -21,6 +26,8 @@ export class Box implements Storage {
 export class Base {
   readonly rows = new Map<string, unknown>();
   full = false;
+  /** The longest text that it still takes; a change that holds a longer one fails as a whole. */
+  most = Number.POSITIVE_INFINITY;
 
   open = (): object => later({ result: this.#base() }, "onsuccess");
 
@@ -31,11 +38,24 @@ export class Base {
       close: () => {},
       transaction: () => {
         const todo: (() => void)[] = [];
+        const asked: (() => void)[] = [];
+        let fits = true;
         const change = {
           oncomplete: null as (() => void) | null,
           onerror: null as (() => void) | null,
           objectStore: () => ({
-            put: (value: unknown, key: string) => void todo.push(() => rows.set(key, structuredClone(value))),
+            get: (key: string) => {
+              const request = { result: undefined as unknown, onsuccess: null as (() => void) | null };
+              asked.push(() => {
+                request.result = rows.get(key);
+                request.onsuccess?.();
+              });
+              return request;
+            },
+            put: (value: { text: string }, key: string) => {
+              fits &&= value.text.length <= this.most;
+              todo.push(() => rows.set(key, structuredClone(value)));
+            },
             delete: (key: string) => void todo.push(() => rows.delete(key)),
             openCursor: () => {
               const left = [...rows];
@@ -51,7 +71,8 @@ export class Base {
           }),
         };
         setTimeout(() => {
-          if (this.full) return change.onerror?.();
+          for (const each of asked) each();
+          if (this.full || !fits) return change.onerror?.();
           for (const each of todo) each();
           change.oncomplete?.();
         }, 0);
@@ -67,7 +88,7 @@ function later<T extends object>(request: T, event: string): T {
 }
 
 /** What a browser gives a page; a second tab of it shares both, and hears of changes. */
-export function device(local = new Box(), base: Base | null = new Base()): { local: Box; base: Base | null; tell(key: string): void } {
+export function device(local = new Box(), base: Base | null = new Base()): { local: Box; base: Base | null; tell(key: string, event?: object): void } {
   const heard = new Set<(event: object) => void>();
   vi.stubGlobal("window", {
     localStorage: local,
@@ -75,5 +96,5 @@ export function device(local = new Box(), base: Base | null = new Base()): { loc
     removeEventListener: (_: string, call: (event: object) => void) => void heard.delete(call),
   });
   vi.stubGlobal("indexedDB", base ?? undefined);
-  return { local, base, tell: (key) => [...heard].forEach((call) => call({ key, newValue: local.getItem(key) })) };
+  return { local, base, tell: (key, event = {}) => [...heard].forEach((call) => call({ key, newValue: local.getItem(key), ...event })) };
 }

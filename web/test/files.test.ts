@@ -46,11 +46,33 @@ const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 50; turn += 1) await new Promise((done) => setTimeout(done, 0));
 };
 
-function world(hub = new FakeHub(), disk = new Map<string, KeptFile>()): { hub: FakeHub; time: ManualTime; disk: Map<string, KeptFile>; files: Files } {
+/** The tabs of one browser: they share its disk, and tell each other. */
+class Disk extends Map<string, KeptFile> {
+  readonly tabs = new Set<{ gone(id: string): void; whole(draft: string): void }>();
+  /** Whether the browser's database answers. */
+  answers = true;
+}
+
+function world(hub = new FakeHub(), disk = new Disk()): { hub: FakeHub; time: ManualTime; disk: Disk; files: Files } {
   const time = new ManualTime();
+  const tab = { gone: (_: string) => {}, whole: (_: string) => {} };
+  disk.tabs.add(tab);
+  const tell = (call: (other: typeof tab) => void): void => void setTimeout(() => [...disk.tabs].filter((each) => each !== tab).forEach(call), 0);
   const where = {
-    put: async (file: KeptFile) => void disk.set(file.id, { ...file }),
-    drop: async (id: string) => void disk.delete(id),
+    put: (file: KeptFile): Promise<void> => {
+      if (!disk.answers) return new Promise(() => {});
+      disk.set(file.id, { ...file });
+      if (file.sha256 !== null) tell((other) => other.whole(file.draft));
+      return Promise.resolve();
+    },
+    drop: async (id: string) => {
+      disk.delete(id);
+      tell((other) => other.gone(id));
+    },
+    watch: (gone: (id: string) => void, whole: (draft: string) => void) => {
+      Object.assign(tab, { gone, whole });
+      return () => void disk.tabs.delete(tab);
+    },
     all: async (draft: string) => [...disk.values()].filter((file) => file.draft === draft).map((file) => ({ ...file })),
   };
   return { hub, time, disk, files: new Files(hub.api, "ses_1", time, where) };
@@ -123,6 +145,54 @@ describe("a file that is attached", () => {
     await settle();
     expect(files.list.get()).toEqual([]);
     expect(disk.size).toBe(0);
+  });
+
+  it("goes up where the browser's database never answers, too", async () => {
+    const { files, disk, time } = world();
+    disk.answers = false;
+    await files.add([text(10)]);
+    for (let wait = 0; wait < 3; wait += 1) {
+      await settle();
+      time.pass(2_000);
+    }
+    await settle();
+    expect(files.list.get()).toMatchObject([{ phase: "done" }]);
+  });
+
+  it("is attached in all tabs of its chat, and in none once it was sent or taken away in one", async () => {
+    const one = world();
+    const two = world(one.hub, one.disk);
+    await Promise.all([one.files.start(), two.files.start()]);
+    await one.files.add([text(10)]);
+    await settle();
+    expect(two.files.attachments()).toEqual(one.files.attachments());
+    expect(two.files.list.get()).toHaveLength(1);
+    two.files.clear();
+    await settle();
+    expect([one.files.list.get(), two.files.list.get(), one.disk.size]).toEqual([[], [], 0]);
+  });
+
+  it("does not come back by an upload that ends in another tab after it was sent", async () => {
+    const first = world();
+    first.hub.deaf = true;
+    await first.files.add([text(10)]);
+    await settle();
+    const second = world(first.hub, first.disk);
+    await Promise.all([first.files.start(), second.files.start()]);
+    await settle();
+    expect([first.files.list.get()[0]?.phase, second.files.list.get()[0]?.phase]).toEqual(["waiting", "done"]);
+    second.files.clear();
+    first.files.wake();
+    await settle();
+    expect([first.files.list.get(), first.disk.size]).toEqual([[], 0]);
+  });
+
+  it("that is at the hub already is attached without being sent once more, and once", async () => {
+    const { files, hub, disk } = world();
+    const known = { blob: "cd".repeat(32), name: "shot.png", mediaType: "image/png", sizeBytes: 9 };
+    files.adopt([known, known]);
+    await settle();
+    expect([files.attachments(), hub.pieces, disk.size]).toEqual([[known], [], 1]);
   });
 
   it("is one of ten at most", async () => {

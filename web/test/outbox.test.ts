@@ -113,6 +113,46 @@ describe("a message that was typed", () => {
     expect(kept.full.get()).toBe(true);
   });
 
+  it("is written down as soon as there is room, and until then that is said, whatever else is written meanwhile", async () => {
+    for (const base of [new Base(), null]) {
+      const { local } = device(new Box(), base);
+      const { kept, outbox } = await page();
+      const whole = JSON.stringify(body("a message of some length")).length;
+      kept.set("draft.ses_1", "a message of some length");
+      await settle();
+      local.room = local.size + whole / 2;
+      if (base) base.full = true;
+      const id = outbox.post("dev_h", body("a message of some length"));
+      await settle();
+      kept.set("draft.ses_2", "s");
+      await settle();
+      // A letter has room, the message has not.
+      expect([kept.full.get(), local.getItem(`towline.draft.ses_2`)?.includes("s")]).toEqual([true, true]);
+      local.room = Number.POSITIVE_INFINITY;
+      kept.remove("draft.ses_1");
+      await settle();
+      expect([kept.full.get(), local.getItem(`towline.outbox.${id}`)?.includes("some length")]).toEqual([false, true]);
+    }
+  });
+
+  it("is not lost with what the database takes none of: each is written by itself", async () => {
+    const { local, base } = device();
+    const { kept } = await page();
+    local.full = true;
+    kept.set("draft.ses_0", "first in line");
+    if (base) base.most = 20;
+    kept.set("draft.ses_1", "short");
+    kept.set("draft.ses_2", "much too long for what is left");
+    await settle();
+    expect([...(base?.rows.keys() ?? [])].sort()).toEqual(["draft.ses_0", "draft.ses_1"]);
+    expect(kept.full.get()).toBe(true);
+    if (base) base.most = Number.POSITIVE_INFINITY;
+    kept.remove("draft.ses_1");
+    await settle();
+    expect([...(base?.rows.keys() ?? [])].sort()).toEqual(["draft.ses_0", "draft.ses_2"]);
+    expect(kept.full.get()).toBe(false);
+  });
+
   it("of another device is not sent, and not kept", async () => {
     const { local } = device();
     (await page()).outbox.post("dev_h", body("hello"));

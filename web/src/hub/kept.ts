@@ -28,6 +28,8 @@ export class Kept {
   readonly #watchers = new Set<(key: string) => void>();
   #base: IDBDatabase | null = null;
   #owed = new Map<string, Entry>();
+  /** What neither of the two has taken: tried again whenever one of them took something. */
+  readonly #nowhere = new Map<string, Entry>();
   #writing = false;
   #open = true;
 
@@ -79,6 +81,7 @@ export class Kept {
   close(): void {
     this.#open = false;
     this.#owed.clear();
+    this.#nowhere.clear();
     this.#entries.clear();
     this.#watchers.clear();
     this.#base?.close();
@@ -87,23 +90,30 @@ export class Kept {
   }
 
   readonly #elsewhere = (event: StorageEvent): void => {
-    if (!event.key?.startsWith(PREFIX)) return;
+    // The end of what was taken away before is no news, and what was written since is not meant.
+    if (!event.key?.startsWith(PREFIX) || (event.newValue === null && parse(event.oldValue)?.text === null)) return;
     const key = event.key.slice(PREFIX.length);
     const text = parse(event.newValue)?.text ?? null;
     if (text === null) this.#entries.delete(key);
     else this.#entries.set(key, text);
+    this.#nowhere.delete(key);
+    this.#again();
+    this.#say();
     for (const watcher of [...this.#watchers]) watcher(key);
   };
 
   #write(key: string, entry: Entry): void {
+    this.#nowhere.delete(key);
     const kept = writeStorage(key, entry);
     if (this.#base) {
       this.#owed.set(key, entry);
       void this.#bring();
-    } else {
-      this.full.set(!kept);
-      if (entry.text === null) dropStorage(key);
+      return;
     }
+    if (entry.text === null) dropStorage(key, entry);
+    else if (!kept) this.#nowhere.set(key, entry);
+    if (entry.text === null || kept) this.#again();
+    this.#say();
   }
 
   /** Brings to the database what it does not have yet, one transaction after the other. */
@@ -113,15 +123,36 @@ export class Kept {
     while (this.#owed.size > 0 && this.#base) {
       const batch = this.#owed;
       this.#owed = new Map();
-      const done = await writeAll(this.#base, batch);
+      const brought = await bringAll(this.#base, batch);
       if (!this.#open) break;
-      // Both are full only where both said so: what one of them has is kept.
-      this.full.set(!done && [...batch].some(([key, entry]) => entry.text !== null && parse(storage()?.getItem(PREFIX + key) ?? null)?.text !== entry.text));
-      if (!done) break;
-      // What the database has forgotten too needs no tombstone any more.
-      for (const [key, entry] of batch) if (entry.text === null && !this.#entries.has(key)) dropStorage(key);
+      let took = brought.size > 0;
+      for (const [key, entry] of batch) {
+        if (brought.has(key)) {
+          // What the database has forgotten too needs no tombstone any more.
+          if (entry.text === null && !this.#entries.has(key)) dropStorage(key, entry);
+        } else if (!this.#owed.has(key)) {
+          // Both are full only where both said so: what one of them has is kept.
+          if (inStorage(key, entry) || writeStorage(key, entry)) took = true;
+          else this.#nowhere.set(key, entry);
+        }
+      }
+      if (took) this.#again();
     }
     this.#writing = false;
+    this.#say();
+  }
+
+  /** Something was taken in or taken away: there may be room for what had none. */
+  #again(): void {
+    for (const [key, entry] of [...this.#nowhere]) {
+      if (this.#base && !this.#owed.has(key)) this.#owed.set(key, entry);
+      if (this.#base || writeStorage(key, entry)) this.#nowhere.delete(key);
+    }
+    void this.#bring();
+  }
+
+  #say(): void {
+    if (this.#open) this.full.set([...this.#nowhere.values()].some(({ text }) => text !== null));
   }
 }
 
@@ -203,8 +234,13 @@ function writeAll(base: IDBDatabase, batch: ReadonlyMap<string, Entry>): Promise
       const change = base.transaction(WORDS, "readwrite");
       const box = change.objectStore(WORDS);
       for (const [key, entry] of batch) {
-        if (entry.text === null) box.delete(key);
-        else box.put(entry, key);
+        // Another tab may have been quicker with what is newer.
+        const there = box.get(key);
+        there.onsuccess = () => {
+          if (((there.result as Entry | undefined)?.atMs ?? 0) > entry.atMs) return;
+          if (entry.text === null) box.delete(key);
+          else box.put(entry, key);
+        };
       }
       change.oncomplete = () => resolve(true);
       change.onerror = () => resolve(false);
@@ -213,6 +249,15 @@ function writeAll(base: IDBDatabase, batch: ReadonlyMap<string, Entry>): Promise
       resolve(false);
     }
   });
+}
+
+/** The keys of what the database has taken: each by itself where it does not take all of them together. */
+async function bringAll(base: IDBDatabase, batch: ReadonlyMap<string, Entry>): Promise<ReadonlySet<string>> {
+  if (await writeAll(base, batch)) return new Set(batch.keys());
+  const brought = new Set<string>();
+  if (batch.size === 1) return brought;
+  for (const [key, entry] of batch) if (await writeAll(base, new Map([[key, entry]]))) brought.add(key);
+  return brought;
 }
 
 function storage(): Storage | null {
@@ -247,15 +292,27 @@ function writeStorage(key: string, entry: Entry): boolean {
   }
 }
 
-function dropStorage(key: string): void {
+/** Whether storage has that, or something newer. */
+function inStorage(key: string, { atMs, text }: Entry): boolean {
   try {
-    storage()?.removeItem(PREFIX + key);
+    const now = parse(storage()?.getItem(PREFIX + key) ?? null);
+    return now !== null && (now.atMs > atMs || (now.atMs === atMs && now.text === text));
+  } catch {
+    return false;
+  }
+}
+
+/** Forgets that something was taken away, unless another tab has written it again. */
+function dropStorage(key: string, gone: Entry): void {
+  try {
+    const now = parse(storage()?.getItem(PREFIX + key) ?? null);
+    if (now && (now.text === null || now.atMs <= gone.atMs)) storage()?.removeItem(PREFIX + key);
   } catch {
     // Storage that can no longer be reached holds nothing.
   }
 }
 
-function parse(value: string | null): Entry | null {
+function parse(value: string | null | undefined): Entry | null {
   try {
     const entry = JSON.parse(value ?? "null") as Partial<Entry> | null;
     return entry && typeof entry.atMs === "number" ? { atMs: entry.atMs, text: typeof entry.text === "string" ? entry.text : null } : null;

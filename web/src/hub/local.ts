@@ -1,15 +1,30 @@
 import { type Kept, keepKey } from "./kept";
+import { Store } from "./store";
 
 export { wipe } from "./kept";
 
 const DRAFT = "draft.";
 
-/** What was typed for a session and not sent. */
+/**
+ * What was typed for a session and not sent: one text per session and device, whichever of its tabs it is typed in. A tab that would keep
+ * a text of its own would write over what another one has, or send a second time what went out there.
+ */
 export class Drafts {
   readonly #kept: Kept;
+  readonly #shown = new Map<string, Store<string>>();
 
   constructor(kept: Kept) {
     this.#kept = kept;
+    kept.watch((key) => {
+      if (key.startsWith(DRAFT)) this.#shown.get(key.slice(DRAFT.length))?.set(kept.get(key) ?? "");
+    });
+  }
+
+  /** The text, for whoever shows it: it changes with every letter, here or in another tab. */
+  of(session: string): Store<string> {
+    const shown = this.#shown.get(session) ?? new Store(this.get(session));
+    this.#shown.set(session, shown);
+    return shown;
   }
 
   get(session: string): string {
@@ -19,6 +34,7 @@ export class Drafts {
   set(session: string, text: string): void {
     if (text === "") this.#kept.remove(DRAFT + session);
     else this.#kept.set(DRAFT + session, text);
+    this.#shown.get(session)?.set(text);
   }
 
   /** Everything that was typed and not sent, by session. */

@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
+import { type FormEvent, useMemo, useRef, useState } from "react";
 import { useHub, useNow, useRows } from "../../app/context";
 import { go } from "../../app/router";
 import { mint } from "../../hub/ids";
@@ -53,8 +53,8 @@ export function NewChat({ project: wanted }: { project: string | null }) {
   const [model, setModel] = useState("");
   const [mode, setMode] = useState("");
   const [effort, setEffort] = useState("");
-  const [text, setText] = useState(() => hub.drafts.get("new"));
-  useEffect(() => hub.drafts.set("new", text), [hub, text]);
+  const text = useStore(hub.drafts.of("new"));
+  const setText = (written: string): void => hub.drafts.set("new", written);
   const long = tooLong(text);
   const attach = useFiles("new");
   const area = useRef<HTMLTextAreaElement>(null);
@@ -118,7 +118,7 @@ export function NewChat({ project: wanted }: { project: string | null }) {
     hub.post(hostId, body, waits(host) ? keepMs : null);
     hub.kept.set(LAST_MACHINE, hostId);
     attach.files.clear();
-    hub.drafts.set("new", "");
+    setText("");
     go({ screen: "session", session }, true);
   };
   return (

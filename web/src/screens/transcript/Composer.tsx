@@ -1,6 +1,7 @@
-import { type FormEvent, type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type FormEvent, type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
 import { useHub } from "../../app/context";
 import { useKeys } from "../../app/keys";
+import { useStore } from "../../hub/store";
 import { Icon } from "../../parts/Icon";
 import { words } from "../../words";
 import { AttachButton, Tray, useFiles } from "../../parts/Attach";
@@ -21,16 +22,14 @@ interface Props {
 /** Where a message is written. Enter sends where there is a keyboard; on a phone it makes a new line. */
 export function Composer({ session, host, running, commands, sent }: Props) {
   const hub = useHub();
-  const [text, setText] = useState(() => hub.drafts.get(session));
+  const text = useStore(hub.drafts.of(session));
+  const setText = (written: string): void => hub.drafts.set(session, written);
   const [stopping, setStopping] = useState<string | null>(null);
   const area = useRef<HTMLTextAreaElement>(null);
   const long = tooLong(text);
   const attach = useFiles(session);
   const ready = (text.trim() !== "" || attach.list.length > 0) && !long && !attach.unfinished;
 
-  useEffect(() => {
-    hub.drafts.set(session, text);
-  }, [hub, session, text]);
   useLayoutEffect(() => {
     const box = area.current;
     if (!box) return;
@@ -44,7 +43,6 @@ export function Composer({ session, host, running, commands, sent }: Props) {
     hub.post(host, { kind: "send_prompt", session, content: { text: text.trim() === "" ? "" : text, attachments: attach.files.attachments() } });
     attach.files.clear();
     setText("");
-    hub.drafts.set(session, "");
     sent();
   };
   const slash = useSlash(text, commands, (written) => {

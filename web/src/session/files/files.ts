@@ -23,6 +23,8 @@ export interface Attached {
 
 /** Size of a piece, in bytes: at 20 kB/s it arrives before the wait for an answer ends. */
 const PIECE_BYTES = 256 * 1024;
+/** Longest wait for the browser's database, which now and then never answers: an upload goes on without it. */
+const KEEP_MS = 2_000;
 
 /** The files of one draft: uploaded piece by piece as soon as they are attached, and kept until they are sent or taken away. */
 export class Files {
@@ -34,6 +36,7 @@ export class Files {
   readonly #keeping: Keeping;
   readonly #wakers = new Set<() => void>();
   #stopped = false;
+  #unwatch: () => void = () => {};
 
   constructor(api: Api, draft: string, timing: Timing = browserTiming, where: Keeping = keeping) {
     this.#api = api;
@@ -44,8 +47,17 @@ export class Files {
 
   /** Takes up what a page before this one has left. */
   async start(): Promise<void> {
+    this.#unwatch = this.#keeping.watch(
+      // Written down once more by an upload that ended here in that moment, it would come back with the next page.
+      (id) => (this.#kept.has(id) ? this.remove(id) : undefined),
+      (draft) => (draft === this.#draft ? void this.#take((file) => file.sha256 !== null) : undefined),
+    );
+    await this.#take(() => true);
+  }
+
+  async #take(wanted: (file: KeptFile) => boolean): Promise<void> {
     for (const file of await this.#keeping.all(this.#draft)) {
-      if (this.#stopped || this.#kept.has(file.id)) continue;
+      if (this.#stopped || this.#kept.has(file.id) || !wanted(file)) continue;
       this.#kept.set(file.id, file);
       this.#show({ ...view(file), phase: file.sha256 === null ? "sending" : "done" });
       if (file.sha256 === null) void this.#send(file);
@@ -65,8 +77,23 @@ export class Files {
       this.#kept.set(id, kept);
       this.#show(view(kept));
       // On disk first: an attachment that is seen is an attachment that stays.
-      await this.#keeping.put(kept);
-      void this.#send(kept);
+      void this.#keep(kept).then(() => this.#send(kept));
+    }
+  }
+
+  /** Attaches what is at the hub already: files of a message that is to be sent in another way. */
+  adopt(attachments: readonly Attachment[]): void {
+    for (const { blob, name, mediaType, sizeBytes } of attachments) {
+      if (this.list.get().some(({ sha256 }) => sha256 === blob)) continue;
+      const id = crypto.getRandomValues(new Uint32Array(4)).join("-");
+      const kept: KeptFile = { id, draft: this.#draft, name, mediaType, sizeBytes, bytes: null, upload: null, sha256: blob, atMs: this.#timing.now() };
+      if (this.list.get().length >= LIMITS.maxAttachments) {
+        this.#show({ ...view(kept), sha256: null, phase: "failed", why: "tooMany" });
+        continue;
+      }
+      this.#kept.set(id, kept);
+      this.#show({ ...view(kept), receivedBytes: sizeBytes, phase: "done" });
+      void this.#keeping.put(kept);
     }
   }
 
@@ -97,6 +124,7 @@ export class Files {
 
   stop(): void {
     this.#stopped = true;
+    this.#unwatch();
     this.wake();
   }
 
@@ -127,7 +155,7 @@ export class Files {
   async #begin(file: KeptFile): Promise<UploadState> {
     const state = await this.#api.beginUpload({ name: file.name, mediaType: file.mediaType, sizeBytes: file.sizeBytes });
     file.upload = state.upload;
-    if (this.#there(file)) await this.#keeping.put(file);
+    if (this.#there(file)) await this.#keep(file);
     return state;
   }
 
@@ -150,9 +178,20 @@ export class Files {
     const { sha256, mediaType, sizeBytes } = state.blob;
     Object.assign(file, { sha256, mediaType, bytes: null });
     this.#change(file.id, { phase: "done", sha256, mediaType, receivedBytes: sizeBytes });
-    await this.#keeping.put(file);
+    await this.#keep(file);
     // Taken away or sent in the meantime: it must not come back with the next page.
     if (!this.#there(file)) await this.#keeping.drop(file.id);
+  }
+
+  /** Writes it down, if the browser does so within its time. */
+  #keep(file: KeptFile): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.#timing.after(KEEP_MS, resolve);
+      void this.#keeping.put(file).finally(() => {
+        stop();
+        resolve();
+      });
+    });
   }
 
   #there(file: KeptFile): boolean {

@@ -43,10 +43,45 @@ async function change(how: (box: IDBObjectStore) => void): Promise<void> {
   }
 }
 
-/** Writes files of drafts down where the browser keeps them. */
+/** What one tab tells the others. */
+type Told = { gone: string } | { whole: string };
+
+/** The way to the other tabs; null where a browser has none. */
+function channel(): BroadcastChannel | null {
+  try {
+    return new BroadcastChannel(FILES_DATABASE);
+  } catch {
+    return null;
+  }
+}
+
+function tell(told: Told): void {
+  const way = channel();
+  way?.postMessage(told);
+  way?.close();
+}
+
+/** Writes files of drafts down where the browser keeps them, for all tabs of it. */
 export const keeping = {
-  put: (file: KeptFile): Promise<void> => change((box) => void box.put(file)),
-  drop: (id: string): Promise<void> => change((box) => void box.delete(id)),
+  async put(file: KeptFile): Promise<void> {
+    await change((box) => void box.put(file));
+    if (file.sha256 !== null) tell({ whole: file.draft });
+  },
+  drop(id: string): Promise<void> {
+    tell({ gone: id });
+    return change((box) => void box.delete(id));
+  },
+  /** Calls when another tab has dropped a file, which went out with its message or was taken away; and when one of a draft is whole there. */
+  watch(gone: (id: string) => void, whole: (draft: string) => void): () => void {
+    const way = channel();
+    if (way) {
+      way.onmessage = ({ data }: MessageEvent<Told>) => {
+        if ("gone" in data) gone(data.gone);
+        else whole(data.whole);
+      };
+    }
+    return () => way?.close();
+  },
   async all(draft: string): Promise<KeptFile[]> {
     try {
       const base = await open();
