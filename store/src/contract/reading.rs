@@ -91,6 +91,26 @@ pub async fn any_byte_is_a_position_of_bytes(store: &dyn Store) {
     }
 }
 
+/// How large a message is makes no difference to how it is read.
+pub async fn large_messages_are_read_as_small_ones(store: &dyn Store) {
+    let sizes = [3, (64 << 10) - 1, 64 << 10, 5, (64 << 10) + 1, 300_000, 2_000_000, 1];
+    let messages: Vec<String> =
+        sizes.iter().zip('a'..).map(|(&size, letter)| letter.to_string().repeat(size)).collect();
+    let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+    let log = stream_of(store, "log", "text/plain", &messages).await;
+    let mut reversed = messages.clone();
+    reversed.reverse();
+    for max_bytes in [1, 200_000, 1 << 20, 8 << 20] {
+        for (direction, expected) in [(Forwards, &messages), (Backwards, &reversed)] {
+            let read = Read { max_bytes, ..whole(&log, None, direction) };
+            assert!(walk(store, read).await.concat() == *expected, "{max_bytes} {direction:?}");
+        }
+    }
+    let (all, inside) = (messages.concat(), 3 + (64 << 10) + 70_000);
+    let after = page(store, Read { max_bytes: 8 << 20, ..whole(&log, Some(at(inside)), Forwards) }).await;
+    assert!(texts(&after).concat() == all[usize::try_from(inside).expect("small")..]);
+}
+
 /// JSON messages are whole: a position inside one is refused, in either direction.
 pub async fn only_boundaries_are_positions_of_json(store: &dyn Store) {
     for content_type in ["application/json", "application/json; charset=utf-8", "Application/JSON"] {

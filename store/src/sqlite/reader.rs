@@ -5,20 +5,25 @@
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use protocol::path::StreamPath;
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Rows};
+use rusqlite::blob::Blob;
+use rusqlite::types::ValueRef;
+use rusqlite::{CachedStatement, Connection, MAIN_DB, OptionalExtension, Params, Row, Rows};
 
 use super::ledger::{stream_columns, stream_of};
 use super::queue::Queue;
 use super::recent::{Glimpse, Recent};
 use super::rows::Placed;
-use super::tables::messages_of;
+use super::tables::{messages_of, messages_with};
 use crate::keys::bounds;
 use crate::paging::{Filling, origin};
 use crate::parts::{Part, parts};
 use crate::port::{Direction, Entry, Head, Page, Read, ReadError, Scan};
 use crate::rules::Stream;
+
+/// From so many bytes on, a body is not taken as a column.
+const LARGE: i64 = 64 * 1024;
 
 pub(super) type Job = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -124,18 +129,23 @@ fn from_tables(
     let sql = match read.direction {
         // From the row that holds the position.
         Direction::Forwards => {
-            "SELECT start, body, lengths FROM message WHERE stream = ?1
+            "SELECT start, CASE WHEN length(body) < ?4 THEN body END, lengths, rowid FROM message WHERE stream = ?1
              AND start >= coalesce((SELECT max(start) FROM message WHERE stream = ?1 AND start <= ?2), ?2)
              AND start < ?3 ORDER BY start"
         }
         Direction::Backwards => {
-            "SELECT start, body, lengths FROM message WHERE stream = ?1 AND start < ?2 AND start < ?3 ORDER BY start DESC"
+            "SELECT start, CASE WHEN length(body) < ?4 THEN body END, lengths, rowid FROM message WHERE stream = ?1
+             AND start < ?2 AND start < ?3 ORDER BY start DESC"
         }
     };
     let mut statement = connection.prepare_cached(sql).map_err(|error| broken(&error))?;
-    let rows = query(&mut statement, (part.row, from.cast_signed(), before.cast_signed()))?;
+    let rows = query(&mut statement, (part.row, from.cast_signed(), before.cast_signed(), LARGE))?;
+    let mut large = Large { connection, open: None };
     let in_order = |row: &Row<'_>| {
-        let mut messages = messages_of(row)?;
+        let mut messages = match row.get_ref(1)? {
+            ValueRef::Null => messages_with(row, &large.body(row.get(3)?)?)?,
+            _ => messages_of(row)?,
+        };
         if read.direction == Direction::Backwards {
             messages.reverse();
         }
@@ -146,6 +156,27 @@ fn from_tables(
         Err(error) => vec![Err(error)],
     });
     page.take(part, messages)
+}
+
+/// Reads large bodies straight to where they stay: a column is a copy that the engine makes first. It took 500 to 600 µs of processor time a
+/// megabyte in pieces of 256 KiB, and 800 with that copy.
+struct Large<'a> {
+    connection: &'a Connection,
+    /// Opening one costs more than moving it to another row.
+    open: Option<Blob<'a>>,
+}
+
+impl Large<'_> {
+    fn body(&mut self, row: i64) -> rusqlite::Result<Bytes> {
+        match &mut self.open {
+            Some(open) => open.reopen(row)?,
+            none => *none = Some(self.connection.blob_open(MAIN_DB, "message", "body", row, true)?),
+        }
+        let Some(open) = &self.open else { return Ok(Bytes::new()) };
+        let mut body = BytesMut::zeroed(open.len());
+        open.read_at_exact(&mut body, 0)?;
+        Ok(body.freeze())
+    }
 }
 
 pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<Entry>, ReadError> {

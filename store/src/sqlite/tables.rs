@@ -134,10 +134,15 @@ fn row_with(connection: &Connection, row: i64, at: u64) -> rusqlite::Result<Opti
 
 /// The messages of a row of `start, body, lengths`.
 pub(super) fn messages_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Vec<Placed>> {
-    let start = row.get::<_, i64>(0)?.cast_unsigned();
     let body = Bytes::copy_from_slice(row.get_ref(1)?.as_blob()?);
+    messages_with(row, &body)
+}
+
+/// The messages of a row of `start, _, lengths`, whose body was read apart.
+pub(super) fn messages_with(row: &rusqlite::Row<'_>, body: &Bytes) -> rusqlite::Result<Vec<Placed>> {
+    let start = row.get::<_, i64>(0)?.cast_unsigned();
     let lengths = row.get_ref(2)?.as_blob_or_null()?;
-    unpack(start, &body, lengths)
+    unpack(start, body, lengths)
         .map_err(|damaged| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Blob, Box::new(damaged)))
 }
 
