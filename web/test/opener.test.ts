@@ -100,6 +100,23 @@ describe("an opened session", () => {
     expect(opener.state.get().phase).toBe("open");
   });
 
+  it("that is looked for again and again is shown as soon as an answer is here, however slow the line is", async () => {
+    const answers: ((page: TranscriptPage) => void)[] = [];
+    const missing = new ApiError({ status: 404, code: "not_found", title: "", detail: null, hint: "", requestId: null });
+    const { socket, time } = world();
+    const api = { transcript: () => new Promise<TranscriptPage>((resolve, reject) => (answers.length === 0 ? (answers.push(resolve), reject(missing)) : void answers.push(resolve))) } as unknown as Api;
+    const opener = new Opener("ses_1", api, socket, time);
+    await opener.open();
+    expect(opener.state.get().phase).toBe("missing");
+    const looks = [opener.look(), opener.look(), opener.look()];
+    expect(answers).toHaveLength(2);
+    answers[1]?.(page([]));
+    await Promise.all(looks);
+    expect(opener.state.get().phase).toBe("open");
+    await opener.look();
+    expect(answers).toHaveLength(2);
+  });
+
   it("that was left says nothing more and asks nothing more", async () => {
     const { opener, wire, time, sub } = await scene(() => page([], { open: [turn("trn_1", "running", 1, offset(0))] }));
     opener.stop();

@@ -30,6 +30,7 @@ export class Opener {
   #drawing = false;
   #attempt = 0;
   #round = 0;
+  #looking = false;
   #stopped = false;
 
   constructor(session: string, api: Api, socket: HubSocket, timing: Timing = browserTiming) {
@@ -75,6 +76,17 @@ export class Opener {
         this.#again();
       }
     }
+  }
+
+  /**
+   * Looks again for a session that was not there. On a slow line a look takes its time: another one before its answer is here would put
+   * that answer aside.
+   */
+  async look(): Promise<void> {
+    if (this.#looking || this.state.get().phase !== "missing") return;
+    this.#looking = true;
+    await this.open();
+    this.#looking = false;
   }
 
   /** Fetches the next older page. */

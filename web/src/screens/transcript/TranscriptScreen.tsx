@@ -54,15 +54,22 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   const known = row !== undefined;
   useEffect(() => {
     if (!known || phase !== "missing") return;
-    void opener.open();
     let looks = 0;
-    const timer = setInterval(() => {
+    let timer = 0;
+    let left = false;
+    const look = async (): Promise<void> => {
+      await opener.look();
+      if (left) return;
       looks += 1;
       // Neither is it there nor does it come: perhaps the lists are the older ones, and it has gone.
-      if (looks === 2) hub.refresh();
-      void opener.open();
-    }, LOOK_AGAIN_MS);
-    return () => clearInterval(timer);
+      if (looks === 3) hub.refresh();
+      timer = window.setTimeout(() => void look(), LOOK_AGAIN_MS);
+    };
+    void look();
+    return () => {
+      left = true;
+      window.clearTimeout(timer);
+    };
   }, [known, phase, opener, hub]);
 
   // the transcript changes in place, its version says when
