@@ -27,6 +27,8 @@ let enrolled = true;
 /** What the hub answers for now instead of anything else. */
 let refusal: { code: string; status: number } | null = null;
 let wires: FakeWire[] = [];
+/** Who listens to what other tabs do to the storage. */
+const tabs = new Set<(event: object) => void>();
 
 beforeEach(() => {
   enrolled = true;
@@ -35,7 +37,11 @@ beforeEach(() => {
   local.clear();
   session.clear();
   dropped.length = 0;
-  const page = { addEventListener: () => {}, removeEventListener: () => {}, localStorage: local, sessionStorage: session, visibilityState: "visible" };
+  tabs.clear();
+  const page = {
+    addEventListener: (name: string, call: (event: object) => void) => void (name === "storage" && tabs.add(call)),
+    removeEventListener: (_: string, call: (event: object) => void) => void tabs.delete(call),
+    localStorage: local, sessionStorage: session, visibilityState: "visible" };
   vi.stubGlobal("window", page);
   vi.stubGlobal("document", page);
   vi.stubGlobal("localStorage", local);
@@ -64,7 +70,7 @@ afterEach(() => vi.unstubAllGlobals());
 async function begun(): Promise<Hub> {
   const hub = new Hub();
   await hub.start();
-  wires.at(-1)?.welcome();
+  wires.at(-1)?.welcome(me.account, me.device);
   await vi.waitFor(() => expect(hub.rows.get().session.size).toBeGreaterThan(0));
   hub.post("dev_host", { kind: "send_prompt", session: "ses_1", content: { text: "CANARY", attachments: [] } });
   hub.drafts.set("ses_1", "CANARY");
@@ -113,10 +119,59 @@ it("the next account begins with nothing of the last", async () => {
   (await begun()).unpair();
   const next = new Hub();
   await next.start();
-  wires.at(-1)?.welcome();
+  wires.at(-1)?.welcome(me.account, me.device);
   expect(wires.at(-1)?.all("command")).toEqual([]);
   expect(next.sent.get().size).toBe(0);
   next.stop();
+});
+
+describe("a page of an earlier enrolment", () => {
+  const device = (id: string): string => JSON.stringify({ atMs: Date.now(), text: id });
+  const reload = vi.fn();
+  beforeEach(() => {
+    reload.mockClear();
+    vi.stubGlobal("location", { protocol: "http:", host: "10.0.0.1:4437", reload });
+  });
+  const over = (hub: Hub): void => {
+    expect(reload).toHaveBeenCalledOnce();
+    expect([hub.rows.get(), hub.me.get(), hub.sent.get().size, hub.phase.get()]).toEqual([NO_ROWS, null, 0, "starting"]);
+    expect(wires.every((each) => each.closed)).toBe(true);
+    expect(dropped).toEqual([]);
+  };
+
+  it("begins anew when the hub knows it as another device, and sends that one nothing", async () => {
+    const hub = await begun();
+    vi.useFakeTimers();
+    wires.at(-1)?.onclose?.({ code: 1006 });
+    await vi.advanceTimersByTimeAsync(2_000);
+    const before = new Map(local.all);
+    expect(wires).toHaveLength(2);
+    wires.at(-1)?.welcome(me.account, "dev_other");
+    expect([...(wires.at(-1)?.all("command") ?? []), ...(wires.at(-1)?.all("subscribe") ?? [])]).toEqual([]);
+    expect(local.all).toEqual(before);
+    over(hub);
+    vi.useRealTimers();
+  });
+
+  it("begins anew as soon as another tab signs out, without a network", async () => {
+    const hub = await begun();
+    const oldValue = local.getItem("towline.device");
+    expect(oldValue).toContain(me.device);
+    local.removeItem("towline.device");
+    for (const call of [...tabs]) call({ key: "towline.device", oldValue, newValue: null });
+    over(hub);
+  });
+
+  it("takes nothing away that the next one has kept, when it hears late that it was signed out", async () => {
+    const hub = await begun();
+    local.clear();
+    local.setItem("towline.device", device("dev_other"));
+    local.setItem("towline.draft.new", device("of the next"));
+    const before = new Map(local.all);
+    wires.at(-1)?.onclose?.({ code: 4401 });
+    expect(local.all).toEqual(before);
+    over(hub);
+  });
 });
 
 describe("a refusal that passes takes no word away", () => {

@@ -58,9 +58,9 @@ export class FakeWire implements Wire {
     this.onmessage?.({ data: JSON.stringify(frame) });
   }
 
-  welcome(): void {
+  welcome(account = "acc", device = "dev"): void {
     this.onopen?.();
-    this.say({ type: "welcome", protocol: 1, capabilities: [], account: "acc", device: "dev", host: null, hubAtMs: 5, heartbeatMs: 15_000, version: "0" });
+    this.say({ type: "welcome", protocol: 1, capabilities: [], account, device, host: null, hubAtMs: 5, heartbeatMs: 15_000, version: "0" });
   }
 
   all<K extends ClientFrame["type"]>(type: K): Extract<ClientFrame, { type: K }>[] {

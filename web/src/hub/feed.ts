@@ -68,10 +68,13 @@ export class Feed {
     try {
       const lists = await this.#api.lists();
       if (this.#stopped) return;
-      this.#attempt = 0;
       this.rows.set({ ...fold(NO_ROWS, facts(lists.facts)), ready: true });
       this.#subscription = this.#socket.subscribe(this.#stream, lists.offset, {
-        batch: (messages) => this.rows.set(fold(this.rows.get(), facts(messages))),
+        batch: (messages) => {
+          // Only now: a hub that gives the lists and not their feed is not to be asked for them twice a second.
+          this.#attempt = 0;
+          this.rows.set(fold(this.rows.get(), facts(messages)));
+        },
         ended: () => this.#again(),
       });
     } catch {

@@ -23,6 +23,8 @@ export type Refusal = ErrorCode | "unreachable" | null;
 
 /** How often a page that is refused looks whether it may come in again, in milliseconds. */
 const KNOCK_MS = 5_000;
+/** Under what name it is kept whose words are kept here: the id of this device. */
+const ENROLMENT = "device";
 
 /** Everything that talks to the hub, made once per page and taken down once. */
 export class Hub {
@@ -182,9 +184,26 @@ export class Hub {
   /** This device is not enrolled any more: nothing of its account stays here (W-119). */
   unpair(): void {
     if (this.phase.get() === "unpaired") return;
+    const device = this.me.get()?.device;
+    const kept = this.kept.stored(ENROLMENT);
+    if (device !== undefined && kept !== null && kept !== device) {
+      this.#over();
+      return;
+    }
     this.stop();
     wipe();
     this.phase.set("unpaired");
+  }
+
+  /**
+   * Another tab has signed out or been paired anew, while this one slept or had no network: what this one shows and holds is of an earlier
+   * enrolment, and what is kept by now is not its own. It begins from nothing, as whoever this browser is now.
+   */
+  #over(): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.phase.set("starting");
+    location.reload();
   }
 
   /** The one way down. */
@@ -214,6 +233,7 @@ export class Hub {
     const outbox = new Outbox(this.socket, me.device, this.kept);
     this.#feed = feed;
     this.#outbox = outbox;
+    this.kept.set(ENROLMENT, me.device);
     const tidy = (): void => {
       const { command } = feed.rows.get();
       for (const [id, sent] of outbox.sent.get()) if (sent.phase === "acked" && command.has(id)) outbox.forget(id);
@@ -231,9 +251,16 @@ export class Hub {
       this.socket.welcome.watch(() => {
         const welcome = this.socket.welcome.get();
         if (!welcome) return;
+        if (welcome.account !== me.account || welcome.device !== me.device) {
+          this.#over();
+          return;
+        }
         this.#skewMs = welcome.hubAtMs - Date.now();
         // The hub may have been updated while it was away.
         void this.fresh.look();
+      }),
+      this.kept.watch((key) => {
+        if (key === ENROLMENT && this.kept.get(key) !== me.device) this.#over();
       }),
       this.socket.connection.watch(() => {
         const connection = this.socket.connection.get();

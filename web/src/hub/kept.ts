@@ -55,6 +55,11 @@ export class Kept {
     return this.#entries.get(key) ?? null;
   }
 
+  /** What storage holds at this moment: another tab may have changed it without this one having heard of it yet. */
+  stored(key: string): string | null {
+    return parse(storage()?.getItem(PREFIX + key) ?? null)?.text ?? null;
+  }
+
   /** The keys that begin with something, sorted. */
   keys(beginning: string): string[] {
     return [...this.#entries.keys()].filter((key) => key.startsWith(beginning)).sort();

@@ -287,6 +287,8 @@ export class HubSocket {
     else this.#barred = 0;
     this.#watch(LIMITS.silenceMs);
     this.welcome.set(welcome);
+    // Whoever heard it may have taken everything down: this hub knows the page as somebody else.
+    if (!this.#greeted) return;
     for (const wanted of this.#wanted) this.#ask(wanted);
     for (const pending of this.#pending) this.#transmit(pending);
     this.connection.set({ state: "live", slow: this.#slow });
