@@ -14,6 +14,7 @@ import { PollingWire } from "./polling";
 import { HubSocket, type Wire } from "./socket";
 import { Store } from "./store";
 import { browserTiming, pauseMs } from "./timing";
+import { Wishes } from "./wishes";
 
 /** Whether this page may talk to the hub at all. */
 export type Phase = "starting" | "unreachable" | "shut" | "ready" | "unpaired";
@@ -32,6 +33,8 @@ export class Hub {
   readonly me = new Store<Me | null>(null);
   readonly rows = new Store<Rows>(NO_ROWS);
   readonly sent = new Store<ReadonlyMap<string, Sent>>(new Map());
+  /** What is being taken back at the hub, or was not taken back. */
+  readonly wishes = new Store<ReadonlyMap<string, ErrorCode | null>>(new Map());
   readonly api = new Api();
   readonly files = new FileRoom(this.api);
   readonly kept = new Kept();
@@ -44,6 +47,7 @@ export class Hub {
   readonly #openers: Openers;
   #feed: Feed | null = null;
   #outbox: Outbox | null = null;
+  #wishes: Wishes | null = null;
   #down: (() => void)[] = [];
   #attempt = 0;
   #stopped = false;
@@ -119,20 +123,12 @@ export class Hub {
     this.#outbox?.forget(command);
   }
 
-  /** Takes back a message that no host has begun with: from this device, or from the hub. */
+  /** Takes back a command of any device that has not begun: from this device, or from the hub, however long that takes; `wishes` says how that stands. */
   withdraw(command: string): void {
-    if (!this.#outbox?.withdraw(command)) void this.socket.cancelCommand(command);
+    if (!this.#outbox?.withdraw(command)) this.#wishes?.add(command);
   }
 
-  /** Takes back a command of any device that waits at the hub; answers why that was refused, or null. */
-  takeBack(command: string): Promise<Refusal> {
-    return this.#refusal(async () => {
-      const answer = await this.socket.cancelCommand(command);
-      if (!answer.ok) throw new ApiError(answer.problem);
-    });
-  }
-
-  /** Changes the words of a message that waits at the hub, wherever it was sent from; answers as `takeBack` does. */
+  /** Changes the words of a message that waits at the hub, wherever it was sent from; answers why that was refused, or null. */
   changeWords(command: string, text: string): Promise<Refusal> {
     return this.#refusal(() => this.api.editCommand(command, { text, ttlMs: null }));
   }
@@ -217,12 +213,15 @@ export class Hub {
     // down what was typed when they are taken away, which is later than this.
     this.#outbox?.stop();
     this.#outbox = null;
+    this.#wishes?.stop();
+    this.#wishes = null;
     this.kept.close();
     for (const undo of this.#down) undo();
     this.#down = [];
     this.reading.close();
     this.rows.set(NO_ROWS);
     this.sent.set(new Map());
+    this.wishes.set(new Map());
     this.me.set(null);
   }
 
@@ -231,12 +230,16 @@ export class Hub {
   #run(me: Me): void {
     const feed = new Feed(this.api, this.socket, me.account);
     const outbox = new Outbox(this.socket, me.device, this.kept);
+    const wishes = new Wishes(this.socket, me.device, this.kept);
+    outbox.onKeptBack = (id, why) => wishes.say(id, why);
     this.#feed = feed;
     this.#outbox = outbox;
+    this.#wishes = wishes;
     this.kept.set(ENROLMENT, me.device);
     const tidy = (): void => {
       const { command } = feed.rows.get();
       for (const [id, sent] of outbox.sent.get()) if (sent.phase === "acked" && command.has(id)) outbox.forget(id);
+      if (feed.rows.get().ready) wishes.tidy((id) => command.get(id)?.state ?? (outbox.sent.get().has(id) ? "queued" : undefined));
       if (feed.rows.get().ready) outbox.tidy((id) => !["succeeded", "cancelled", undefined].includes(command.get(id)?.state));
     };
     this.#down.push(
@@ -246,6 +249,10 @@ export class Hub {
       }),
       outbox.sent.watch(() => {
         this.sent.set(outbox.sent.get());
+        tidy();
+      }),
+      wishes.open.watch(() => {
+        this.wishes.set(wishes.open.get());
         tidy();
       }),
       this.socket.welcome.watch(() => {
@@ -284,6 +291,7 @@ export class Hub {
     );
     this.socket.start();
     outbox.start();
+    wishes.start();
     void feed.start();
   }
 

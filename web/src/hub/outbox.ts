@@ -27,11 +27,13 @@ const PREFIX = "outbox.";
 const WHOLE = "whole.";
 
 /** Answers that leave open whether the hub has the command: it is sent again under its id, which is the same command for ever (W-011). */
-const UNSURE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["store_broken", "internal", "rate_limited", "shutting_down", "resync_required"]);
+export const UNSURE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["store_broken", "internal", "rate_limited", "shutting_down", "resync_required"]);
 
 /** Keeps every command until the hub has it on disk: across reconnects, reloads, killed browsers and days without a network. */
 export class Outbox {
   readonly sent = new Store<ReadonlyMap<string, Sent>>(new Map());
+  /** What was to be taken back is at the hub: null when that has asked its machine, or why it was not taken back. */
+  onKeptBack: (id: string, why: ErrorCode | null) => void = () => {};
   readonly #socket: HubSocket;
   readonly #device: string;
   readonly #kept: Kept;
@@ -176,7 +178,10 @@ export class Outbox {
     const gone = answer.ok ? answer.ack.state === "cancelled" : code === "not_found";
     if (now.withdrawn && old === id) {
       if (gone) this.forget(id);
-      else this.#put({ ...now, withdrawn: false, phase: "acked", error: null });
+      else {
+        this.#put({ ...now, withdrawn: false, phase: "acked", error: null });
+        this.onKeptBack(id, code);
+      }
       return false;
     }
     if (old) {

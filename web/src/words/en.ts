@@ -307,6 +307,9 @@ export const en = {
     unknown: "not known",
     takeBack: "Take back",
     takingBack: "being taken back",
+    takingBackLater: "to be taken back as soon as the connection is back",
+    notTakenBack: (why: ErrorCode): string =>
+      why === "command_not_cancellable" ? "It was not taken back: it has begun already." : `It was not taken back. ${errors[why] ?? "The hub did not say why; try again."}`,
     edit: "Edit",
     editLabel: "Your message",
     save: "Save",

@@ -29,6 +29,8 @@ export function CommandRow({ id, command, host, several, now }: Props) {
   const rows = useRows();
   const me = useStore(hub.me);
   const sent = useStore(hub.sent);
+  const wish = useStore(hub.wishes).get(id);
+  const live = useStore(hub.socket.connection).state === "live";
   const [editing, setEditing] = useState(false);
   const [refused, setRefused] = useState<Refusal>(null);
   const may = me?.about.rights.includes("prompt") ?? false;
@@ -91,6 +93,11 @@ export function CommandRow({ id, command, host, several, now }: Props) {
             {words.error(tried[1].error)}
           </span>
         ) : null}
+        {!wish ? null : (
+          <span className="small house-bad" role="alert">
+            {words.delivery.notTakenBack(wish)}
+          </span>
+        )}
         {refused === null ? null : (
           <span className="small house-bad" role="alert">
             {words.queue.refused(refused, words.error)}
@@ -111,6 +118,10 @@ export function CommandRow({ id, command, host, several, now }: Props) {
               {words.commands.retry}
             </button>
           </span>
+        ) : waits && wish === null ? (
+          <span className="small soft" role="status">
+            {live ? words.delivery.takingBack : words.delivery.takingBackLater}
+          </span>
         ) : waits && may ? (
           <span className="command-ways">
             {text === null ? null : (
@@ -118,7 +129,7 @@ export function CommandRow({ id, command, host, several, now }: Props) {
                 {words.commands.edit}
               </button>
             )}
-            <button type="button" className="button small" aria-label={words.commands.cancelLabel(name)} onClick={() => act(hub.takeBack(id))}>
+            <button type="button" className="button small" aria-label={words.commands.cancelLabel(name)} onClick={() => hub.withdraw(id)}>
               {words.commands.cancel}
             </button>
           </span>

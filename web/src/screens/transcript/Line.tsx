@@ -1,6 +1,7 @@
 import { memo } from "react";
-import { useNow, useRows } from "../../app/context";
+import { useHub, useNow, useRows } from "../../app/context";
 import type { Rows } from "../../hub/feed";
+import { useStore } from "../../hub/store";
 import type { Item, Me, Sender, Turn, Usage } from "../../protocol/generated";
 import { type Entry, same } from "../../session/entries";
 import { isFinal } from "../../session/fold";
@@ -59,10 +60,22 @@ function Drawn({ line, turn, prompt, asked, call, place, ahead, rows, me, agent,
     return (
       <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="" attachments={(prompt ?? turn)?.content.attachments} again={isAgain(turn, rows)}>
         {turn?.state === "queued" ? <Waiting session={item.session} command={command} turn={item.turn} place={place} ahead={ahead} handed={turn.steer?.state === "handed"} text={item.content.text} host="" body={null} /> : null}
+        {turn?.state === "running" || turn?.state === "awaiting_approval" ? <Regretted command={command} /> : null}
       </Message>
     );
   }
   return <AgentItem entry={line} working={turn !== undefined && !isFinal(turn.state)} />;
+}
+
+/** Under a message that runs although it was to be taken back: that came too late. */
+function Regretted({ command }: { command: string }) {
+  const why = useStore(useHub().wishes).get(command);
+  if (!why) return null;
+  return (
+    <p className="message-error small" role="alert">
+      {words.delivery.notTakenBack(why)}
+    </p>
+  );
 }
 
 function stopper(by: Sender, rows: Rows, me: Me | null): string {

@@ -47,9 +47,12 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
   const whole = turn === null ? (hub.whole(command) ?? body) : null;
   const agent = row && rows.host.get(row.host)?.content.agents.find((each) => each.id === row.agent);
   const steers = (agent?.abilities ?? []).includes("steer") && (row?.activity === "working" || row?.activity === "needs_input");
-  const asked = (kind: "move_prompt" | "steer_prompt"): boolean =>
+  const live = useStore(hub.socket.connection).state === "live";
+  const wish = useStore(hub.wishes).get(command);
+  const asked = (kind: "move_prompt" | "steer_prompt" | "cancel_turn"): boolean =>
     turn !== null && [...sent.values()].some(({ request: { body: what }, phase }) => what.kind === kind && what.turn === turn && phase !== "refused");
   const changing = turn !== null && [...sent.values()].some(({ request, phase }) => request.body.kind === "edit_prompt" && request.body.turn === turn && phase !== "refused");
+  const back = withdrawn || wish === null || asked("cancel_turn");
   const takeBack = (): void => {
     if (turn !== null && owner !== "") hub.post(owner, { kind: "cancel_turn", session, turn });
     else hub.withdraw(command);
@@ -73,13 +76,18 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
   const atHub = away === "" || turn !== null ? "" : leased ? words.queue.handed(away) : held?.place ? [words.queue.place(held.place, away), ...(expiresAtMs === null ? [] : [words.queue.expires(left(expiresAtMs, now))])].join(" · ") : "";
   const again = rows.command.get(command)?.tried?.nextAtMs ? triesOf(rows.command.get(command)).join("") : "";
   const line = again !== "" ? again : place === null ? atHub : words.transcript.queuedPlace(place);
-  const note = handed ? words.delivery.handed : withdrawn ? words.delivery.takingBack : changing ? words.delivery.changing : open ? words.delivery.mayHaveArrived : line;
-  const free = !handed && !withdrawn && !open && !changing;
+  const note = handed ? words.delivery.handed : back ? (live ? words.delivery.takingBack : words.delivery.takingBackLater) : changing ? words.delivery.changing : open ? words.delivery.mayHaveArrived : line;
+  const free = !handed && !back && !open && !changing;
   const editable = free && !leased && (turn !== null || held !== null || whole !== null);
   const longer = held === null || away === "" || expiresAtMs === null ? [] : KEEPS.filter((ms) => now + ms > expiresAtMs + KEEPS[0]);
   return (
     <div className="message-actions message-waiting">
       <span className="small soft">{note}</span>
+      {!wish ? null : (
+        <span className="small message-error" role="alert">
+          {words.delivery.notTakenBack(wish)}
+        </span>
+      )}
       {refused === null ? null : (
         <span className="small message-error" role="alert">
           {words.queue.refused(refused, words.error)}
@@ -118,7 +126,7 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
             ))}
           </select>
         ) : null}
-        {withdrawn ? null : (
+        {back ? null : (
           <button type="button" className="button button-plain small" onClick={takeBack}>
             {words.delivery.takeBack}
           </button>
