@@ -41,6 +41,8 @@ pub(crate) struct Catalogue {
     pub(crate) asked: Notify,
     /// An agent has said something that the hub does not know yet.
     heard: Notify,
+    /// Held while the hub is told, so that what is older never comes after what is newer; whether it did not take what it was told last.
+    telling: tokio::sync::Mutex<bool>,
 }
 
 impl Catalogue {
@@ -121,18 +123,21 @@ impl Catalogue {
 /// Takes what an agent said of itself when it was opened, and tells the hub when that is news.
 /// `project` says where it was opened: what it takes after a slash may be there only.
 pub(crate) async fn learn(context: &Context, agent: &str, entry: AgentEntry, project: Option<ProjectId>) {
-    if context.catalogue.learn(agent, entry, project, &context.options) {
+    let news = context.catalogue.learn(agent, entry, project, &context.options);
+    if news || *context.catalogue.telling.lock().await {
         tell(context).await;
     }
 }
 
-/// Asks the agents now and then, until the host stops; sooner while one that is there does not answer.
+/// Asks the agents now and then, until the host stops; sooner while one that is there does not answer, or the hub did not take what
+/// they said.
 pub(crate) async fn keep(context: &Context) {
     let usual = context.options.probe_every;
     let mut again = AGAIN;
     loop {
         probe(context).await;
-        let wait = if context.catalogue.is_whole() { usual } else { again.min(usual) };
+        let well = context.catalogue.is_whole() && !*context.catalogue.telling.lock().await;
+        let wait = if well { usual } else { again.min(usual) };
         again = if wait < usual { again.saturating_mul(2) } else { AGAIN };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -180,8 +185,11 @@ fn commands(before: &[SlashCommand], now: Vec<SlashCommand>, project: Option<Pro
 }
 
 async fn tell(context: &Context) {
+    let mut refused = context.catalogue.telling.lock().await;
     let about = context.catalogue.about(&context.options);
-    match context.port.update(context.me.generation, about).await {
+    let told = context.port.update(context.me.generation, about).await;
+    *refused = told.is_err();
+    match told {
         Ok(()) => {}
         Err(error @ (PortError::Replaced { .. } | PortError::Broken { .. })) => context.fail(error),
         // The next probe tells it again.

@@ -2,6 +2,7 @@
 
 use protocol::error::ErrorCode;
 use protocol::id::{RuleId, SessionId};
+use protocol::path::StreamPath;
 use protocol::port::{PortError, Report, SessionNews, Transition};
 
 use crate::context::Context;
@@ -30,10 +31,13 @@ pub(crate) async fn settle(context: &Context) -> Result<(), PortError> {
     }
 }
 
-/// Whether a session was deleted, and the host has not done its part yet.
+/// Whether a session was deleted, and the host has not done its part yet: there are notes of it, and no journal. That is asked and not
+/// looked for among the news, of which only some are told at once, what is urgent first.
 pub(crate) async fn is_deleted(context: &Context, id: SessionId) -> bool {
-    let told = context.port.news(context.me.generation, None, false).await;
-    told.is_ok_and(|told| told.iter().any(|(_, news)| *news == SessionNews::Deleted { session: id }))
+    let port = &*context.port;
+    let known = notes::get::<SessionNote>(port, &notes::session(id)).await;
+    matches!(known, Ok(Some(_)))
+        && matches!(port.read(StreamPath::journal(id), None, 1).await, Err(PortError::NoStream { .. }))
 }
 
 /// Names a session that is not loaded.

@@ -1,9 +1,11 @@
 //! Sessions that people name or delete by the hub.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use protocol::command::CommandState;
 use protocol::error::ErrorCode;
+use protocol::id::RuleId;
 use protocol::port::SessionNews;
 use protocol::turn::TurnState;
 
@@ -104,4 +106,25 @@ async fn a_name_that_a_person_gave_stays() {
     assert_eq!(world.hub.state().session(session).unwrap().content.title, "Ebb and flow");
     world.sound();
     host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_waits_behind_something_urgent_is_no_fault_of_the_session() {
+    // Which of the two the host looks at first is chance, so it is tried often.
+    for pause in 0..24 {
+        let world = World::new(5);
+        let host = world.start_on(world.port_on(i64::MAX, false, true)).await;
+        let (session, first) = world.open(Some("say 500 1 first"));
+        world.turn(first, TurnState::Running).await;
+        tokio::time::sleep(Duration::from_millis(50 + pause)).await;
+        let note = world.hub.state().notes[&format!("process/{session}")].clone();
+        let note = String::from_utf8(note.to_vec()).unwrap();
+        world.hub.tell(SessionNews::RuleRevoked { rule: RuleId::from_uuid(world.fresh()) });
+        world.hub.tell(SessionNews::Deleted { session });
+        world.until("the news is heard", |hub| hub.news.is_empty()).await;
+        let reaped = world.left().iter().filter(|mark| note.contains(&mark.tag)).count();
+        assert_eq!(reaped, 1, "it is ended, and not brought back first");
+        world.sound();
+        host.stop().await.unwrap();
+    }
 }

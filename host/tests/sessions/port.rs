@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) approvals: BTreeMap<ApprovalId, protocol::approval::Approval>,
     pub(crate) about: HostContent,
     pub(crate) full: bool,
+    /// How long each of the next updates of what the host says of itself takes; `None` is refused.
+    pub(crate) updates: std::collections::VecDeque<Option<std::time::Duration>>,
     pub(crate) broken: Vec<String>,
     pub(crate) reports: usize,
     pub(crate) files: BTreeMap<BlobId, Bytes>,
@@ -155,10 +157,13 @@ impl State {
             return Err(PortError::Full { reason: "no room".into() });
         }
         for step in &report.streams {
-            if let StreamStep::Journal(session, _) | StreamStep::CreateJournal(session) = step
-                && self.gone.contains(session)
-            {
-                return Err(PortError::NoStream { stream: StreamPath::journal(*session) });
+            let session = match step {
+                StreamStep::Journal(session, _) | StreamStep::CreateJournal(session) => Some(*session),
+                StreamStep::Turn(turn, _) => self.turns.get(turn).map(|turn| turn.session),
+                StreamStep::CreateTurn(_) | StreamStep::CloseTurn(_) => None,
+            };
+            if let Some(session) = session.filter(|session| self.gone.contains(session)) {
+                return Err(PortError::NoStream { stream: StreamPath::journal(session) });
             }
         }
         for (session, blob) in &report.files {
@@ -325,8 +330,16 @@ impl HubPort for Port {
     }
 
     fn update(&self, _: u64, about: HostContent) -> Later<'_, Result<(), PortError>> {
-        self.hub.state().about = about;
-        Box::pin(async { Ok(()) })
+        let takes = self.hub.state().updates.pop_front();
+        Box::pin(async move {
+            match takes {
+                Some(Some(takes)) => tokio::time::sleep(takes).await,
+                Some(None) => return Err(PortError::Full { reason: "no room".into() }),
+                None => {}
+            }
+            self.hub.state().about = about;
+            Ok(())
+        })
     }
 
     fn lease(&self, generation: u64, most: usize) -> Later<'_, Result<Vec<Leased>, PortError>> {
@@ -392,7 +405,10 @@ impl HubPort for Port {
     fn read(&self, path: StreamPath, from: Option<Offset>, most: usize) -> Later<'_, Result<StreamPage, PortError>> {
         Box::pin(async move {
             let state = self.hub.state();
-            let Some(stream) = state.streams.get(&path) else { return Err(PortError::NoStream { stream: path }) };
+            let there = !state.gone.iter().any(|session| path == StreamPath::journal(*session));
+            let Some(stream) = state.streams.get(&path).filter(|_| there) else {
+                return Err(PortError::NoStream { stream: path });
+            };
             let (mut at, mut messages, mut bytes) = (Offset::ZERO, Vec::new(), 0);
             for message in &stream.messages {
                 if from.is_none_or(|from| at >= from) {
@@ -436,9 +452,17 @@ impl HubPort for Port {
                     if state.generation != generation {
                         return Err(PortError::Replaced { generation, current: state.generation });
                     }
-                    state.news.retain(|(number, _)| heard.is_none_or(|heard| *number > heard));
-                    if !state.news.is_empty() || !wait {
-                        return Ok(state.news.clone());
+                    // What is urgent is told alone, and numbers mean something among those that were told together only.
+                    let urgent = |news: &SessionNews| matches!(news, SessionNews::RuleRevoked { .. });
+                    let lane =
+                        state.news.iter().find(|(number, _)| Some(*number) == heard).map(|(_, news)| urgent(news));
+                    state.news.retain(|(number, news)| {
+                        heard.is_none_or(|heard| *number > heard || Some(urgent(news)) != lane)
+                    });
+                    let first: Vec<_> = state.news.iter().filter(|(_, news)| urgent(news)).cloned().collect();
+                    let told = if first.is_empty() { state.news.clone() } else { first };
+                    if !told.is_empty() || !wait {
+                        return Ok(told);
                     }
                 }
                 changed.await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use host::agent::*;
 use protocol::agent_health::AgentHealth;
+use protocol::agent_limits::{LimitStanding, LimitWindow};
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption, OptionKind};
 use protocol::host::{Ability, AgentEntry, AgentState, Choice, Effort};
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, Role, ToolCall, ToolKind};
@@ -406,6 +407,16 @@ async fn act(
             let output = "x".repeat(usize::try_from(number()).unwrap());
             let call = ToolCall { output, ..ToolCall::default() };
             say.push(settled("tool".into(), ItemContent::ToolCall(call)));
+        }
+        "limits" => {
+            let window = LimitWindow {
+                span_minutes: Some(300),
+                about: None,
+                used_percent: u32::try_from(number()).ok(),
+                resets_at_ms: None,
+                standing: LimitStanding::Open,
+            };
+            let _ = events.send(AgentEvent::Limits { windows: vec![window] }).await;
         }
         "hang" | "stubborn" => {
             let _ = events.send(begin("a", text("unfinished"))).await;
