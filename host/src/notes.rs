@@ -21,6 +21,7 @@ use bytes::Bytes;
 use protocol::approval::Approval;
 use protocol::command::{CommandKind, Tried};
 use protocol::id::{ApprovalId, CommandId, ItemId, ProjectId, RuleId, SessionId, TurnId};
+use protocol::item::Sender;
 use protocol::port::{HubPort, Note, PortError};
 use protocol::rule::Rule;
 use protocol::session::{Forked, LastTurn};
@@ -166,6 +167,19 @@ pub(crate) struct CommandNote {
     pub(crate) v: u32,
     pub(crate) held: Held,
     pub(crate) kind: CommandKind,
+    /// What it asks for that is not on record yet: it has begun, so the next life of the host does it.
+    #[serde(default)]
+    pub(crate) todo: Option<Todo>,
+}
+
+/// What a command that has begun still asks for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Todo {
+    /// This turn is not to run; who says so.
+    Cancel { turn: TurnId, by: Sender },
+    /// From now on these are chosen, where one is named.
+    Choose { model: Option<String>, mode: Option<String>, effort: Option<String> },
 }
 
 /// A command in our hands.

@@ -8,8 +8,10 @@ use protocol::command::{CommandKind, CommandState, Tried};
 use protocol::error::ErrorCode;
 use protocol::fact::Operation;
 use protocol::id::SessionId;
+use protocol::item::Sender;
 use protocol::port::{PortError, Report, StreamStep, Transition};
 use protocol::session::{Activity, LastTurn};
+use protocol::time::UnixMs;
 use protocol::turn::{Turn, TurnError, TurnErrorCode, TurnState};
 
 use crate::agent::ProcessMark;
@@ -17,7 +19,7 @@ use crate::catalogue;
 use crate::context::Context;
 use crate::journal::batch::Batch;
 use crate::journal::salvage;
-use crate::notes::{self, ApprovalNote, CommandNote, Held, ProcessNote, SessionNote, TriedNote, TurnNote};
+use crate::notes::{self, ApprovalNote, CommandNote, Held, ProcessNote, SessionNote, Todo, TriedNote, TurnNote};
 use crate::session;
 
 /// A session that goes on by itself: prompts wait in it.
@@ -111,7 +113,7 @@ async fn one(context: &Context, id: SessionId, mut left: Left) -> Result<Option<
     running.sort_by_key(|turn| turn.fact.ord);
     queue.sort_by_key(|turn| turn.fact.ord);
     let queue: Vec<_> = queue.into_iter().map(|turn| (left.tried.remove(&notes::tried(id, turn.id)), turn)).collect();
-    let queue: Vec<_> = queue.into_iter().map(|(tried, turn)| (turn, tried)).collect();
+    let mut queue: Vec<_> = queue.into_iter().map(|(tried, turn)| (turn, tried)).collect();
     // Of turns that have begun nothing is to be tried any more.
     for key in left.tried.into_keys() {
         batch.note(key, None);
@@ -147,7 +149,21 @@ async fn one(context: &Context, id: SessionId, mut left: Left) -> Result<Option<
         batch.feed((approval, Operation::Update, fact));
         batch.note(key, None);
     }
-    for (key, CommandNote { held, kind, .. }) in left.commands {
+    for (key, CommandNote { held, kind, todo, .. }) in left.commands {
+        match todo {
+            Some(Todo::Cancel { turn, by }) => {
+                if let Some(place) = queue.iter().position(|(waiting, _)| waiting.id == turn) {
+                    let (waiting, tried) = queue.remove(place);
+                    never_runs(&mut batch, &mut row, waiting, tried, now, by);
+                }
+            }
+            Some(Todo::Choose { model, mode, effort }) => {
+                row.model = model.or(row.model);
+                row.mode = mode.or(row.mode);
+                row.effort = effort.or(row.effort);
+            }
+            None => {}
+        }
         // What these asked for is true by now, but an answer that the agent may never have heard.
         let step = match kind {
             CommandKind::AnswerApproval => Transition::failed(
@@ -166,6 +182,31 @@ async fn one(context: &Context, id: SessionId, mut left: Left) -> Result<Option<
     batch.note(notes::session(id), Some(notes::encode(&row)));
     commit(context, batch.report).await?;
     Ok((!queue.is_empty()).then_some(Restored { id, row, queue }))
+}
+
+/// Writes down that a turn which waits was taken back by somebody.
+fn never_runs(
+    batch: &mut Batch,
+    row: &mut SessionNote,
+    waiting: TurnNote,
+    tried: Option<Tried>,
+    now: UnixMs,
+    by: Sender,
+) {
+    let (id, session) = (waiting.id, waiting.fact.session);
+    if let Some(held) = waiting.command {
+        let step = Transition::to(held.id, held.token, CommandState::Cancelled);
+        batch.report.commands.push(Transition { turn: Some(id), tried: tried.map(Tried::over), ..step });
+    }
+    let error = Some(TurnError { code: TurnErrorCode::Cancelled, by: Some(by) });
+    let fact = Turn { state: TurnState::Interrupted, error, ended_at_ms: Some(now), steer: None, ..waiting.fact };
+    batch.journal(session, (id, Operation::Update, fact));
+    batch.note(notes::turn(session, id), None);
+    if tried.is_some() {
+        batch.note(notes::tried(session, id), None);
+    }
+    row.last_turn = Some(LastTurn { id, state: TurnState::Interrupted });
+    row.ended_turns += 1;
 }
 
 fn succeeded(held: Held) -> Transition {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use protocol::fact::{FeedFact, SessionFact};
 use protocol::id::{CommandId, RuleId, SessionId, TurnId};
-use protocol::port::{Report, StreamStep, Transition};
+use protocol::port::{Leased, Report, StreamStep, Transition};
 use protocol::rule::Rule;
 
 use super::limit;
@@ -23,15 +23,17 @@ pub(crate) struct Batch {
     weight: usize,
 }
 
-/// A turn, a session without one, or a change of a prompt, that a batch accepts.
+/// A turn, a session without one, a change of a prompt, or a command that is only to begin, that a batch accepts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Accepts {
     pub(crate) command: CommandId,
     pub(crate) turn: Option<TurnId>,
     /// The turn whose prompt it changes: should the lease be lost, then the prompt stays as it was.
     pub(crate) edits: Option<TurnId>,
-    /// Whether it moves prompts that wait: should the lease be lost, then they stay where they are.
+    /// Whether it moves prompts that wait, or hands one over: should the lease be lost, then they stay where they are.
     pub(crate) moves: bool,
+    /// Whether its words became the title of the session: should the lease be lost, then they did not.
+    pub(crate) titles: bool,
 }
 
 /// What may happen once a report is durable.
@@ -39,6 +41,8 @@ pub(crate) struct Accepts {
 pub(crate) enum After {
     /// A turn is accepted: it may begin.
     Accepted(TurnId),
+    /// A command is on record as running, and nobody can take it back any more: what it asks for may be done.
+    Begun(Box<Leased>),
     /// A command that makes no turn is done: say so.
     Done(Held),
     /// A prompt was changed: the turn that waits has these words now, and the command is done.
@@ -62,7 +66,15 @@ pub(crate) enum After {
 impl Batch {
     /// A batch that accepts something.
     pub(crate) fn accepting(command: CommandId, turn: Option<TurnId>) -> Self {
-        Self { accepts: Some(Accepts { command, turn, edits: None, moves: false }), ..Self::default() }
+        let accepts = Accepts { command, turn, edits: None, moves: false, titles: false };
+        Self { accepts: Some(accepts), ..Self::default() }
+    }
+
+    /// A batch that accepts a change of the line of prompts that wait.
+    pub(crate) fn moving(command: CommandId) -> Self {
+        let mut batch = Self::accepting(command, None);
+        batch.accepts = batch.accepts.map(|accepts| Accepts { moves: true, ..accepts });
+        batch
     }
 
     /// Adds a fact to the session's journal.

@@ -7,7 +7,7 @@ use protocol::api::AuditContent;
 use protocol::approval::{
     Approval, ApprovalContent, ApprovalKind, ApprovalOption, ApprovalState, Decision, OptionKind, Via,
 };
-use protocol::command::{AnswerContent, CommandKind};
+use protocol::command::AnswerContent;
 use protocol::error::ErrorCode;
 use protocol::fact::{FACT_VERSION, Operation};
 use protocol::id::{ApprovalId, RuleId};
@@ -270,28 +270,42 @@ impl Session {
         self.dirty.fact = true;
     }
 
-    /// A person answers. The decision is durable before the agent hears of it.
-    pub(super) fn answer(&mut self, held: Held, by: Sender, id: ApprovalId, option: String, content: AnswerContent) {
+    /// Whether this is asked now and may be answered so; what was chosen.
+    pub(super) fn may_answer(
+        &mut self,
+        id: ApprovalId,
+        option: &str,
+        content: &AnswerContent,
+    ) -> Result<ApprovalOption, (ErrorCode, &'static str)> {
         let Some(asked) = self.approvals.get(&id) else {
-            return self.refuse(held, ErrorCode::ApprovalNotPending, self.why_closed(id));
+            return Err((ErrorCode::ApprovalNotPending, self.why_closed(id)));
         };
         if self.is_changed(asked) {
             let item = asked.ask.item.clone().unwrap_or_default();
             self.recheck(&item);
-            return self.refuse(held, ErrorCode::ApprovalChanged, "what was asked has changed, and is asked anew");
+            return Err((ErrorCode::ApprovalChanged, "what was asked has changed, and is asked anew"));
         }
-        let Some(chosen) = asked.fact.options.iter().find(|offered| offered.id == option).cloned() else {
-            return self.refuse(held, ErrorCode::Invalid, "`option` is not one of those that were offered");
+        let Some(chosen) = asked.fact.options.iter().find(|offered| offered.id == option) else {
+            return Err((ErrorCode::Invalid, "`option` is not one of those that were offered"));
         };
         match &content.shown {
             Some(shown) if *shown != asked.fact.content.shown => {
-                return self.refuse(held, ErrorCode::ApprovalChanged, "this is not what is asked now");
+                Err((ErrorCode::ApprovalChanged, "this is not what is asked now"))
             }
             None if chosen.kind.consents() => {
-                return self.refuse(held, ErrorCode::Invalid, "an answer that consents says what was `shown`");
+                Err((ErrorCode::Invalid, "an answer that consents says what was `shown`"))
             }
-            Some(_) | None => {}
+            Some(_) | None => Ok(chosen.clone()),
         }
+    }
+
+    /// A person answers; the command has begun, and meanwhile somebody else may have been faster. The decision is durable before the
+    /// agent hears of it.
+    pub(super) fn answer(&mut self, held: Held, by: Sender, id: ApprovalId, option: String, content: AnswerContent) {
+        let chosen = match self.may_answer(id, &option, &content) {
+            Ok(chosen) => chosen,
+            Err((code, why)) => return self.finish(held, Err((code, why.to_owned()))),
+        };
         let Some(Asked { ask, mut fact, offers, .. }) = self.approvals.remove(&id) else { return };
         let at_ms = self.context.now();
         let rule = offers.into_iter().find(|(offered, _)| *offered == option).map(|(_, new)| self.make_rule(new, by));
@@ -313,10 +327,9 @@ impl Session {
         fact.decision = Some(Decision { option, by, at_ms, via: Via::Person, rule: rule_id });
         let decided = decided(what, id, by, &fact);
         let answer = Answer { option: told, message: content.message, answers: content.answers.into_iter().collect() };
-        let rule = rule.map(|(id, rule)| After::Rule(id, Box::new(rule)));
-        self.hold(held, CommandKind::AnswerApproval, rule);
         let batch = self.outbox.open();
         batch.report.audit.push(decided);
+        batch.after.extend(rule.map(|(id, rule)| After::Rule(id, Box::new(rule))));
         batch.after.push(After::Answer(Some(held), ask.request, answer));
         self.close_approval(id, Approval { state: ApprovalState::Answered, ..fact });
     }

@@ -1,12 +1,11 @@
 //! What people do to the prompts that wait: changed and moved here, and each says which won when it races the start.
 
-use protocol::command::{CommandBody, CommandKind, CommandState};
+use protocol::command::{CommandBody, CommandKind};
 use protocol::error::ErrorCode;
 use protocol::fact::Operation;
 use protocol::id::TurnId;
-use protocol::port::{Leased, Transition};
+use protocol::port::Leased;
 
-use super::commands::command_note;
 use super::{Session, Waiting};
 use crate::journal::batch::{Accepts, After, Batch};
 use crate::notes::{self, Held, TurnNote};
@@ -50,9 +49,8 @@ impl Session {
         waiting.edits += 1;
         let note = TurnNote { text: Some(text.clone()), ..waiting.note.clone() };
         let mut batch = Batch::accepting(held.id, None);
-        batch.accepts = Some(Accepts { command: held.id, turn: None, edits: Some(turn), moves: false });
-        batch.report.commands.push(Transition::to(held.id, held.token, CommandState::Running));
-        batch.note(notes::command(self.id, held.id), Some(command_note(held, CommandKind::EditPrompt)));
+        batch.accepts = batch.accepts.map(|accepts| Accepts { edits: Some(turn), ..accepts });
+        self.begun(&mut batch, held, CommandKind::EditPrompt, None);
         batch.note(notes::turn(self.id, turn), Some(notes::encode(&note)));
         if let Some(shown) = note.shown {
             // The prompt took the place behind its turn.
@@ -74,13 +72,11 @@ impl Session {
             self.queue.iter().filter(|waiting| waiting.is_free()).map(|waiting| waiting.note.id).collect();
         let order = moved(&now, turn, before);
         let Some(first) = now.iter().zip(&order).position(|(was, is)| was != is) else {
-            return self.hold(held, CommandKind::MovePrompt, Some(After::Done(held)));
+            return self.hold(held, CommandKind::MovePrompt);
         };
         self.moving = true;
-        let mut batch = Batch::accepting(held.id, None);
-        batch.accepts = Some(Accepts { command: held.id, turn: None, edits: None, moves: true });
-        batch.report.commands.push(Transition::to(held.id, held.token, CommandState::Running));
-        batch.note(notes::command(self.id, held.id), Some(command_note(held, CommandKind::MovePrompt)));
+        let mut batch = Batch::moving(held.id);
+        self.begun(&mut batch, held, CommandKind::MovePrompt, None);
         let mut written: Vec<TurnNote> = Vec::new();
         for id in &order[first..] {
             let Some(waiting) = self.queue.iter().find(|waiting| waiting.note.id == *id) else { continue };

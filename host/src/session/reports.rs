@@ -110,6 +110,7 @@ impl Session {
         for after in in_flight.after {
             match after {
                 After::Accepted(turn) => self.accepted(turn),
+                After::Begun(leased) => self.act(*leased),
                 After::Edited(held, turn, text) => {
                     self.edited(turn, Some(text));
                     self.finish(held, Ok(()));
@@ -192,6 +193,11 @@ impl Session {
             self.moving = false;
         }
         self.queue.retain(|waiting| Some(waiting.note.id) != accepts.turn);
+        if accepts.titles {
+            let next = self.queue.front().and_then(|waiting| waiting.note.text.as_deref());
+            self.row.title = next.map(row::title).unwrap_or_default();
+            self.dirty.note = true;
+        }
         self.dirty.fact = true;
         if self.making == Some(accepts.command) {
             // The session never was, and so is nothing that came after.

@@ -17,27 +17,37 @@ use super::loaded::Order;
 use super::turns::Finish;
 use super::{Session, Waiting};
 use crate::agent::{DriveError, Steered};
-use crate::journal::batch::After;
+use crate::journal::batch::{After, Batch};
 use crate::notes::{self, Held};
 
 impl Session {
     /// Hands a prompt that waits to the agent in the middle of the turn that runs.
     pub(super) fn steer(&mut self, held: Held, turn: TurnId) {
         let runs = self.current.as_ref().is_some_and(|running| running.stop.is_none());
-        let Some(waiting) = self.queue.iter_mut().find(|waiting| waiting.accepted && waiting.note.id == turn) else {
+        let Some(waiting) = self.queue.iter().find(|waiting| waiting.accepted && waiting.note.id == turn) else {
             return self.refuse(held, ErrorCode::TurnStarted, "the turn does not wait any more");
         };
         if waiting.note.handed || !runs {
             // It is on its way already, or begins without help.
-            return self.hold(held, CommandKind::SteerPrompt, Some(After::Done(held)));
+            return self.hold(held, CommandKind::SteerPrompt);
         }
-        waiting.note.handed = true;
-        self.say_steer(turn, Some(Steer::Handed));
-        self.hold(held, CommandKind::SteerPrompt, Some(After::Steer(turn, held)));
+        let mut note = waiting.note.clone();
+        (note.handed, note.fact.steer) = (true, Some(Steer::Handed));
+        self.moving = true;
+        let mut batch = Batch::moving(held.id);
+        self.begun(&mut batch, held, CommandKind::SteerPrompt, None);
+        batch.journal(self.id, (turn, Operation::Update, note.fact.clone()));
+        batch.note(notes::turn(self.id, turn), Some(notes::encode(&note)));
+        batch.after.push(After::Steer(turn, held));
+        self.outbox.push(batch);
     }
 
     /// It is on record that the agent may have it: now it gets it.
     pub(super) fn hand_in(&mut self, turn: TurnId, held: Held) {
+        self.moving = false;
+        if let Some(waiting) = self.queue.iter_mut().find(|waiting| waiting.note.id == turn) {
+            (waiting.note.handed, waiting.note.fact.steer) = (true, Some(Steer::Handed));
+        }
         let runs = self.current.as_ref().is_some_and(|running| running.stop.is_none() && running.note.id != turn);
         let Some(waiting) = self.queue.iter_mut().find(|waiting| waiting.note.handed && waiting.note.id == turn) else {
             return self.finish(held, Ok(()));

@@ -18,7 +18,7 @@ use super::loaded::{Loaded, Order};
 use super::opening::Unavailable;
 use super::{Running, Session, Slot, Stop, Waiting, row};
 use crate::agent::ProcessMark;
-use crate::journal::batch::{After, Batch};
+use crate::journal::batch::{Accepts, After, Batch};
 use crate::journal::live::{Live, LiveItem};
 use crate::notes::{self, Held, NOTE_VERSION, PlaceNote, ProcessNote, TriedNote, TurnNote};
 use protocol::approval::ApprovalState;
@@ -76,7 +76,8 @@ impl Session {
         let files = attached.iter().map(|attachment| (self.id, attachment.blob)).collect();
         fact.content.attachments = attached;
         let shown = ItemId::from_uuid(self.context.clock.fresh());
-        if self.row.title.is_empty() {
+        let titles = self.row.title.is_empty();
+        if titles {
             self.row.title = row::title(&text);
             if let (true, Some(first)) = (self.row.title.is_empty(), fact.content.attachments.first()) {
                 self.row.title = row::title(&first.name);
@@ -94,6 +95,7 @@ impl Session {
             handed: false,
         };
         let mut batch = Batch::accepting(held.id, Some(id));
+        batch.accepts = batch.accepts.map(|accepts| Accepts { titles, ..accepts });
         batch.report.files = files;
         let operation = if self.unborn { Operation::Insert } else { Operation::Update };
         if std::mem::take(&mut self.unborn) {

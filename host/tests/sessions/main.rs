@@ -17,5 +17,6 @@ mod retries;
 mod silence;
 mod speech;
 mod steering;
+mod taken_back;
 mod turns;
 mod world;
