@@ -392,7 +392,8 @@ impl Subscriptions {
                 found.wake = None;
                 found.failures = 0;
             } else if let Some(wake) = &mut found.wake {
-                wake.until = Some(now.plus_ms(found.wish.lease_ttl_ms));
+                // Never earlier: its webhook may still be under way.
+                wake.until = wake.until.max(Some(now.plus_ms(found.wish.lease_ttl_ms)));
             }
             batch.push(save(id, &found, version));
             match self.inner.streams.commit(batch).await {

@@ -135,6 +135,9 @@ impl Subscriptions {
                         let puts = self.acks(&delivery.id, acks.as_slice()).await.unwrap_or_default();
                         batch.operations.extend(puts.into_iter().map(Into::into));
                     }
+                } else if let Some(wake) = &mut found.wake {
+                    // The receiver answers later, and has from now on what was asked for.
+                    wake.until = Some(self.inner.clock.now().plus_ms(found.wish.lease_ttl_ms));
                 }
             } else {
                 found.wake = None;

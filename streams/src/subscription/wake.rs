@@ -6,10 +6,13 @@ use protocol::time::UnixMs;
 use store::{Append, Batch, CommitError, Put, ReadError};
 
 use super::record::{self, Link, LinkKind, Record, Seen, Wake};
-use super::{SubscriptionError, Subscriptions, is_webhook, read, save};
+use super::{SubscriptionError, Subscriptions, deliver, is_webhook, read, save};
 
 /// Most streams in one wake-up; what is left comes with the next.
 pub(super) const MOST_WOKEN: usize = 256;
+/// Shortest lease of a webhook under way, in milliseconds: its own limit, and half of that for the disk to take down what came of it. A
+/// shorter one would end before a slow answer, whose acks were then those of an older generation: it would be sent without end.
+const SENDING_MS: u64 = deliver::LIMIT.as_secs() * 1_500;
 
 /// What a subscription needs now.
 #[derive(Debug)]
@@ -123,11 +126,12 @@ impl Subscriptions {
         }
     }
 
-    /// A new generation: for a webhook it is leased at once, else it is announced in the wake stream.
+    /// A new generation: for a webhook it is leased at once, and not for less than it may take to be answered; else it is announced in
+    /// the wake stream.
     pub(super) fn begin(&self, id: &str, of: &mut Record, pending: &[Seen], now: UnixMs) -> Option<Append> {
         of.generation += 1;
         of.retry_at = None;
-        let until = is_webhook(of).then(|| now.plus_ms(of.wish.lease_ttl_ms));
+        let until = is_webhook(of).then(|| now.plus_ms(of.wish.lease_ttl_ms.max(SENDING_MS)));
         of.wake = Some(Wake { id: format!("wake_{}", self.inner.clock.fresh()), holder: None, until });
         let stream = of.wish.wake_stream.clone()?;
         let event = serde_json::json!({

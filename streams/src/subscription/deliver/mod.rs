@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use super::address::{Reach, Refused, Target};
 
 /// Longest time from asking for the name to the end of the answer.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(super) const LIMIT: Duration = Duration::from_secs(10);
 /// Most of an answer that is read, in bytes; all it can say fits in a few.
 const MAX_ANSWER: usize = 64 * 1024;
 

@@ -1,6 +1,7 @@
 //! Subscriptions over a memory store, through the face, with a receiver on loopback.
 
 mod breaks;
+mod leases;
 mod rights;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -168,6 +169,15 @@ async fn what_makes_no_sense_is_refused() {
 
 /// A receiver that answers each request with the next of its answers, and the last one for ever.
 async fn receiver(answers: Vec<&'static str>) -> (String, mpsc::Receiver<String>) {
+    let (url, requests, gate) = held(answers).await;
+    gate.add_permits(Semaphore::MAX_PERMITS);
+    (url, requests)
+}
+
+/// The same, which answers only as often as it is let to.
+async fn held(answers: Vec<&'static str>) -> (String, mpsc::Receiver<String>, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let open = Arc::clone(&gate);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
     let (send, receive) = mpsc::channel(16);
@@ -188,13 +198,15 @@ async fn receiver(answers: Vec<&'static str>) -> (String, mpsc::Receiver<String>
                 }
             }
             let answer = answers.get(turn).or(answers.last()).copied().unwrap_or_default();
-            drop(io.write_all(answer.as_bytes()).await);
             if send.send(String::from_utf8_lossy(&seen).into_owned()).await.is_err() {
                 return;
             }
+            let Ok(once) = open.acquire().await else { return };
+            once.forget();
+            drop(io.write_all(answer.as_bytes()).await);
         }
     });
-    (url, receive)
+    (url, receive, gate)
 }
 
 async fn next(receive: &mut mpsc::Receiver<String>) -> Value {
