@@ -63,6 +63,13 @@ impl<'a> Filling<'a> {
     ) -> Result<bool, ReadError> {
         for message in messages {
             let (start, mut body) = message?;
+            // What lies before the part is dropped, and may be there for a while.
+            if start + body.len() as u64 <= part.from {
+                match self.read.direction {
+                    Direction::Forwards => continue,
+                    Direction::Backwards => return Ok(true),
+                }
+            }
             // A fork may part from its source inside a message.
             let end = (start + body.len() as u64).min(part.to);
             body.truncate(usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX));

@@ -7,6 +7,7 @@ mod clock;
 mod closing;
 mod forks;
 mod map;
+mod much;
 mod producers;
 mod reading;
 mod streams;
@@ -16,6 +17,7 @@ pub use clock::TestClock;
 pub use closing::*;
 pub use forks::*;
 pub use map::*;
+pub use much::*;
 pub use producers::*;
 pub use reading::*;
 pub use streams::*;
@@ -62,6 +64,7 @@ macro_rules! contract {
                 forks_share_what_was_and_nothing_else, forks_of_forks_read_through, forks_are_judged, deletion_waits_for_forks,
                 forks_inside_a_batch, a_fork_takes_an_epoch_that_is_new, holes_move_nothing,
                 a_hole_at_the_tail_is_read_over, sources_and_forks_get_no_holes,
+                much_is_deleted_at_once, much_is_deleted_inside_a_batch, much_is_cut_off_at_once, much_is_kept_for_forks,
                 versions_grow_by_one, puts_demand_versions, scans_go_forwards, scans_go_backwards,
                 scans_stay_in_their_prefix,
             );

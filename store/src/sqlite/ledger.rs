@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::intake::{Growth, Intake, Refused};
 use super::recent::Recent;
 use super::rows::Placed;
-use super::tables;
+use super::{leftover, tables};
 use crate::draft::{Effect, Slot, Source};
 use crate::port::{Conflict, Cut, Producer};
 use crate::rules::{Place, Stream};
@@ -168,6 +168,12 @@ impl Ledger {
         self.commit().map(|_| ())
     }
 
+    /// Removes a part of what is gone and still in the tables, between groups; `None` when there is nothing. What is in the intake is of
+    /// streams that are there, and stays where it is.
+    pub(super) fn clean(&mut self) -> rusqlite::Result<Option<leftover::Step>> {
+        leftover::step(&self.connection)
+    }
+
     /// Makes the group a record of the intake.
     fn take_in(&mut self) -> Result<(), Refused> {
         if self.dirty.is_empty() {
@@ -237,8 +243,11 @@ impl Ledger {
             }
             Effect::Clear(path) => {
                 let row = self.row(&path)?;
-                tables::clear(&self.connection, row)?;
                 if let Some(known) = self.known.get_mut(&path) {
+                    let bytes = known.record.tail.saturating_sub(known.record.first.max(known.record.base));
+                    if let Some(other) = leftover::clear(&self.connection, row, bytes)? {
+                        known.record.row = Some(other);
+                    }
                     known.producers.clear();
                     known.dirty_producers.clear();
                     known.messages.clear();
@@ -270,7 +279,8 @@ impl Ledger {
                 }
             }
             Cut::Before(before) if before.epoch == record.epoch && before.byte > record.first => {
-                let first = tables::drop_before(&self.connection, row, before.byte.min(record.tail))?;
+                let (first, before) = (record.first, before.byte.min(record.tail));
+                let first = tables::drop_before(&self.connection, row, first.max(record.base), before)?;
                 if let Some(first) = first {
                     record.first = first;
                     self.save(path, record)?;
@@ -282,8 +292,8 @@ impl Ledger {
     }
 
     fn save(&mut self, path: &StreamPath, mut record: Stream) -> rusqlite::Result<()> {
-        // A batch that makes a stream does not know the row yet.
-        let row = record.row.or_else(|| self.known.get(path).and_then(|known| known.record.row));
+        // A batch that makes a stream does not know the row yet, and one that deletes it not the other that it may have got.
+        let row = self.known.get(path).and_then(|known| known.record.row).or(record.row);
         record.row = Some(match row {
             Some(row) => row,
             None => tables::insert_stream(&self.connection, path)?,

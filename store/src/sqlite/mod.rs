@@ -6,6 +6,7 @@
 mod check;
 mod intake;
 mod ledger;
+mod leftover;
 mod open;
 pub(crate) mod queue;
 mod reader;

@@ -51,11 +51,20 @@ impl<T> Queue<T> {
     /// `weight` unless the first alone is heavier. `None` when the queue is closed and empty.
     pub(crate) fn take(&self, items: usize, weight: u32) -> Option<Vec<T>> {
         let mut waiting = self.waiting();
-        while waiting.items.is_empty() {
-            if waiting.closed {
-                return None;
-            }
+        while waiting.items.is_empty() && !waiting.closed {
             waiting = self.ready.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.hand_out(waiting, items, weight)
+    }
+
+    /// As [`take`](Self::take), for who has something else to do: what is ready may be nothing.
+    pub(crate) fn take_ready(&self, items: usize, weight: u32) -> Option<Vec<T>> {
+        self.hand_out(self.waiting(), items, weight)
+    }
+
+    fn hand_out(&self, mut waiting: MutexGuard<'_, Waiting<T>>, items: usize, weight: u32) -> Option<Vec<T>> {
+        if waiting.items.is_empty() && waiting.closed {
+            return None;
         }
         let mut taken = Vec::new();
         let mut sum = 0_u32;
@@ -105,10 +114,12 @@ mod tests {
         assert!(queue.push('b', 6).now_or_never().is_none(), "6 + 6 > 10");
         assert!(queue.push('c', 4).now_or_never().expect("room").is_ok());
         assert_eq!(queue.take(512, 6), Some(vec!['a']));
+        assert_eq!((queue.take_ready(512, 6), queue.take_ready(512, 6)), (Some(vec!['c']), Some(vec![])));
+        assert!(queue.push('c', 4).now_or_never().expect("room").is_ok());
         queue.close();
         assert!(queue.push('d', 1).now_or_never().expect("an answer").is_err());
         assert_eq!(queue.take(512, 6), Some(vec!['c']));
-        assert_eq!(queue.take(512, 6), None);
+        assert_eq!((queue.take(512, 6), queue.take_ready(512, 6)), (None, None));
     }
 
     #[test]

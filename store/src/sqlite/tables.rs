@@ -4,6 +4,7 @@ use bytes::Bytes;
 use protocol::path::StreamPath;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::leftover;
 use super::rows::{self, Placed, pack, unpack};
 use crate::rules::{Place, Stream};
 
@@ -74,29 +75,28 @@ pub(super) fn insert_messages(connection: &Connection, row: Option<i64>, message
     Ok(())
 }
 
-/// Removes all messages and producers of a stream.
-pub(super) fn clear(connection: &Connection, row: i64) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM message WHERE stream = ?1")?.execute([row])?;
-    connection.prepare_cached("DELETE FROM producer WHERE stream = ?1")?.execute([row])?;
-    Ok(())
-}
-
-/// Drops the messages that end at or before a byte, and tells where the first that stays begins; `None` when there is nothing to drop.
-pub(super) fn drop_before(connection: &Connection, row: i64, before: u64) -> rusqlite::Result<Option<u64>> {
+/// Drops the messages that end at or before a byte, and tells where the first that stays begins, which is never before `first`, where it
+/// was; `None` when there is nothing to drop. What is dropped may stay in the tables for a while.
+pub(super) fn drop_before(connection: &Connection, row: i64, first: u64, before: u64) -> rusqlite::Result<Option<u64>> {
     let Some(messages) = row_with(connection, row, before)? else { return Ok(None) };
     let Some((start, _)) = messages.first() else { return Ok(None) };
     let end = |(start, body): &Placed| start + body.len() as u64;
     let dropped = messages.iter().take_while(|message| end(message) <= before).last().map(end);
-    let first = dropped.unwrap_or(*start);
-    connection
-        .prepare_cached("DELETE FROM message WHERE stream = ?1 AND start < ?2")?
-        .execute([row, first.cast_signed()])?;
+    let begins = dropped.unwrap_or(*start);
+    // What lies there is left of an earlier time.
+    if begins <= first {
+        return Ok(None);
+    }
     // The rest of a row of which a part was dropped.
-    if first > *start {
-        let kept: Vec<Placed> = messages.into_iter().filter(|(start, _)| *start >= first).collect();
+    if begins > *start {
+        connection
+            .prepare_cached("DELETE FROM message WHERE stream = ?1 AND start = ?2")?
+            .execute([row, start.cast_signed()])?;
+        let kept: Vec<Placed> = messages.into_iter().filter(|(start, _)| *start >= begins).collect();
         insert_messages(connection, Some(row), &kept)?;
     }
-    Ok(Some(first))
+    leftover::clear_before(connection, row, begins, begins - first)?;
+    Ok(Some(begins))
 }
 
 /// Drops the messages that begin at these bytes.

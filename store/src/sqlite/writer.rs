@@ -82,6 +82,17 @@ pub(super) struct Writer {
     unseen: u64,
     /// Whether the last group went to the tables.
     tables: bool,
+    left: Left,
+}
+
+/// What is known of what is gone and still in the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// Something, perhaps.
+    Some,
+    /// Something that the disk has no room to remove now: it is tried again after the next group.
+    Stuck,
 }
 
 /// Why a whole group failed.
@@ -111,15 +122,21 @@ impl From<Unwritten> for Failure {
 
 impl Writer {
     pub(super) fn new(ledger: Ledger, clock: Arc<dyn Clock>) -> Self {
-        Self { ledger, clock, broken: None, unseen: 0, tables: false }
+        Self { ledger, clock, broken: None, unseen: 0, tables: false, left: Left::Some }
     }
 
     /// Serves until the queue is closed and empty.
     pub(super) fn run(mut self, queue: &Queue<Request>) {
         // Whatever ends this thread, nobody waits for it in vain.
         let _abandon = Abandon(queue);
-        while let Some(group) = queue.take(GROUP_BATCHES, GROUP_WEIGHT) {
-            self.serve(group);
+        loop {
+            let take = if self.left == Left::Some && self.broken.is_none() { Queue::take_ready } else { Queue::take };
+            let Some(group) = take(queue, GROUP_BATCHES, GROUP_WEIGHT) else { break };
+            if !group.is_empty() {
+                self.serve(group);
+            }
+            // One step after each group, and one after the other as long as nobody comes.
+            self.clean();
             self.checkpoint();
         }
         // So that the database is all there is, for whoever opens it next; what cannot be written now is read from the intake then.
@@ -191,7 +208,29 @@ impl Writer {
             }
         }
         self.tables = self.ledger.commit()?;
+        if self.tables || self.left == Left::Stuck {
+            self.left = Left::Some;
+        }
         Ok(())
+    }
+
+    /// Removes a part of what is gone and still in the tables.
+    fn clean(&mut self) {
+        if self.left != Left::Some || self.broken.is_some() {
+            return;
+        }
+        match self.ledger.clean() {
+            Ok(None) => self.left = Left::Nothing,
+            Ok(Some(step)) => {
+                // Each row may have been on a page of its own.
+                self.unseen += step.bytes / 1024 + step.rows * 4;
+                self.tables = true;
+            }
+            Err(error) => {
+                self.left = Left::Stuck;
+                drop(self.fail(error.into()));
+            }
+        }
     }
 
     /// Forgets the group. A full disk is over when there is room; after anything else nothing that the disk says can be trusted.
@@ -199,7 +238,7 @@ impl Writer {
         let undone = self.ledger.roll_back();
         match (failure, undone) {
             (Failure::Full(reason), Ok(())) => {
-                tracing::warn!(%reason, "the disk is full: a group of commits was refused");
+                tracing::warn!(%reason, "the disk is full: nothing was written");
                 CommitError::Full { reason }
             }
             (Failure::Full(reason), Err(error)) => self.break_with(format!("{reason}; cannot roll back: {error}")),
@@ -385,5 +424,50 @@ mod tests {
         }
         let wal = dir.path().join("store.sqlite3-wal").metadata().expect("a log").len();
         assert!(wal < 20 << 20, "40 MiB were written, the log has {wal} bytes");
+    }
+
+    #[test]
+    fn what_is_much_goes_in_steps_and_others_write_between_them() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut writer = writer(dir.path());
+        let (log, other) = (path("log"), path("other"));
+        let both = Batch::of(create(&log, "text/plain")).and(create(&other, "text/plain"));
+        group(&mut writer, vec![both]).remove(0).expect("streams");
+        let rows = 600;
+        for _ in 0..rows {
+            // The entry has each go to the tables, in a row of its own.
+            let batch = Batch::of(append(&log, &["x"])).and(Put::set("key", ""));
+            group(&mut writer, vec![batch]).remove(0).expect("an append");
+        }
+        let count = |writer: &Writer, table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            writer.ledger.connection().query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a count")
+        };
+        let made =
+            Batch::of(Operation::Delete(log.clone())).and(create(&log, "text/plain")).and(append(&log, &["new"]));
+        group(&mut writer, vec![made]).remove(0).expect("a new stream");
+        let mut left = count(&writer, "message");
+        assert_eq!(left, rows + 1, "nothing large is removed while others wait for it");
+        let mut tail = 0;
+        while writer.left == Left::Some {
+            writer.clean();
+            tail += 1;
+            let answers = group(&mut writer, vec![Batch::of(append(&other, &["y"]))]);
+            assert_eq!(answers, [Ok(vec![Done::Appended(at(tail))])]);
+            let now = count(&writer, "message");
+            assert!(left - now <= 256, "{left} {now}");
+            left = now;
+            if tail == 2 {
+                // As whoever opens the store after a crash finds it.
+                drop(writer);
+                writer = self::writer(dir.path());
+            }
+        }
+        assert!(tail > 3, "{tail}");
+        assert_eq!((left, count(&writer, "leftover")), (1, 0), "what is new; the other is in the intake");
+        group(&mut writer, vec![Batch::of(append(&log, &["er"])).and(Put::set("key", ""))])
+            .remove(0)
+            .expect("an append");
+        assert_eq!(count(&writer, "message"), 3);
     }
 }
