@@ -23,6 +23,9 @@ const MAX_WORDS: usize = 4;
 pub(crate) struct Rules {
     /// Held for moments only, never across an await.
     known: Mutex<BTreeMap<RuleId, Rule>>,
+    /// Held by whoever tells the hub of uses, until they are durable: sessions that use one rule at once would otherwise overtake each
+    /// other, and a count that is older than what is on disk would be written over it.
+    pub(crate) counting: tokio::sync::Mutex<()>,
 }
 
 impl Rules {
@@ -40,7 +43,7 @@ impl Rules {
                 (rule.uses, rule.used_at_ms) = (used.fact.uses, used.fact.used_at_ms);
             }
         }
-        Ok(Self { known: Mutex::new(known) })
+        Ok(Self { known: Mutex::new(known), counting: tokio::sync::Mutex::default() })
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<RuleId, Rule>> {
@@ -82,13 +85,32 @@ impl Rules {
         self.known().remove(&id);
     }
 
-    /// Counts a use; `None` when it was revoked or came to its end meanwhile.
-    pub(crate) fn used(&self, id: RuleId, now: UnixMs) -> Option<Rule> {
+    /// Whether it was neither revoked nor came to its end meanwhile.
+    pub(crate) fn holds(&self, id: RuleId, now: UnixMs) -> bool {
+        self.known().get(&id).is_some_and(|rule| !is_over(rule, now))
+    }
+
+    /// The rules as they are once these uses are counted, each once; without those that were revoked meanwhile.
+    pub(crate) fn with_uses(&self, uses: &[(RuleId, UnixMs)]) -> BTreeMap<RuleId, Rule> {
+        let known = self.known();
+        let mut counted = BTreeMap::new();
+        for (id, at) in uses {
+            let Some(rule) = known.get(id) else { continue };
+            let rule = counted.entry(*id).or_insert_with(|| rule.clone());
+            rule.uses += 1;
+            rule.used_at_ms = rule.used_at_ms.max(Some(*at));
+        }
+        counted
+    }
+
+    /// Takes counts that are durable.
+    pub(crate) fn count(&self, counted: BTreeMap<RuleId, Rule>) {
         let mut known = self.known();
-        let rule = known.get_mut(&id).filter(|rule| !is_over(rule, now))?;
-        rule.uses += 1;
-        rule.used_at_ms = Some(now);
-        Some(rule.clone())
+        for (id, now) in counted {
+            if let Some(rule) = known.get_mut(&id) {
+                (rule.uses, rule.used_at_ms) = (now.uses, now.used_at_ms);
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use protocol::fact::{FeedFact, SessionFact};
 use protocol::id::{CommandId, RuleId, SessionId, TurnId};
 use protocol::port::{Leased, Report, StreamStep, Transition};
 use protocol::rule::Rule;
+use protocol::time::UnixMs;
 
 use super::limit;
 use crate::agent::Answer;
@@ -20,6 +21,8 @@ pub(crate) struct Batch {
     pub(crate) after: Vec<After>,
     /// The turn that it accepts: should the lease be lost, then it never was. Nothing else is put into such a batch.
     pub(crate) accepts: Option<Accepts>,
+    /// The standing rules that answer in it, and when; they are counted as it is sent.
+    pub(crate) uses: Vec<(RuleId, UnixMs)>,
     weight: usize,
 }
 
@@ -120,6 +123,7 @@ impl Batch {
             && commands.is_empty()
             && notes.is_empty()
             && self.after.is_empty()
+            && self.uses.is_empty()
     }
 }
 

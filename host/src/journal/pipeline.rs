@@ -3,13 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use protocol::id::TurnId;
+use protocol::fact::Operation;
+use protocol::id::{RuleId, TurnId};
 use protocol::offset::Offset;
 use protocol::port::{PortError, Report, Reported, StreamStep};
+use protocol::time::UnixMs;
 
 use super::batch::{Accepts, After, Batch};
 use crate::agent::Later;
 use crate::context::Context;
+use crate::notes::{self, RuleNote};
 
 /// A report under way.
 pub(crate) struct InFlight {
@@ -40,12 +43,12 @@ pub(crate) enum Sent {
 impl InFlight {
     /// Sends a batch.
     pub(crate) fn send(context: Arc<Context>, batch: Batch) -> Self {
-        let Batch { report, after, accepts, .. } = batch;
+        let Batch { report, after, accepts, uses, .. } = batch;
         let turn = report.streams.iter().enumerate().rev().find_map(|(place, step)| match step {
             StreamStep::CreateTurn(turn) | StreamStep::Turn(turn, _) => Some((*turn, place)),
             StreamStep::CreateJournal(_) | StreamStep::Journal(..) | StreamStep::CloseTurn(_) => None,
         });
-        Self { after, accepts, turn, sent: Box::pin(send(context, report, accepts)) }
+        Self { after, accepts, turn, sent: Box::pin(send(context, report, accepts, uses)) }
     }
 
     /// Where the stream of a turn ends now, if the report extended it.
@@ -55,7 +58,30 @@ impl InFlight {
     }
 }
 
-async fn send(context: Arc<Context>, mut report: Report, accepts: Option<Accepts>) -> Sent {
+async fn send(
+    context: Arc<Context>,
+    mut report: Report,
+    accepts: Option<Accepts>,
+    uses: Vec<(RuleId, UnixMs)>,
+) -> Sent {
+    if uses.is_empty() {
+        return commit(&context, report, accepts).await;
+    }
+    let counting = context.rules.counting.lock().await;
+    let counted = context.rules.with_uses(&uses);
+    for (id, rule) in &counted {
+        report.feed.push((*id, Operation::Update, rule.clone()).into());
+        report.notes.push((notes::rule_use(*id), Some(notes::encode(&RuleNote::of(rule.clone())))));
+    }
+    let sent = commit(&context, report, accepts).await;
+    if let Sent::Done(_) = sent {
+        context.rules.count(counted);
+    }
+    drop(counting);
+    sent
+}
+
+async fn commit(context: &Context, mut report: Report, accepts: Option<Accepts>) -> Sent {
     loop {
         match context.report(report.clone()).await {
             Ok(reported) => return Sent::Done(reported),

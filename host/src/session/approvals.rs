@@ -161,16 +161,11 @@ impl Session {
             Verdict::Deny => {
                 self.decide(ask, fact, &[OptionKind::Deny, OptionKind::DenyAlways], Via::Policy, None);
             }
-            Verdict::Rule(id, by) => match self.context.rules.used(id, now) {
-                Some(rule) => {
-                    self.outbox.open().feed((id, Operation::Update, rule.clone()));
-                    self.outbox.open().note(notes::rule_use(id), Some(notes::encode(&RuleNote::of(rule))));
-                    self.decide(ask, fact, &[OptionKind::AllowOnce], Via::Rule, Some((id, by)));
-                }
-                // Revoked in this moment.
-                None => self.show(ask, fact, call, offered),
-            },
-            Verdict::Ask => self.show(ask, fact, call, offered),
+            Verdict::Rule(id, by) if self.context.rules.holds(id, now) => {
+                self.decide(ask, fact, &[OptionKind::AllowOnce], Via::Rule, Some((id, by)));
+            }
+            // Or the rule was revoked in this moment.
+            Verdict::Ask | Verdict::Rule(..) => self.show(ask, fact, call, offered),
         }
     }
 
@@ -195,6 +190,7 @@ impl Session {
         let answer = Answer { option: option.id, message, answers: Vec::new() };
         let decided = decided(what, id, by, &fact);
         let batch = self.outbox.open();
+        batch.uses.extend(rule.map(|(rule, _)| (rule, at_ms)));
         batch.report.audit.push(decided);
         batch.journal(self.id, (id, Operation::Insert, fact));
         batch.after.push(After::Answer(None, ask.request, answer));

@@ -6,6 +6,7 @@ use protocol::approval::OptionKind::{AllowAlways, AllowOnce, AllowRule, Deny};
 use protocol::approval::{Approval, ApprovalState, OptionKind, Via};
 use protocol::command::CommandState;
 use protocol::error::ErrorCode;
+use protocol::fact::FeedFact;
 use protocol::id::{ApprovalId, RuleId, SessionId};
 use protocol::port::{DecidedWhat, SessionNews};
 use protocol::turn::TurnState;
@@ -118,6 +119,48 @@ async fn a_rule_ends_when_its_time_is_over_when_it_is_revoked_and_outlives_the_h
     world.answer(other, id, "no");
     world.turn(prompt, TurnState::Completed).await;
     assert!(world.hub.state().rules.is_empty(), "and it does not come back");
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_use_one_rule_at_once_count_each_use_also_over_a_restart() {
+    let world = World::new(4);
+    // Reports of different sessions overtake each other.
+    let host = world.start_on(world.port_on(i64::MAX, false, true)).await;
+    let (session, first) = world.open(Some("run npm test"));
+    let (id, approval) = asked(&world).await;
+    world.answer(session, id, &option(&approval, "until revoked"));
+    world.turn(first, TurnState::Completed).await;
+    let mut sessions = vec![session];
+    for _ in 0..3 {
+        let (session, made) = world.open(None);
+        assert_eq!(world.end(made).await, CommandState::Succeeded);
+        sessions.push(session);
+    }
+    for round in 0..10 {
+        let prompts: Vec<_> =
+            sessions.iter().map(|session| world.prompt(*session, &format!("run npm test -- {round}"))).collect();
+        for prompt in prompts {
+            world.turn(prompt, TurnState::Completed).await;
+        }
+    }
+    let told = |world: &World| -> Vec<u64> {
+        let hub = world.hub.state();
+        let uses = hub.feed.iter().filter_map(|fact| match fact {
+            FeedFact::Rule { value: Some(rule), .. } => Some(rule.uses),
+            _ => None,
+        });
+        uses.collect()
+    };
+    let before = told(&world);
+    assert!(before.is_sorted(), "no count is less than the one before: {before:?}");
+    assert_eq!(before.last(), Some(&40));
+    drop(host);
+    let host = world.start().await;
+    let prompt = world.prompt(session, "run npm test -- again");
+    world.turn(prompt, TurnState::Completed).await;
+    assert_eq!(told(&world).last(), Some(&41), "the last of them was not lost with the host");
     world.sound();
     host.stop().await.unwrap();
 }
