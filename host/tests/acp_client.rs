@@ -330,8 +330,59 @@ read line
 
     // The protocol has no word for an earlier place; and who does not offer a fork is not asked for one.
     let earlier = agent.fork(spec(), Some("earlier".to_owned())).await;
-    assert!(matches!(earlier, Err(OpenError::Failed { .. })), "{earlier:?}");
+    assert!(matches!(earlier, Err(OpenError::NoFork { .. })), "{earlier:?}");
     let refused = shell(&script("")).fork(spec(), None).await;
-    assert!(matches!(refused, Err(OpenError::Failed { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(OpenError::NoFork { .. })), "{refused:?}");
     assert_eq!(world.answers().len(), 1);
+}
+
+#[tokio::test]
+async fn a_conversation_that_the_agent_still_lists_is_not_given_up_when_it_does_not_load() {
+    let _orphans = adopt_orphans().unwrap();
+    let world = World::new();
+    let script = |offered: &str, pages: &[&str]| {
+        let mut script = format!(
+            r#"
+say() {{ printf '{{"jsonrpc":"2.0",%s}}\n' "$1"; }}
+read line; say '"id":1,"result":{{"protocolVersion":1,"agentCapabilities":{{"loadSession":true,"sessionCapabilities":{{{offered}}}}}}}'
+read line; say '"id":2,"error":{{"code":-32603,"message":"the disk is busy"}}'
+"#
+        );
+        for (at, page) in pages.iter().enumerate() {
+            let _ = writeln!(script, "IFS= read -r line; printf '%s\\n' \"$line\" >> ../answers");
+            let _ = writeln!(script, "say '\"id\":{},\"result\":{page}'", at + 3);
+        }
+        script.push_str("read line\n");
+        shell(&script)
+    };
+    let spec = || OpenSpec {
+        cwd: world.project(),
+        resume: Some("mine".to_owned()),
+        model: None,
+        mode: None,
+        effort: None,
+        tag: fresh_tag("acp-client"),
+        lines: None,
+    };
+    let list = r#""list":{},"fork":{}"#;
+    let first = r#"{"sessions":[{"sessionId":"other","cwd":"/p"}],"nextCursor":"2"}"#;
+    let with = r#"{"sessions":[{"sessionId":"mine","cwd":"/p"}]}"#;
+    let without = r#"{"sessions":[]}"#;
+
+    let busy = script(list, &[first, with]).open(spec()).await.unwrap_err();
+    assert!(matches!(&busy, OpenError::Failed { detail, .. } if detail == "the disk is busy"), "{busy}");
+    let asked = world.answers();
+    let cwd = world.project().to_string_lossy().into_owned();
+    assert_eq!((&asked[0]["method"], &asked[0]["params"]["cwd"]), (&json!("session/list"), &json!(cwd)));
+    assert_eq!(asked[1]["params"]["cursor"], "2");
+
+    let gone = script(list, &[first, without]).open(spec()).await.unwrap_err();
+    assert!(matches!(gone, OpenError::NotSaved { .. }), "{gone}");
+    let unknown = script("", &[]).open(spec()).await.unwrap_err();
+    assert!(matches!(unknown, OpenError::NotSaved { .. }), "who has no list is believed: {unknown}");
+
+    let busy = script(list, &[with]).fork(spec(), None).await.unwrap_err();
+    assert!(matches!(busy, OpenError::Failed { .. }), "{busy}");
+    let gone = script(list, &[without]).fork(spec(), None).await.unwrap_err();
+    assert!(matches!(gone, OpenError::NotSaved { .. }), "{gone}");
 }

@@ -62,7 +62,7 @@ pub trait Agent: Send + Sync + fmt::Debug + 'static {
         let _ = (spec, place);
         let program = self.id().to_owned();
         let detail = "it cannot go on from another conversation".to_owned();
-        Box::pin(std::future::ready(Err(OpenError::Failed { program, detail })))
+        Box::pin(std::future::ready(Err(OpenError::NoFork { program, detail })))
     }
 }
 
@@ -418,6 +418,14 @@ pub enum OpenError {
         program: String,
         /// The agent's own session id.
         session: String,
+    },
+    /// The agent will never go on from where it was to be forked from.
+    #[error("`{program}` does not begin there: {detail}")]
+    NoFork {
+        /// Which program.
+        program: String,
+        /// Why not.
+        detail: String,
     },
     /// The model or the mode is not to be had.
     #[error("{what} is not available: {detail}")]

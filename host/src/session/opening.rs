@@ -25,7 +25,8 @@ pub(crate) enum Unavailable {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(
-        "the session that it was to go on from has gone on meanwhile, and `{agent}` goes on from the newest turn only"
+        "the session that it was to go on from has gone on meanwhile, and `{agent}` goes on from the newest turn only; \
+         the next prompt begins anew"
     )]
     GoneOn { agent: String },
     #[error("the hub could not be asked: {0}")]
@@ -33,11 +34,18 @@ pub(crate) enum Unavailable {
 }
 
 impl Unavailable {
+    /// Whether what was said before will never be known to the agent: said once, and the next prompt begins a new conversation with it.
+    pub(crate) const fn is_lost(&self) -> bool {
+        matches!(self, Self::GoneOn { .. } | Self::Open(OpenError::NotSaved { .. } | OpenError::NoFork { .. }))
+    }
+
     /// How the turn fails, and how its command fails.
     pub(crate) fn codes(&self) -> (TurnErrorCode, ErrorCode) {
         match self {
             Self::Project => (TurnErrorCode::AgentUnavailable, ErrorCode::ProjectUnavailable),
-            Self::GoneOn { .. } => (TurnErrorCode::AgentError, ErrorCode::Unsupported),
+            Self::GoneOn { .. } | Self::Open(OpenError::NoFork { .. }) => {
+                (TurnErrorCode::AgentError, ErrorCode::Unsupported)
+            }
             Self::Port(_) => (TurnErrorCode::AgentUnavailable, ErrorCode::Internal),
             Self::Open(OpenError::NotNow { .. }) => (TurnErrorCode::AgentUnavailable, ErrorCode::AgentNotStarted),
             Self::Agent { .. } | Self::Open(OpenError::NotFound { .. } | OpenError::Failed { .. }) => {

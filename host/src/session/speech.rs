@@ -15,7 +15,7 @@ use super::loaded::{Loaded, Open, Order, Stir};
 use super::opening::Unavailable;
 use super::turns::Finish;
 use super::{GULP, KILL_GRACE, Session, row};
-use crate::agent::{AgentEvent, DriveError, OpenError, Opened, Steered, TurnEnd, TurnOutcome};
+use crate::agent::{AgentEvent, DriveError, Opened, Steered, TurnEnd, TurnOutcome};
 use crate::journal::limit;
 use crate::journal::live::{Known, Live, LiveItem};
 use crate::notes::{self, Held, NOTE_VERSION, ProcessNote};
@@ -56,9 +56,13 @@ impl Session {
     fn not_opened(&mut self, why: &Unavailable) {
         tracing::warn!(session = %self.id, agent = self.row.agent, code = ?why.codes().0, "the agent does not start");
         self.fail_head(why);
-        if let Unavailable::Open(OpenError::NotSaved { .. }) = why {
-            // Said once; the next prompt begins a new conversation with the agent.
-            (self.row.agent_session, self.row.fork) = (None, None);
+        if why.is_lost() {
+            if self.row.fork.take().is_some() && self.row.agent_session.is_none() {
+                // It never came to be what it says that it is.
+                self.row.from = None;
+                self.dirty.fact = true;
+            }
+            self.row.agent_session = None;
             self.dirty.note = true;
         }
         self.unload();

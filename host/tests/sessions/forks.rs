@@ -115,6 +115,12 @@ async fn who_goes_on_from_the_newest_turn_only_never_knows_more_than_was_meant()
     assert_eq!(world.end(begun).await, CommandState::Failed);
     assert_eq!(world.hub.state().command(begun).error, Some(ErrorCode::Unsupported));
     assert_eq!(world.stage.forks.lock().unwrap().len(), forks, "no agent is started for it");
+    // Said once. What follows is a chat of its own, which does not say that it came from there.
+    assert_eq!(world.hub.state().session(late).unwrap().from, None);
+    let anew = world.prompt(late, "anew");
+    world.turn(anew, TurnState::Completed).await;
+    assert_eq!(world.stage.forks.lock().unwrap().len(), forks);
+    assert_eq!(world.stage.resumed.lock().unwrap().last().unwrap(), &None);
     world.sound();
     host.stop().await.unwrap();
 }

@@ -1,11 +1,14 @@
 //! JSON-RPC 2.0 in lines. What we write is made of the protocol's own types; what we read stays a JSON value, because the types lose
 //! what they do not know.
 
+use std::path::PathBuf;
+
 use agent_client_protocol_schema::ProtocolVersion;
 use agent_client_protocol_schema::v1::{
     CancelNotification, ClientCapabilities, ContentBlock, FileSystemCapabilities, ImageContent, Implementation,
-    InitializeRequest, LoadSessionRequest, NewSessionRequest, PromptRequest, RequestPermissionOutcome,
-    RequestPermissionResponse, ResumeSessionRequest, SelectedPermissionOutcome, SetSessionModeRequest, TextContent,
+    InitializeRequest, ListSessionsRequest, LoadSessionRequest, NewSessionRequest, PromptRequest,
+    RequestPermissionOutcome, RequestPermissionResponse, ResumeSessionRequest, SelectedPermissionOutcome,
+    SetSessionModeRequest, TextContent,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -54,6 +57,12 @@ pub(super) fn resume_session(session: &str, cwd: &str) -> Call {
 pub(super) fn fork_session(session: &str, cwd: &str) -> Call {
     // Not part of the stable protocol yet; its parameters are those of `session/resume`.
     Call { method: "session/fork", ..resume_session(session, cwd) }
+}
+
+/// Asks for the sessions that the agent has for a directory, from a place in the list on.
+pub(super) fn list_sessions(cwd: &str, cursor: Option<&str>) -> Call {
+    let request = ListSessionsRequest::new().cwd(PathBuf::from(cwd)).cursor(cursor.map(str::to_owned));
+    call("session/list", &request)
 }
 
 pub(super) fn prompt(session: &str, text: &str, images: &[Image]) -> Call {

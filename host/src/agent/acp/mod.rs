@@ -10,6 +10,7 @@ mod files;
 mod forms;
 mod health;
 mod mapper;
+mod sessions;
 mod shown;
 mod terminals;
 #[cfg(test)]
@@ -31,7 +32,7 @@ use tokio::time::{Instant, timeout};
 use self::codec::Call;
 use self::driver::AcpDriver;
 use self::mapper::AcpMapper;
-use self::turns::AUTH_REQUIRED;
+use self::sessions::{FORK, offers};
 use super::link::{Link, Refusal};
 use super::words::maybe;
 use super::{Agent, AgentEvent, DriveError, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened};
@@ -41,8 +42,6 @@ use crate::raw_lines::RawLines;
 /// Longest that an agent may take for one step of its start: the slowest known one takes 2 s in all, and took 21 s for the first step right
 /// after its installation on a machine with two cores that had much else to do (measured).
 const STEP: Duration = Duration::from_secs(45);
-/// Longest that loading an old session may take: some agents tell all of it again.
-const LOAD: Duration = Duration::from_mins(1);
 /// Longest that a probe takes, in all (the seam's own limit).
 const PROBE: Duration = Duration::from_secs(29);
 /// How long a probe waits for what an agent takes after a slash: the protocol has no end of that wait, and those that tell of it do so right
@@ -51,15 +50,6 @@ const COMMANDS: Duration = Duration::from_millis(300);
 /// How long a good and a bad answer to a probe are believed.
 const BELIEVED: Duration = Duration::from_mins(10);
 const DOUBTED: Duration = Duration::from_secs(5);
-
-/// Where an agent's greeting offers what not every agent has.
-const RESUME: &str = "/agentCapabilities/sessionCapabilities/resume";
-const LOAD_SESSION: &str = "/agentCapabilities/loadSession";
-const FORK: &str = "/agentCapabilities/sessionCapabilities/fork";
-
-fn offers(hello: &Value, path: &str) -> bool {
-    hello.pointer(path).is_some_and(|offer| !matches!(offer, Value::Null | Value::Bool(false)))
-}
 
 /// How an ACP agent is run.
 #[derive(Debug, Clone)]
@@ -110,6 +100,10 @@ impl AcpAgent {
 
     fn failed(&self, detail: String) -> OpenError {
         OpenError::Failed { program: self.program(), detail }
+    }
+
+    fn no_fork(&self, detail: &str) -> OpenError {
+        OpenError::NoFork { program: self.program(), detail: detail.to_owned() }
     }
 
     fn not_now(&self, detail: String) -> OpenError {
@@ -188,72 +182,6 @@ impl AcpAgent {
         let images = hello.pointer("/agentCapabilities/promptCapabilities/image").and_then(Value::as_bool);
         let driver = Box::new(AcpDriver::new(link, session, images.unwrap_or(false)));
         Ok(Opened { driver, events, process: Some(mark), entry: Some(entry) })
-    }
-
-    /// Begins a session, or goes on with one in whichever way the agent offers.
-    async fn session(
-        &self,
-        link: &Link<AcpMapper>,
-        hello: &Value,
-        spec: &OpenSpec,
-        fork: bool,
-    ) -> Result<String, OpenError> {
-        let cwd = spec.cwd.to_string_lossy();
-        let Some(session) = &spec.resume else {
-            return self.begun(link, hello, &codec::new_session(&cwd), STEP).await;
-        };
-        if fork {
-            if !offers(hello, FORK) {
-                return Err(self.failed("it cannot go on from another conversation".to_owned()));
-            }
-            // Some agents tell the old conversation again, under the new id.
-            link.with(|mapper| mapper.loading = true);
-            let forked = self.begun(link, hello, &codec::fork_session(session, &cwd), LOAD).await?;
-            link.with(|mapper| mapper.loading = false);
-            return Ok(forked);
-        }
-        let call = if offers(hello, RESUME) {
-            codec::resume_session(session, &cwd)
-        } else if offers(hello, LOAD_SESSION) {
-            codec::load_session(session, &cwd)
-        } else {
-            return Err(OpenError::NotSaved { program: self.program(), session: session.clone() });
-        };
-        link.with(|mapper| {
-            mapper.loading = true;
-            mapper.session = Some(session.clone());
-        });
-        let result = self.step(link, &call, LOAD).await?;
-        let result = result.map_err(|refusal| match refusal.code {
-            Some(AUTH_REQUIRED) => self.logged_out(hello, &refusal),
-            _ => OpenError::NotSaved { program: self.program(), session: session.clone() },
-        })?;
-        link.with(|mapper| {
-            mapper.loading = false;
-            mapper.offer.opened(&result);
-        });
-        Ok(session.clone())
-    }
-
-    /// Asks for a session that has no id yet.
-    async fn begun(
-        &self,
-        link: &Link<AcpMapper>,
-        hello: &Value,
-        call: &Call,
-        limit: Duration,
-    ) -> Result<String, OpenError> {
-        let result = self.step(link, call, limit).await?;
-        let result = result.map_err(|refusal| match refusal.code {
-            Some(AUTH_REQUIRED) => self.logged_out(hello, &refusal),
-            _ => self.failed(refusal.message),
-        })?;
-        let session = maybe(&result, "sessionId").ok_or_else(|| self.failed("it gave its session no id".to_owned()))?;
-        link.with(|mapper| {
-            mapper.session = Some(session.clone());
-            mapper.offer.opened(&result);
-        });
-        Ok(session)
     }
 
     fn bare(&self, state: AgentState, hint: Option<String>) -> AgentEntry {
@@ -355,7 +283,7 @@ impl Agent for AcpAgent {
             match place {
                 None => self.start(spec, true).await,
                 // The protocol has no word for an earlier place, and none is ever told of.
-                Some(_) => Err(self.failed("it goes on from the end of a conversation only".to_owned())),
+                Some(_) => Err(self.no_fork("it goes on from the end of a conversation only")),
             }
         })
     }
