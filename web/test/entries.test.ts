@@ -94,8 +94,15 @@ describe("messages that wait", () => {
   it("that failed say why, until something newer was said", () => {
     const failed = pending("ses_1", transcript(), rows(command("cmd_1", "expired", "old")), NOTHING);
     expect(failed).toMatchObject([{ delivery: "failed", error: { command: "expired" }, body: { kind: "send_prompt" } }]);
-    expect(pending("ses_1", transcript(item("itm_1", "trn_1", 101, "user")), rows(command("cmd_1", "expired", "old")), NOTHING)).toEqual([]);
+    const newer = fact("command", "cmd_2", { kind: "send_prompt", host: "dev_h", turn: "trn_1", sender, state: "succeeded", createdAtMs: 101, error: null, content: { text: "new", detail: null } });
+    expect(pending("ses_1", transcript(turn("trn_1", 1, "completed", "cmd_2"), item("itm_1", "trn_1", 2, "user")), rows(command("cmd_1", "expired", "old"), newer), NOTHING)).toEqual([]);
     expect(pending("ses_1", transcript(), rows(), sent("refused"))).toMatchObject([{ delivery: "failed", error: { command: "queue_full" } }]);
+  });
+
+  it("that failed are shown however far ahead or behind the clock of their machine is", () => {
+    const before = fact("command", "cmd_0", { kind: "send_prompt", host: "dev_h", turn: "trn_0", sender, state: "succeeded", createdAtMs: 50, error: null, content: { text: "first", detail: null } });
+    const said = (atMs: number): Transcript => transcript(turn("trn_0", 1, "completed", "cmd_0"), fact("item", "itm_0", { turn: "trn_0", ord: 2, role: "user", parent: null, createdAtMs: atMs, content: { kind: "text", text: "first" } }));
+    for (const atMs of [1, 50, 3_600_050]) expect(pending("ses_1", said(atMs), rows(before, command("cmd_1", "failed", "second")), NOTHING)).toMatchObject([{ command: "cmd_1", delivery: "failed" }]);
   });
 
   it("of another session are not shown here", () => expect(pending("ses_2", transcript(), rows(command("cmd_1", "queued", "x")), sent("here"))).toEqual([]));

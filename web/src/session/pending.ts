@@ -41,11 +41,14 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
     if (turn.state === "queued") waiting.push(id);
   }
   const said = new Set<string>();
+  // When the newest of the messages that were said was sent, by the hub's clock, as all commands are: what its machine has written down has
+  // the time of that machine, whose clock may be an hour off (W-006).
   let newest = 0;
   for (const [turn, { saidAtMs }] of transcript.parts()) {
     if (saidAtMs === null) continue;
     said.add(turn);
-    newest = Math.max(newest, saidAtMs);
+    const origin = transcript.turn(turn)?.origin;
+    if (origin?.type === "prompt") newest = Math.max(newest, rows.command.get(origin.command)?.createdAtMs ?? 0);
   }
 
   const found: Pending[] = [];
