@@ -2,8 +2,10 @@ import { useEffect, useState } from "react";
 import { useHub, useRows } from "../../app/context";
 import { go } from "../../app/router";
 import { mint } from "../../hub/ids";
+import { useStore } from "../../hub/store";
 import { Icon } from "../../parts/Icon";
 import type { Attachment } from "../../protocol/generated";
+import { sendAgain } from "../../session/again";
 import { words } from "../../words";
 
 /** What a turn was asked, and the turn that was answered before it. */
@@ -28,6 +30,7 @@ interface Props {
 export function TurnWays({ session, turn, answered, asked }: Props) {
   const hub = useHub();
   const rows = useRows();
+  const sent = useStore(hub.sent);
   const [open, setOpen] = useState(false);
   const [making, setMaking] = useState<{ session: string; command: string; draft: string } | null>(null);
   const row = rows.session.get(session);
@@ -54,9 +57,15 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
     hub.drafts.set("new", asked.text);
     go({ screen: "new", project: row.project });
   };
-  // What came to nothing is sent again once, from wherever (W-013); what ran and failed is asked anew.
-  const ended = asked?.command ? rows.command.get(asked.command)?.state : undefined;
-  const again = ended === "failed" || ended === "expired" || ended === "cancelled" ? (asked?.command ?? null) : null;
+  // Once, from wherever, and however often it is tapped (W-013): each time would run.
+  const again = sendAgain(asked?.command ?? null, rows, sent);
+  const refused = [...sent].find(([, { request, phase }]) => request.retryOf === again.retryOf && again.retryOf !== null && phase === "refused");
+  const send = (): void => {
+    // As it is now, and not as it was drawn: two taps may come before the next frame.
+    if (asked === null || sendAgain(asked.command, rows, hub.sent.get()).sent) return;
+    if (refused) hub.forget(refused[0]);
+    hub.post(row.host, { kind: "send_prompt", session, content: { text: asked.text, attachments: [...asked.attachments] } }, null, again.retryOf);
+  };
   const failed = making === null ? null : (rows.command.get(making.command)?.error ?? null);
   const canEdit = asked !== null && asked.text !== "" && (asked.before === null || forks);
   if (!canEdit && !(answered && forksHere) && (answered || asked === null)) return null;
@@ -68,8 +77,9 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
       {open ? (
         <div className="turn-ways-list">
           {!answered && asked !== null ? (
-            <button type="button" className="button small" onClick={() => hub.post(row.host, { kind: "send_prompt", session, content: { text: asked.text, attachments: [...asked.attachments] } }, null, again)}>
-              {words.delivery.again}
+            // The same button: whoever pressed it keeps the focus.
+            <button type="button" className={again.sent ? "button button-plain small soft" : "button small"} aria-disabled={again.sent} onClick={send}>
+              {again.sent ? words.delivery.sentAgain : words.delivery.again}
             </button>
           ) : null}
           {answered && forksHere ? (
