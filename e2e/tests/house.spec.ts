@@ -42,6 +42,8 @@ test("devices are listed, let in, removed and signed out", async ({ towline, pag
   await picture("22-devices-remove");
   await page.getByRole("dialog").getByRole("button", { name: words.devices.remove }).click();
   await expect(others).toContainText(words.devices.noOthers);
+  // Its row went with the button that was pressed: the focus is at the head of the part.
+  await expect(others.getByRole("heading", { name: words.devices.others })).toBeFocused();
   await expect(guest).toHaveURL(/\/pair$/);
   await guest.context().close();
 

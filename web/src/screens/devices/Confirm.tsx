@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState } from "react";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { ApiError } from "../../hub/api";
 import { words } from "../../words";
 
@@ -15,14 +15,31 @@ interface Props {
 /** A button for what cannot be undone: it says first what will happen. */
 export function Confirm({ button, label, title, texts, yes, act }: Props) {
   const [open, setOpen] = useState(false);
+  const opener = useRef<HTMLButtonElement>(null);
+  // What was removed takes its button along: who was at it goes on at the head of its part.
+  useLayoutEffect(() => {
+    const button = opener.current;
+    return () => {
+      const dialog = button?.nextElementSibling;
+      if (dialog instanceof HTMLDialogElement && dialog.open) dialog.close();
+      if (document.activeElement === button) headOf(button)?.focus();
+    };
+  }, []);
   return (
     <>
-      <button type="button" className="button button-plain button-bad small" aria-haspopup="dialog" aria-label={label} onClick={() => setOpen(true)}>
+      <button ref={opener} type="button" className="button button-plain button-bad small" aria-haspopup="dialog" aria-label={label} onClick={() => setOpen(true)}>
         {button}
       </button>
       {open ? <Sheet title={title} texts={texts} yes={yes} act={act} close={() => setOpen(false)} /> : null}
     </>
   );
+}
+
+/** The heading of the part that an element is in, made to take the focus. */
+function headOf(element: HTMLElement | null): HTMLElement | null {
+  const head = element?.closest("section, main")?.querySelector<HTMLElement>("h1, h2") ?? null;
+  if (head) head.tabIndex = -1;
+  return head;
 }
 
 function Sheet({ title, texts, yes, act, close }: Omit<Props, "button" | "label"> & { close: () => void }) {
@@ -38,7 +55,8 @@ function Sheet({ title, texts, yes, act, close }: Omit<Props, "button" | "label"
   const go = (): void => {
     setBusy(true);
     setFailed("");
-    act().then(close, (error: unknown) => {
+    // Closed before it is taken away: only so the browser gives the focus back to where it was.
+    act().then(() => dialog.current?.close(), (error: unknown) => {
       setBusy(false);
       setFailed(error instanceof ApiError ? words.actions.failedBecause(words.error(error.problem.code)) : words.actions.failed);
     });
