@@ -6,7 +6,7 @@ import type { ItemContent, ItemStatus, ToolCall, Turn } from "../../web/src/prot
 const TURN = `trn_${"1".repeat(32)}`;
 const id = (n: number): string => `itm_${n.toString(16).padStart(32, "0")}`;
 
-interface Line {
+export interface Line {
   content: ItemContent;
   status?: ItemStatus;
   parent?: number;
@@ -87,8 +87,14 @@ export const CARDS: Line[] = [
   { content: { kind: "text", text: "The table is written:\n\n```rust\nlet table = Table::default();\nassert_eq!(table.highest(), 0.0); // nothing measured\n```\n\nOne warning of `clippy` is left." } },
 ];
 
-/** Serves the opened chat with these lines in place of its own; all else stays real. */
-export async function showCards(page: Page, lines: readonly Line[] = CARDS, state: Turn["state"] = "completed"): Promise<void> {
+/** A question that waits, behind the line of that number. */
+export interface Ask {
+  title: string;
+  after: number;
+}
+
+/** Serves the opened chat with these lines in place of its own, and with these questions among them; all else stays real. */
+export async function showCards(page: Page, lines: readonly Line[] = CARDS, state: Turn["state"] = "completed", asks: readonly Ask[] = []): Promise<void> {
   await page.route("**/v1/sessions/*/transcript*", async (route) => {
     const response = await route.fetch();
     const body = (await response.json()) as { facts: { type: string; value: Record<string, unknown> }[] };
@@ -105,6 +111,28 @@ export async function showCards(page: Page, lines: readonly Line[] = CARDS, stat
       headers,
       value: { v: 1, session, turn: TURN, ord: 2 + n, parent: parent === undefined ? null : id(parent), role, sender: role === "user" ? sender : null, status, index: 1, createdAtMs: at + n * 1_000, settledAtMs: at + n * 1_000 + 500, content },
     }));
-    await route.fulfill({ response, json: { ...body, facts: [{ type: "turn", key: TURN, headers, value: turn }, ...facts], before: null } });
+    const questions = asks.map(({ title, after }, n) => ({
+      type: "approval",
+      key: `apr_${n.toString(16).padStart(32, "0")}`,
+      headers,
+      value: {
+        v: 1,
+        session,
+        turn: TURN,
+        item: null,
+        ord: 2 + after,
+        kind: "permission",
+        state: "pending",
+        options: [
+          { id: "yes", kind: "allow_once" },
+          { id: "no", kind: "deny" },
+        ],
+        decision: null,
+        createdAtMs: at,
+        expiresAtMs: null,
+        content: { title, detail: title, place: "harbour", shown: title, reason: null, labels: ["Allow", "Deny"], questions: [], danger: null, because: null },
+      },
+    }));
+    await route.fulfill({ response, json: { ...body, facts: [{ type: "turn", key: TURN, headers, value: turn }, ...facts, ...questions], before: null } });
   });
 }

@@ -13,6 +13,7 @@ test("a chat is read and answered by keys, and the focus is never lost", async (
   await expect(screen.question(page)).toBeVisible();
   // The button that was pressed goes away with its card; what it became has the focus.
   const allow = screen.question(page).getByRole("button", { name: words.approval.allow, exact: true });
+  await expect(allow).toBeEnabled();
   await allow.focus();
   await page.keyboard.press("Enter");
   await expect(page.locator('[data-approval][data-state="answered"]')).toBeFocused();
@@ -38,6 +39,7 @@ test("a chat is read and answered by keys, and the focus is never lost", async (
   // `d` refuses, wherever the focus is but in a box of words.
   await screen.say(page, "[[tool write notes/b.md # B]]");
   await expect(screen.question(page)).toBeVisible();
+  await expect(screen.question(page).getByRole("button", { name: words.approval.deny, exact: true })).toBeEnabled();
   await page.getByRole("heading", { level: 1 }).last().focus();
   await page.keyboard.press("d");
   await expect(page.locator('[data-approval][data-state="answered"]').last()).toContainText(words.approval.states.denied);

@@ -9,6 +9,7 @@ import { Archived } from "../screens/sessions/Archived";
 import { DoneNote } from "../screens/sessions/DoneNote";
 import { Sessions } from "../screens/sessions/Sessions";
 import { TranscriptScreen } from "../screens/transcript/TranscriptScreen";
+import { edits } from "../session/edits";
 import { words } from "../words";
 import { Boundary } from "./Boundary";
 import { HubContext, useHub, useRows } from "./context";
@@ -68,7 +69,7 @@ function Door() {
 function NoHub({ title, text }: { title: string; text: string }) {
   const hub = useHub();
   const waits = waitingWords(hub.kept);
-  const drafts = hub.drafts.all().map(([, text]) => text);
+  const drafts = [...hub.drafts.all().map(([, text]) => text), ...edits.all(hub.kept)];
   return (
     <Alone title={title} text={text}>
       <Words title={words.boot.willBeSent} texts={waits} />

@@ -44,7 +44,7 @@ function useBlocked(connection: Connection): boolean {
   return last.current;
 }
 
-/** Calls once the page is out of sight, or nobody has touched it for a while and nothing is open or being composed in it. */
+/** Calls once the page is out of sight, or nobody has touched it for a while and nothing is open or being composed in it; never while words stand in it that are kept nowhere. */
 function useIdle(wanted: boolean, call: () => void): void {
   useEffect(() => {
     if (!wanted) return;
@@ -57,6 +57,8 @@ function useIdle(wanted: boolean, call: () => void): void {
       composing = event.type === "compositionstart";
     };
     const look = (): void => {
+      // Words that only this page has.
+      if (document.querySelector("[data-unkept]")) return;
       const away = document.visibilityState === "hidden";
       const quiet = performance.now() - touchedAt > IDLE_MS && !composing && !document.querySelector("dialog[open]");
       if (away || quiet) call();

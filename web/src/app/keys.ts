@@ -1,7 +1,10 @@
 import { useEffect, useRef } from "react";
 import { useHub } from "./context";
 
-/** Single keys that do something while no text is being typed. */
+/** Keys that go on while they are held. */
+const GO_ON: ReadonlySet<string> = new Set(["j", "k"]);
+
+/** Single keys that do something while no text is being typed. One that is held does it once, unless it goes through a list. */
 export function useKeys(keys: Record<string, () => void>): void {
   const hub = useHub();
   const latest = useRef(keys);
@@ -16,6 +19,7 @@ export function useKeys(keys: Record<string, () => void>): void {
       const act = latest.current[event.key];
       if (!act) return;
       event.preventDefault();
+      if (event.repeat && !GO_ON.has(event.key)) return;
       act();
     };
     window.addEventListener("keydown", press);

@@ -313,6 +313,8 @@ export const en = {
     edit: "Edit",
     editLabel: "Your message",
     save: "Save",
+    lateEdit: "The message does not wait any more, so this change was not made.",
+    lateSend: "Send as a message of its own",
     changing: "your change is on its way",
     steer: "Send now",
     steerHelp: "Into the turn that runs, at the agent's next step",
@@ -422,6 +424,8 @@ export const en = {
     send: "Send",
     stop: "Stop",
     stopping: "Stopping",
+    stopFailed: (why: ErrorCode, error: (code: ErrorCode) => string): string => (why === "expired" ? "Stop did not reach the machine in time, and the agent may still work. Press it again." : `Not stopped. ${error(why)}`),
+    refused: (what: string, why: string): string => `${what}: this was not done. ${why}`,
     tooLong: "This message is longer than what is taken (256 KiB).",
   },
 

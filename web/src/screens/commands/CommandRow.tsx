@@ -61,10 +61,6 @@ export function CommandRow({ id, command, host, several, now }: Props) {
     ...(waits ? [words.queue.expires(left(command.expiresAtMs, now))] : []),
   ];
   const why = command.error ? words.error(command.error.code) : command.state === "expired" ? words.queue.expired(host) : command.state === "indeterminate" ? words.queue.unknown(host) : "";
-  const act = (done: Promise<Refusal>): void => {
-    setRefused(null);
-    void done.then(setRefused);
-  };
   return (
     <li className="house-row command-row" data-command={id} data-state={command.state}>
       <Mark shape={SHAPES[command.state]} />
@@ -107,8 +103,10 @@ export function CommandRow({ id, command, host, several, now }: Props) {
           <EditWords
             text={text ?? ""}
             save={(changed) => {
-              setEditing(false);
-              if (changed !== text) act(hub.changeWords(id, changed));
+              if (changed === text) return setEditing(false);
+              // Of what the hub refuses the words stay in the form.
+              setRefused(null);
+              void hub.changeWords(id, changed).then((why) => (why === null ? setEditing(false) : setRefused(why)));
             }}
             cancel={() => setEditing(false)}
           />

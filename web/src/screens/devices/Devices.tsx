@@ -5,6 +5,7 @@ import { useStore } from "../../hub/store";
 import { Link } from "../../parts/Link";
 import { Page } from "../../parts/Page";
 import type { Device } from "../../protocol/generated";
+import { edits } from "../../session/edits";
 import { words } from "../../words";
 import { ago } from "../../words/time";
 import { Machines } from "../machines/Machines";
@@ -49,7 +50,7 @@ export function Devices() {
                 <Confirm
                   button={words.devices.signOut}
                   title={words.devices.signOutTitle}
-                  texts={[words.devices.signOutText, ...(hub.drafts.all().length > 0 || hub.sent.get().size > 0 ? [words.devices.signOutWords] : [])]}
+                  texts={[words.devices.signOutText, ...(hub.drafts.all().length > 0 || edits.all(hub.kept).length > 0 || hub.sent.get().size > 0 ? [words.devices.signOutWords] : [])]}
                   yes={words.devices.signOut}
                   act={async () => {
                     await hub.api.logout();

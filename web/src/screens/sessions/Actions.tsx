@@ -4,6 +4,7 @@ import { go, route } from "../../app/router";
 import { ApiError } from "../../hub/api";
 import { useStore } from "../../hub/store";
 import { LIMITS, type Session } from "../../protocol/generated";
+import { edits } from "../../session/edits";
 import { words } from "../../words";
 import { Exporting, type Format } from "./Exporting";
 import { asked, done } from "./asked";
@@ -82,6 +83,7 @@ function Sheet({ id, session }: { id: string; session: Session }) {
       () => hub.api.deleteSession(id),
       () => {
         hub.drafts.set(id, "");
+        for (const [message] of edits.of(hub.kept, id)) edits.set(hub.kept, id, message, null);
         done.set({ text: words.actions.removed(title), undo: null });
         leave(id);
       },

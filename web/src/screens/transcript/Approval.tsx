@@ -1,6 +1,5 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type KeyboardEvent, useContext, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useHub, useRows } from "../../app/context";
-import { useKeys } from "../../app/keys";
 import { useStore } from "../../hub/store";
 import { Mark } from "../../parts/Mark";
 import { Markdown } from "../../parts/Markdown";
@@ -9,6 +8,7 @@ import { words } from "../../words";
 import { DiffView } from "./DiffView";
 import { Questions } from "./Questions";
 import { who } from "./people";
+import { Still, useStill } from "./useStill";
 
 /** What this device has answered and not yet seen in the journal. */
 interface Answering {
@@ -110,6 +110,11 @@ function saysOnlyWhere(text: string, edits: readonly { path: string }[]): boolea
   return files.length === edits.length && edits.every((edit, at) => files[at] === edit.path || files[at]?.endsWith(`/${edit.path}`));
 }
 
+/** Enter that is held presses a button again and again: for an answer, once is what was meant. */
+function once(event: KeyboardEvent): void {
+  if (event.repeat && event.key === "Enter" && event.target instanceof HTMLButtonElement) event.preventDefault();
+}
+
 function Pending({ id, approval, call, sender, agent, host, answered }: Props & { answered: (option: string) => void }) {
   const hub = useHub();
   const rows = useRows();
@@ -130,18 +135,22 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
   const [more, setMore] = useState(allow === undefined);
   // What is asked has changed under the finger: what was meant for it is void.
   useEffect(() => setSure(false), [content.shown]);
+  // No answer right after a question came, went or changed, or after the first tap of two. The buttons look as ever: nothing flickers.
+  const calm = useContext(Still);
+  const settled = useStill(sure ? `sure ${content.shown}` : "");
+  const still = calm && settled;
+  const hushed = still ? undefined : true;
   const edits = call?.content.kind === "tool_call" ? call.content.diffs : [];
   const [reason, setReason] = useState<string | null>(null);
   const card = useRef<HTMLElement>(null);
   const session = rows.session.get(approval.session);
 
   const answer = (option: ApprovalOption, message: string | null = null, answers: Record<string, string> = {}): void => {
-    if (busy || !session) return;
+    if (busy || !still || !session) return;
     if (answering) hub.forget(answering.command);
     answered(option.id);
     hub.post(session.host, { kind: "answer_approval", session: approval.session, approval: id, option: option.id, content: { message, answers, shown: approval.content.shown } });
   };
-  useKeys(may ? { a: () => (allow && approval.kind !== "question" ? (danger ? setSure(true) : answer(allow)) : undefined), d: () => (deny ? answer(deny) : undefined) } : {});
   useEffect(() => {
     if (reason !== null) card.current?.querySelector("textarea")?.focus();
   }, [reason !== null]);
@@ -149,7 +158,7 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
   const asker = sender === null ? null : who(sender, rows, me);
   const about = [agent, words.approval.where(content.place, host), asker === null ? "" : words.approval.behalf(asker.person, asker.device)].filter((part) => part !== "");
   return (
-    <section ref={card} className="approval" aria-label={content.title} data-approval={id} data-state="pending">
+    <section ref={card} tabIndex={-1} className="approval" aria-label={content.title} data-approval={id} data-state="pending" onKeyDown={once}>
       <header className="approval-head">
         <Mark shape="needs" word={words.sessions.states.needs} />
         <div>
@@ -178,7 +187,7 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
         <div className="approval-danger" role="note">
           <p>{words.approval.danger(danger)}</p>
           {allow && may ? (
-            <button type="button" className="button button-bad" disabled={busy} onClick={() => (sure ? answer(allow) : setSure(true))}>
+            <button type="button" className="button button-bad" data-key={sure ? undefined : "a"} disabled={busy} aria-disabled={hushed} onClick={() => (sure ? answer(allow) : still ? setSure(true) : undefined)}>
               {sure ? words.approval.dangerSure(danger) : words.approval.dangerAllow}
             </button>
           ) : null}
@@ -208,10 +217,11 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
       {!may ? (
         <p className="small soft">{words.error("forbidden")}</p>
       ) : approval.kind === "question" ? (
-        <Questions approval={approval} busy={busy} answer={answer} />
+        <Questions approval={approval} busy={busy} hushed={hushed} answer={answer} />
       ) : reason !== null && deny ? (
         <form
           className="approval-reason"
+          data-unkept={reason.trim() === "" ? undefined : ""}
           onSubmit={(event) => {
             event.preventDefault();
             answer(deny, reason.trim() === "" ? null : reason);
@@ -225,7 +235,7 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
             <button type="button" className="button" onClick={() => setReason(null)}>
               {words.cancel}
             </button>
-            <button type="submit" className="button button-bad" disabled={busy}>
+            <button type="submit" className="button button-bad" data-key="d" disabled={busy} aria-disabled={hushed}>
               {words.approval.deny}
             </button>
           </div>
@@ -234,12 +244,12 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
         <>
           <div className="approval-buttons">
             {deny ? (
-              <button type="button" className="button" disabled={busy} onClick={() => answer(deny)}>
+              <button type="button" className="button" data-key="d" disabled={busy} aria-disabled={hushed} onClick={() => answer(deny)}>
                 {words.approval.deny}
               </button>
             ) : null}
             {allow && !danger ? (
-              <button type="button" className="button button-primary" disabled={busy} onClick={() => answer(allow)}>
+              <button type="button" className="button button-primary" data-key="a" disabled={busy} aria-disabled={hushed} onClick={() => answer(allow)}>
                 {words.approval.allow}
               </button>
             ) : null}
@@ -248,14 +258,14 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
             <div className="approval-always">
               {rules.length > 0 ? <p className="small soft">{words.approval.rulesTitle}</p> : null}
               {rules.map((option) => (
-                <button key={option.id} type="button" className="button button-wide" data-rule-option disabled={busy} onClick={() => answer(option)}>
+                <button key={option.id} type="button" className="button button-wide" data-rule-option disabled={busy} aria-disabled={hushed} onClick={() => answer(option)}>
                   <Scope text={label(option)} />
                 </button>
               ))}
               {rules.length > 0 ? <p className="small soft">{words.approval.rulesNote}</p> : null}
               {others.length > 0 && others.every((option) => option.kind === "allow_always") ? <p className="small soft">{rules.length > 0 ? words.approval.agentTitle : words.approval.alwaysTitle}</p> : null}
               {others.map((option) => (
-                <button key={option.id} type="button" className="button button-wide" disabled={busy} onClick={() => answer(option)}>
+                <button key={option.id} type="button" className="button button-wide" disabled={busy} aria-disabled={hushed} onClick={() => answer(option)}>
                   <Scope text={label(option)} />
                 </button>
               ))}

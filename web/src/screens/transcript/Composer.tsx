@@ -1,4 +1,4 @@
-import { type FormEvent, type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
+import { type FormEvent, type KeyboardEvent, useLayoutEffect, useRef } from "react";
 import { useHub } from "../../app/context";
 import { useKeys } from "../../app/keys";
 import { useStore } from "../../hub/store";
@@ -6,6 +6,7 @@ import { Icon } from "../../parts/Icon";
 import { words } from "../../words";
 import { AttachButton, Tray, useFiles } from "../../parts/Attach";
 import type { SlashCommand } from "../../protocol/generated";
+import type { Stop } from "../../session/stop";
 import { useSlash } from "./Slash";
 import { tooLong } from "./length";
 
@@ -16,15 +17,17 @@ interface Props {
   running: string | null;
   /** What the agent takes after a slash, here. */
   commands: readonly SlashCommand[];
+  /** How its stop stands, and what asks for it. */
+  stop: Stop;
+  halt(): void;
   sent(): void;
 }
 
 /** Where a message is written. Enter sends where there is a keyboard; on a phone it makes a new line. */
-export function Composer({ session, host, running, commands, sent }: Props) {
+export function Composer({ session, host, running, stop, halt, commands, sent }: Props) {
   const hub = useHub();
   const text = useStore(hub.drafts.of(session));
   const setText = (written: string): void => hub.drafts.set(session, written);
-  const [stopping, setStopping] = useState<string | null>(null);
   const area = useRef<HTMLTextAreaElement>(null);
   const long = tooLong(text);
   const attach = useFiles(session);
@@ -59,18 +62,18 @@ export function Composer({ session, host, running, commands, sent }: Props) {
       send();
     }
   };
-  const stop = (): void => {
-    if (running === null || stopping === running) return;
-    setStopping(running);
-    hub.post(host, { kind: "cancel_turn", session, turn: running });
-  };
-  useKeys({ ".": stop });
-  const stopped = running !== null && stopping === running;
+  useKeys({ ".": halt });
+  const stopped = stop.state === "going";
   return (
     <form className="composer" onSubmit={send} onDrop={attach.onDrop} onDragOver={attach.onDragOver}>
       {long ? (
         <p className="composer-long small" role="alert">
           {words.composer.tooLong}
+        </p>
+      ) : null}
+      {stop.state === "failed" ? (
+        <p className="composer-long small" role="alert">
+          {words.composer.stopFailed(stop.error, words.error)}
         </p>
       ) : null}
       <Tray files={attach.files} list={attach.list} />
@@ -90,7 +93,7 @@ export function Composer({ session, host, running, commands, sent }: Props) {
           enterKeyHint="enter"
         />
         {running !== null ? (
-          <button type="button" className="composer-button composer-stop" aria-label={stopped ? words.composer.stopping : words.composer.stop} title={words.composer.stop} aria-disabled={stopped} onClick={stop}>
+          <button type="button" className="composer-button composer-stop" aria-label={stopped ? words.composer.stopping : words.composer.stop} title={words.composer.stop} aria-disabled={stopped} onClick={halt}>
             <span className={stopped ? "stop-square breathing" : "stop-square"} aria-hidden="true" />
           </button>
         ) : null}

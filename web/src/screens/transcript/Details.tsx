@@ -26,10 +26,12 @@ export function Details({ id, session, turns, lines, close }: Props) {
   const project = rows.project.get(session.project);
   const agent = host?.content.agents.find((each) => each.id === session.agent);
   const head = useRef<HTMLButtonElement>(null);
+  // Once: what is said meanwhile draws this anew, and takes the focus from nobody.
+  useEffect(() => head.current?.focus(), []);
   useEffect(() => {
-    head.current?.focus();
     const press = (event: KeyboardEvent): void => {
-      if (event.key === "Escape") close();
+      // What lies above them closes first.
+      if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing && !document.querySelector("dialog[open]")) close();
     };
     window.addEventListener("keydown", press);
     return () => window.removeEventListener("keydown", press);

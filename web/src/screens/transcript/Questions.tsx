@@ -5,11 +5,13 @@ import { words } from "../../words";
 interface Props {
   approval: Approval;
   busy: boolean;
+  /** Set while it takes no answer yet. */
+  hushed: true | undefined;
   answer(option: ApprovalOption, message: string | null, answers: Record<string, string>): void;
 }
 
 /** The agent's questions, each with the answers that it offers and room for another one. */
-export function Questions({ approval, busy, answer }: Props) {
+export function Questions({ approval, busy, hushed, answer }: Props) {
   const { questions, labels } = approval.content;
   const [chosen, setChosen] = useState<Record<string, string[]>>({});
   const [own, setOwn] = useState<Record<string, string>>({});
@@ -20,7 +22,7 @@ export function Questions({ approval, busy, answer }: Props) {
     return (
       <div className="approval-always">
         {approval.options.map((option, at) => (
-          <button key={option.id} type="button" className={option.kind === "deny" ? "button button-wide" : "button button-primary button-wide"} disabled={busy} onClick={() => answer(option, null, {})}>
+          <button key={option.id} type="button" className={option.kind === "deny" ? "button button-wide" : "button button-primary button-wide"} data-key={option.kind === "deny" ? "d" : undefined} disabled={busy} aria-disabled={hushed} onClick={() => answer(option, null, {})}>
             {labels[at] ?? option.id}
           </button>
         ))}
@@ -40,7 +42,7 @@ export function Questions({ approval, busy, answer }: Props) {
     if (!multiple) setOwn({ ...own, [question]: "" });
   };
   return (
-    <form className="questions" onSubmit={submit}>
+    <form className="questions" data-unkept={questions.some((question) => said(question) !== "") ? "" : undefined} onSubmit={submit}>
       {questions.map((question) => (
         <fieldset key={question.question} className="field">
           <legend className="question">{question.question}</legend>
@@ -76,11 +78,11 @@ export function Questions({ approval, busy, answer }: Props) {
       ))}
       <div className="approval-buttons">
         {deny ? (
-          <button type="button" className="button" disabled={busy} onClick={() => answer(deny, null, {})}>
+          <button type="button" className="button" data-key="d" disabled={busy} aria-disabled={hushed} onClick={() => answer(deny, null, {})}>
             {words.approval.deny}
           </button>
         ) : null}
-        <button type="submit" className="button button-primary" disabled={busy || !whole || !send}>
+        <button type="submit" className="button button-primary" disabled={busy || !whole || !send} aria-disabled={hushed}>
           {words.approval.answer}
         </button>
       </div>

@@ -9,23 +9,31 @@ import { Written } from "../../parts/Written";
 import { type Entry, entries, turnOf } from "../../session/entries";
 import type { Opener } from "../../session/opener";
 import type { Forked, Host } from "../../protocol/generated";
-import { chunks } from "../../session/chunks";
-import { pending } from "../../session/pending";
+import { type Begun, chunks } from "../../session/chunks";
+import { type Delivery, pending } from "../../session/pending";
 import { words } from "../../words";
 import { Composer } from "./Composer";
 import { Details } from "./Details";
+import { LateEdits } from "./LateEdits";
 import type { Row, Setting } from "./Lines";
 import { PendingMessage } from "./PendingMessage";
 import { ProjectPath } from "./ProjectPath";
+import { Refusals } from "./Refusals";
 import { Stretch } from "./Stretch";
 import type { Asked } from "./TurnWays";
+import { useAnswerKeys } from "./useAnswerKeys";
 import { useLineKeys } from "./useLineKeys";
 import { useScroll } from "./useScroll";
+import { Still, useStill } from "./useStill";
+import { useStop } from "./useStop";
 import "./transcript.css";
 import "./cards.css";
 
 /** How often to look for a session that the lists know and its journal does not yet, in milliseconds. */
 const LOOK_AGAIN_MS = 1_500;
+/** Where a message stands while its words can be changed. */
+const WAITS: ReadonlySet<string> = new Set<Delivery>(["here", "hub", "queued"]);
+
 /** One chat: what was said and done, by place, and what waits for you. */
 export function TranscriptScreen({ session }: { session: string }) {
   const hub = useHub();
@@ -78,6 +86,8 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   const turns = transcript.turns();
   const queued = turns.filter(([, turn]) => turn.state === "queued").map(([id]) => id);
   const running = turns.find(([, turn]) => turn.state === "running" || turn.state === "awaiting_approval");
+  // Everything that can still be changed; only once all of it is known can something be said to be none of that.
+  const changeable = phase !== "loading" && phase !== "failed" && rows.ready ? new Set([...waits.flatMap((each) => (WAITS.has(each.delivery) ? [each.command] : [])), ...queued, ...turns.flatMap(([, turn]) => (turn.state === "queued" && turn.origin.type === "prompt" ? [turn.origin.command] : []))]) : null;
   const host = row?.host ?? waits[0]?.host ?? "";
   const hostName = useMemo(() => machineNames(rows.host), [rows.host]).get(host) ?? "";
   const agentId = row?.agent ?? "";
@@ -87,6 +97,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   const project = row ? (rows.project.get(row.project)?.content.name ?? "") : "";
   // by its places, so that a queue that did not change draws nothing anew
   const places = queued.join(" ");
+  const begun = useRef<Begun>(new Map());
   const askedBefore = useRef(new Map<string, Asked>());
   const pieces = useMemo(() => {
     // A prompt stands right behind its turn.
@@ -106,13 +117,14 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
       const prompt = line.kind === "item" && line.item.role === "user" ? prompts.get(line.ord) : undefined;
       return { line, turn: transcript.turn(turn), prompt, asked: line.kind === "end" ? (askedOf.get(line.id) ?? null) : null, call, place: waiting < 0 ? null : waiting + 1, ahead: queued[waiting - 1] ?? null };
     };
-    return chunks(lines.map(row));
+    return chunks(lines.map(row), begun.current);
   }, [lines, transcript, places]);
   const today = new Date(now).setHours(0, 0, 0, 0);
   // Of the lists a line needs the names of devices, and which messages are sent again: a heartbeat draws no line anew.
   const names = useMemo(() => [...rows.device].map(([id, device]) => `${id} ${device.content.name}`).join("\n"), [rows.device]);
   const tries = useMemo(() => [...rows.command].filter(([, each]) => each.session === session && each.retryOf).map(([id]) => id).join(" "), [rows.command, session]);
   const setting = useMemo((): Setting => ({ rows, me, agent, host: hostName, today }), [names, tries, me, agent, hostName, today]);
+  const stop = useStop(session, host, running?.[0] ?? null);
   const title = row?.content.title || waits[0]?.text.split("\n")[0]?.slice(0, 80) || (phase === "missing" ? words.appName : words.sessions.untitled);
 
   const wantOlder = useCallback(() => {
@@ -128,10 +140,20 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   }, [title]);
 
   const keys = useLineKeys();
+  const asking = useMemo(() => lines.flatMap((line) => (line.kind === "approval" && line.approval.state === "pending" ? [`${line.id} ${line.approval.content.shown}`] : [])), [lines]);
+  const still = useStill(asking.join("\n"));
+  useAnswerKeys(scroll.box, asking.length);
   // The screen before took the focus with it, and this one was not there yet when its address came.
   const head = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     if (document.activeElement === document.body) head.current?.focus({ preventScroll: true });
+  }, []);
+  const more = useRef<HTMLButtonElement>(null);
+  // Whoever was in them goes on where they were opened; whoever writes goes on writing.
+  const closeDetails = useCallback(() => {
+    const inside = document.activeElement?.closest(".details") || document.activeElement === document.body;
+    setDetails(false);
+    if (inside) more.current?.focus();
   }, []);
   const making = phase === "missing" && waits.length > 0;
   return (
@@ -145,7 +167,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
           <p className="chat-where">{[hostName, project, agent].filter((part) => part !== "").join(" · ")}</p>
         </div>
         <Sign flowing={running?.[1].state === "running"} />
-        <button type="button" className="button button-plain button-square chat-more" disabled={!row} aria-label={words.details.open} aria-expanded={details} onClick={() => setDetails(!details)}>
+        <button ref={more} type="button" className="button button-plain button-square chat-more" disabled={!row} aria-label={words.details.open} aria-expanded={details} onClick={() => (details ? closeDetails() : setDetails(true))}>
           <Icon name="more" />
         </button>
       </header>
@@ -155,14 +177,17 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
             {phase === "open" && !(row?.from && older === "none") ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
             {row?.from && (older === "none" || lines.length === 0) ? <From from={row.from} /> : null}
             <ProjectPath value={row ? (rows.project.get(row.project)?.content.path ?? "") : ""}>
-              <Stretch chunks={pieces} setting={setting} around={scroll.around} settle={scroll.settle} />
+              <Still value={still}>
+                <Stretch chunks={pieces} setting={setting} around={scroll.around} settle={scroll.settle} />
+              </Still>
             </ProjectPath>
             {waits.map((each) => (
               <PendingMessage key={each.command} message={each} session={session} now={now} dismiss={() => setDismissed((before) => new Set(before).add(each.command))} />
             ))}
+            {changeable === null || !row ? null : <LateEdits session={session} host={row.host} waiting={changeable} />}
             {making ? <p className="chat-note soft small">{words.transcript.starting}</p> : null}
             {phase === "open" && lines.length === 0 && waits.length === 0 ? <Written title={words.transcript.emptyTitle} text={words.transcript.empty} /> : null}
-            <Now running={running?.[1].state} quietSince={running?.[1].quietSinceMs ?? null} stop={() => running && hub.post(host, { kind: "cancel_turn", session, turn: running[0] })} activity={row?.activity} agent={agent} host={rows.host.get(host)} hostName={hostName} />
+            <Now running={running?.[1].state} quietSince={running?.[1].quietSinceMs ?? null} stop={stop.press} stopping={stop.stop.state === "going"} activity={row?.activity} agent={agent} host={rows.host.get(host)} hostName={hostName} />
           </div>
         </div>
       ) : (
@@ -189,9 +214,10 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
         <p className="unseen" role="status">
           {keys.said}
         </p>
-        {host !== "" && shown ? <Composer session={session} host={host} running={running?.[0] ?? null} commands={commands} sent={scroll.toEnd} /> : null}
+        <Refusals session={session} stops={stop.stops} />
+        {host !== "" && shown ? <Composer session={session} host={host} running={running?.[0] ?? null} stop={stop.stop} halt={stop.press} commands={commands} sent={scroll.toEnd} /> : null}
       </footer>
-      {details && row ? <Details id={session} session={row} turns={turns} lines={lines} close={() => setDetails(false)} /> : null}
+      {details && row ? <Details id={session} session={row} turns={turns} lines={lines} close={closeDetails} /> : null}
     </main>
   );
 }
@@ -232,7 +258,7 @@ function Top({ older, lines, more }: { older: "none" | "more" | "loading" | "fai
  * One line about the turn that runs, below everything that it has said; its place is kept, so that nothing jumps. Without a
  * connection it says nothing: nobody here knows what the agent does now. The same when its machine is away, and that is said.
  */
-function Now({ running, quietSince, stop, activity, agent, host, hostName }: { running: string | undefined; quietSince: number | null; stop: () => void; activity: string | undefined; agent: string; host: Host | undefined; hostName: string }) {
+function Now({ running, quietSince, stop, stopping, activity, agent, host, hostName }: { running: string | undefined; quietSince: number | null; stop: () => void; stopping: boolean; activity: string | undefined; agent: string; host: Host | undefined; hostName: string }) {
   const live = useStore(useHub().socket.connection).state === "live";
   const now = useNow();
   const away = host !== undefined && host.presence !== "online" && host.presence !== "stale";
@@ -241,8 +267,8 @@ function Now({ running, quietSince, stop, activity, agent, host, hostName }: { r
     return (
       <p className="chat-now small soft" role="status" data-quiet>
         {words.transcript.quiet(agent, Math.max(0, now - quietSince))}{" "}
-        <button type="button" className="button small" onClick={stop}>
-          {words.transcript.quietStop}
+        <button type="button" className="button small" aria-disabled={stopping} onClick={stop}>
+          {stopping ? words.composer.stopping : words.transcript.quietStop}
         </button>
       </p>
     );

@@ -4,6 +4,7 @@ import type { Refusal } from "../../hub/hub";
 import { useStore } from "../../hub/store";
 import type { CommandBody } from "../../protocol/generated";
 import { KEEPS, placeOf, triesOf } from "../../machines/queue";
+import { edits } from "../../session/edits";
 import { words } from "../../words";
 import { left } from "../../words/time";
 import { EditWords } from "./EditWords";
@@ -40,7 +41,15 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
   const hub = useHub();
   const rows = useRows();
   const sent = useStore(hub.sent);
-  const [draft, setDraft] = useState<string | null>(null);
+  // What is typed is kept: the message may stop waiting at any moment, and this form goes with it.
+  const message = command === "" ? (turn ?? "") : command;
+  const [begun, setBegun] = useState(() => edits.get(hub.kept, session, message));
+  const [editing, setEditing] = useState(begun !== null);
+  const close = (): void => {
+    edits.set(hub.kept, session, message, null);
+    setBegun(null);
+    setEditing(false);
+  };
   const row = rows.session.get(session);
   const owner = row?.host ?? rows.command.get(command)?.host ?? host;
   // The lists do not have all of a chat that is to be started; the device that asked for it does.
@@ -65,13 +74,28 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
   };
   const held = turn === null && rows.command.get(command)?.state === "queued" ? placeOf(command, rows) : null;
   const save = (changed: string): void => {
-    setDraft(null);
+    // Of what the hub refuses the words stay in the form.
+    if (held !== null && changed !== text) {
+      setRefused(null);
+      return void hub.changeWords(command, changed).then((why) => (why === null ? close() : setRefused(why)));
+    }
+    close();
     if (changed === text) return;
-    if (held !== null) return ask(hub.changeWords(command, changed));
     if (turn !== null) hub.post(owner, { kind: "edit_prompt", session, turn, content: { text: changed } });
     else if (whole?.kind === "send_prompt" || whole?.kind === "start_session" || whole?.kind === "fork_session") hub.rewrite(command, owner, { ...whole, content: { ...whole.content, text: changed } } as CommandBody);
   };
-  if (draft !== null) return <EditWords text={draft} save={save} cancel={() => setDraft(null)} />;
+  const complaint =
+    refused === null ? null : (
+      <span className="small message-error" role="alert">
+        {words.queue.refused(refused, words.error)}
+      </span>
+    );
+  if (editing)
+    return (
+      <EditWords text={text} begun={begun} typed={(typed) => edits.set(hub.kept, session, message, typed === text || typed.trim() === "" ? null : typed)} takesFocus={begun === null} save={save} cancel={close}>
+        {complaint}
+      </EditWords>
+    );
   // Where its machine is there it is handed over in a moment: nothing to say, and nothing that would flicker.
   const atHub = away === "" || turn !== null ? "" : leased ? words.queue.handed(away) : held?.place ? [words.queue.place(held.place, away), ...(expiresAtMs === null ? [] : [words.queue.expires(left(expiresAtMs, now))])].join(" · ") : "";
   const again = rows.command.get(command)?.tried?.nextAtMs ? triesOf(rows.command.get(command)).join("") : "";
@@ -88,11 +112,7 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
           {words.delivery.notTakenBack(wish)}
         </span>
       )}
-      {refused === null ? null : (
-        <span className="small message-error" role="alert">
-          {words.queue.refused(refused, words.error)}
-        </span>
-      )}
+      {complaint}
       <span className="message-ways">
         {free && turn !== null && steers && !asked("steer_prompt") ? (
           <button type="button" className="button button-plain small" title={words.delivery.steerHelp} onClick={() => hub.post(owner, { kind: "steer_prompt", session, turn })}>
@@ -110,7 +130,7 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
           </button>
         ) : null}
         {editable ? (
-          <button type="button" className="button button-plain small" onClick={() => setDraft(text)}>
+          <button type="button" className="button button-plain small" onClick={() => setEditing(true)}>
             {words.delivery.edit}
           </button>
         ) : null}
