@@ -247,6 +247,9 @@ impl<S: Source> Draft<'_, S> {
     fn append(&mut self, mut append: Append) -> Result<Done, Trouble<S::Error>> {
         let path = append.stream.clone();
         let mut stream = self.living(&path)?;
+        if append.epoch.is_some_and(|epoch| epoch != stream.epoch) {
+            return Err(Conflict::Epoch { stream: path, current: stream.epoch }.into());
+        }
         let place = match &append.producer {
             Some(producer) => self.place(&path, &producer.id)?,
             None => None,

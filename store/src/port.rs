@@ -189,6 +189,8 @@ pub struct Append {
     pub stream: StreamPath,
     /// The messages, in order; may be empty only when `close` is set. A message without a byte has no position and is left out.
     pub messages: Vec<Bytes>,
+    /// The epoch of the stream that it is meant for; one that was made later under this path is another. `None`: whichever is there.
+    pub epoch: Option<u64>,
     /// The offset at which the stream must end before this append.
     pub expected: Option<Offset>,
     /// Who appends, for exactly once.
@@ -203,7 +205,7 @@ pub struct Append {
 impl Append {
     /// A plain append.
     pub fn new(stream: StreamPath, messages: Vec<Bytes>) -> Self {
-        Self { stream, messages, expected: None, producer: None, seq: None, close: false }
+        Self { stream, messages, epoch: None, expected: None, producer: None, seq: None, close: false }
     }
 }
 
@@ -301,6 +303,14 @@ pub enum Conflict {
     Retired {
         /// Which.
         stream: StreamPath,
+    },
+    /// The stream is another one than was meant: it was made anew under this path.
+    #[error("stream {stream} is at epoch {current}, another one than was meant")]
+    Epoch {
+        /// Which.
+        stream: StreamPath,
+        /// The epoch of the one that is there.
+        current: u64,
     },
     /// A stream of another kind exists.
     #[error("stream {stream} exists and differs")]

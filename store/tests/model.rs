@@ -95,6 +95,9 @@ impl Model {
             Operation::Append(append) => {
                 let epoch = self.epochs.get(append.stream.as_str()).copied();
                 let log = self.streams.get_mut(append.stream.as_str()).filter(|log| !log.retired)?;
+                if append.epoch.is_some_and(|meant| Some(meant) != epoch) {
+                    return None;
+                }
                 let known =
                     append.producer.as_ref().and_then(|producer| Some((producer, *log.producers.get(&producer.id)?)));
                 if let Some((producer, (epoch, seq))) = known
@@ -196,13 +199,14 @@ fn operation() -> impl Strategy<Value = Operation> {
     let append = (
         stream(),
         messages(3),
+        proptest::option::weighted(0.3, 0..3_u64),
         proptest::option::weighted(0.2, (0..3_u64, 0..6_u64).prop_map(|(epoch, byte)| Offset::new(epoch, byte))),
         proptest::option::weighted(0.5, producer),
         proptest::option::weighted(0.1, "[a-c]{1,2}"),
         proptest::bool::weighted(0.05),
     )
-        .prop_map(|(stream, messages, expected, producer, seq, close)| {
-            Operation::Append(Append { stream, messages, expected, producer, seq, close })
+        .prop_map(|(stream, messages, epoch, expected, producer, seq, close)| {
+            Operation::Append(Append { stream, messages, epoch, expected, producer, seq, close })
         });
     let expected = prop_oneof![
         4 => Just(Expected::Anything),

@@ -131,6 +131,11 @@ pub(crate) async fn head(
             return Ok(Some((head, life)));
         }
         let entry = streams.get(&key(stream)).await?;
+        // A stream whose life ends has a deadline as long as it is there. Without one, this life ended just now, and whatever is there now
+        // has another.
+        if entry.is_none() && !is_there(streams, stream, &head).await? && tries.next().is_some() {
+            continue;
+        }
         let Some(end) = entry.as_ref().and_then(deadline).or_else(|| life.first_end(head.created_at)) else {
             return Ok(Some((head, life)));
         };
@@ -143,9 +148,8 @@ pub(crate) async fn head(
                 return Ok(Some((head, life)));
             }
             let Some(put) = life.renewal(stream, now) else { return Ok(Some((head, life))) };
-            // The deadline belongs to the stream whose life we read when that is still there: a path never has an epoch twice.
-            let again = streams.head(stream).await?;
-            let same = again.is_some_and(|again| again.tail.epoch == head.tail.epoch);
+            // The deadline belongs to the stream whose life we read when that is still there.
+            let same = is_there(streams, stream, &head).await?;
             let renewed = if same { Some(streams.commit(Batch::of(put.expecting(seen))).await) } else { None };
             match renewed {
                 // Somebody else has renewed it, or made another stream: looked at again.
@@ -170,6 +174,11 @@ pub(crate) async fn head(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Whether the stream that was looked at is still the one that is there: a path never has an epoch twice.
+async fn is_there(streams: &Streams, stream: &StreamPath, seen: &Head) -> Result<bool, ReadError> {
+    Ok(streams.head(stream).await?.is_some_and(|now| now.tail.epoch == seen.tail.epoch))
 }
 
 /// Ends the streams that are past their deadlines, whether or not anybody asks for them.
@@ -269,6 +278,39 @@ mod tests {
             let end = streams.get(&key(&stream)).await.expect("memory").expect("a deadline");
             assert_eq!(end.value, at.plus_ms(second * 1_000).0.to_string(), "seed {seed}");
         }
+    }
+
+    /// A look that finds a life over, while another stream is made in its place that has no end.
+    #[tokio::test]
+    async fn a_look_ends_only_the_life_that_it_saw() {
+        let mut both = [0, 0];
+        for seed in 1..=300 {
+            let (streams, stream) = (late(seed), path("s"));
+            let made = async |life: Life, now: UnixMs| {
+                let mut create = Batch::of(Create {
+                    stream: stream.clone(),
+                    content_type: "text/plain".into(),
+                    config: life.encode(),
+                    messages: Vec::new(),
+                    close: false,
+                    or_same: false,
+                });
+                create.operations.extend(life.beginning(&stream, now));
+                streams.commit(create).await
+            };
+            let short = Life { ttl_seconds: Some(10), ..Life::default() };
+            made(short.clone(), UnixMs(0)).await.expect("a fresh path");
+            let renewed = Batch::of(short.renewal(&stream, UnixMs(9_000)).expect("it slides"));
+            streams.commit(renewed).await.expect("memory");
+            let (looked, ()) = tokio::join!(head(&streams, &stream, UnixMs(15_000), false), async {
+                streams.commit(deletion(&stream)).await.expect("a deletion");
+                made(Life::default(), UnixMs(15_000)).await.expect("it is free");
+            });
+            let looked = looked.expect("memory");
+            assert!(streams.head(&stream).await.expect("memory").is_some(), "seed {seed}: {looked:?}");
+            both[usize::from(looked.is_some_and(|(_, life)| life == short))] += 1;
+        }
+        assert!(both.iter().all(|count| *count > 20), "both orders happen: {both:?}");
     }
 
     #[test]

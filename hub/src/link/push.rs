@@ -313,6 +313,7 @@ fn stream_of(failure: &Failure) -> Option<StreamPath> {
     match conflict {
         Conflict::NoStream { stream }
         | Conflict::Retired { stream }
+        | Conflict::Epoch { stream, .. }
         | Conflict::Exists { stream }
         | Conflict::Closed { stream, .. }
         | Conflict::Tail { stream, .. } => Some(stream.clone()),

@@ -51,7 +51,7 @@ macro_rules! contract {
                 creation_fixes_type_and_config, creation_takes_first_messages, or_same_follows_the_matrix,
                 a_missing_stream_takes_no_append, tails_count_bytes, empty_messages_leave_no_trace, expected_offsets_guard_appends,
                 stream_seq_grows_byte_by_byte, deletion_begins_a_new_epoch, deletion_forgets_producers_and_seq,
-                deletion_inside_a_batch,
+                deletion_inside_a_batch, an_append_may_name_its_epoch,
                 a_closed_stream_takes_nothing, closing_twice_is_a_success, closing_with_data_is_one_step, the_closing_producer_is_kept,
                 a_producer_may_repeat_on_a_closed_stream,
                 producers_begin_at_zero, producers_may_repeat, producers_leave_no_gap, producers_are_fenced_by_epoch,

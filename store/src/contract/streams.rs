@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use protocol::offset::Offset;
 
-use super::{append, at, bodies, conflict, contents, create, done, path, produce, stream_of, whole};
-use crate::port::{Append, Batch, Conflict, Create, Cut, Direction, Done, Operation, ReadError, Store};
+use super::{append, at, bodies, close, conflict, contents, create, done, path, produce, stream_of, whole};
+use crate::port::{Append, Batch, Conflict, Create, Cut, Direction, Done, Operation, Put, ReadError, Store};
 
 /// The head tells what creation said.
 pub async fn creation_fixes_type_and_config(store: &dyn Store) {
@@ -151,4 +151,27 @@ pub async fn deletion_inside_a_batch(store: &dyn Store) {
     assert_eq!(results[3], Done::Appended(Offset::new(1, 4)));
     assert_eq!(contents(store, &log).await, ["new", "c"]);
     assert_eq!(done(store, produce(&log, "p", 0, 1, "d")).await, Done::Appended(Offset::new(1, 5)));
+}
+
+/// What is meant for one stream goes to none that was made later under its path, and takes nothing else of its batch along.
+pub async fn an_append_may_name_its_epoch(store: &dyn Store) {
+    let log = stream_of(store, "log", "text/plain", &["a"]).await;
+    let meant = |epoch| Append { epoch: Some(epoch), ..append(&log, &["b"]) };
+    assert_eq!(done(store, meant(0)).await, Done::Appended(at(2)));
+    done(store, Operation::Delete(log.clone())).await;
+    assert_eq!(conflict(store, meant(0)).await, Conflict::NoStream { stream: log.clone() });
+    done(store, create(&log, "text/plain")).await;
+    let other = Conflict::Epoch { stream: log.clone(), current: 1 };
+    assert_eq!(conflict(store, meant(0)).await, other);
+    assert_eq!(conflict(store, Append { producer: produce(&log, "p", 0, 0, "").producer, ..meant(0) }).await, other);
+    assert_eq!(conflict(store, Append { epoch: Some(0), ..close(&log) }).await, other);
+    assert!(store.commit(Batch::of(Put::set("key", "")).and(meant(0))).await.is_err());
+    assert_eq!(store.get("key").await, Ok(None));
+    assert_eq!(contents(store, &log).await, Vec::<String>::new());
+    assert_eq!(done(store, meant(1)).await, Done::Appended(Offset::new(1, 1)));
+    // Also where the stream was made in the batch itself.
+    let again = Batch::of(Operation::Delete(log.clone())).and(create(&log, "text/plain"));
+    assert!(store.commit(again.clone().and(meant(1))).await.is_err());
+    assert!(store.commit(again.and(meant(2))).await.is_ok());
+    assert_eq!(contents(store, &log).await, ["b"]);
 }

@@ -16,6 +16,9 @@ use super::headers::{self, Reply, name};
 use super::problem::Problem;
 use crate::{json, lifetime};
 
+/// How often a request is judged anew because the stream that it was judged by gave way to another.
+pub(super) const TRIES: u32 = 8;
+
 /// What the headers of an append ask.
 #[derive(Debug)]
 pub(super) struct Wish {
@@ -69,17 +72,27 @@ impl Face {
 
     /// Adds to a stream what a request that was let in brings.
     pub(super) async fn add(&self, stream: StreamPath, wish: Wish, body: Bytes) -> Result<Appended, Problem> {
+        for _ in 0..TRIES {
+            if let Some(appended) = self.try_add(&stream, &wish, &body).await? {
+                return Ok(appended);
+            }
+        }
+        Err(Problem::busy())
+    }
+
+    /// Judges by a look what is asked for, and adds it to the stream that was looked at; `None` when another one was made there meanwhile.
+    async fn try_add(&self, stream: &StreamPath, wish: &Wish, body: &Bytes) -> Result<Option<Appended>, Problem> {
         let Wish { producer, close, seq, expected, content_type } = wish;
-        let now = self.options.clock.now();
-        let found = lifetime::head(&self.streams, &stream, now, false).await?;
-        let (head, life) = found.ok_or_else(|| Problem::missing(&stream))?;
+        let (close, now) = (*close, self.options.clock.now());
+        let found = lifetime::head(&self.streams, stream, now, false).await?;
+        let (head, life) = found.ok_or_else(|| Problem::missing(stream))?;
         if body.is_empty() && !close {
             return Err(Problem::bad("body_empty", "There is nothing to append", "The body is empty."));
         }
         // The order of checks is the protocol's: closed, then type, then what the store guards.
         if head.closed && producer.is_none() {
             let closed = Appended { producer: None, tail: head.tail, closed: true };
-            return if body.is_empty() { Ok(closed) } else { Err(Problem::closed(head.tail)) };
+            return if body.is_empty() { Ok(Some(closed)) } else { Err(Problem::closed(head.tail)) };
         }
         let messages = messages(&head, content_type.as_deref(), body)?;
         let close_only = messages.is_empty();
@@ -90,22 +103,32 @@ impl Face {
         }
         let began = Instant::now();
         let place = producer.as_ref().map(|producer| (producer.epoch, producer.seq));
-        let append = Append { stream: stream.clone(), messages, expected, producer, seq, close };
+        let append = Append {
+            stream: stream.clone(),
+            messages,
+            // In another stream, what was judged for this one may be nonsense, or too much.
+            epoch: Some(head.tail.epoch),
+            expected: *expected,
+            producer: producer.clone(),
+            seq: seq.clone(),
+            close,
+        };
         let mut batch = Batch::of(append);
-        batch.operations.extend(life.renewal(&stream, now).map(Operation::from));
+        batch.operations.extend(life.renewal(stream, now).map(Operation::from));
         match self.streams.commit(batch).await {
             Ok(done) => {
                 if let (Some(metrics), Some(Done::Appended(_))) = (&self.options.metrics, done.first()) {
                     metrics.appended(size, began.elapsed());
                 }
-                answer(&stream, place, done.first(), close, close_only)
+                answer(stream, place, done.first(), close, close_only).map(Some)
             }
+            Err(CommitError::Conflict { conflict: Conflict::Epoch { .. }, .. }) => Ok(None),
             Err(CommitError::Conflict { conflict: Conflict::Tail { tail, .. }, .. }) => Err(elsewhere(tail)),
             // Somebody closed it between our look and our commit: closing again is done already.
             Err(CommitError::Conflict { conflict: Conflict::Closed { tail, .. }, .. })
                 if close_only && place.is_none() =>
             {
-                Ok(Appended { producer: None, tail, closed: true })
+                Ok(Some(Appended { producer: None, tail, closed: true }))
             }
             Err(error) => Err(error.into()),
         }
@@ -124,7 +147,7 @@ fn elsewhere(tail: Offset) -> Problem {
 }
 
 /// What a body adds to a stream.
-fn messages(head: &Head, content_type: Option<&str>, body: Bytes) -> Result<Vec<Bytes>, Problem> {
+fn messages(head: &Head, content_type: Option<&str>, body: &Bytes) -> Result<Vec<Bytes>, Problem> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
@@ -133,13 +156,13 @@ fn messages(head: &Head, content_type: Option<&str>, body: Bytes) -> Result<Vec<
     };
     if head.closed {
         // Only a producer repeating itself gets here, and what it repeats was looked at the first time.
-        return Ok(vec![body]);
+        return Ok(vec![body.clone()]);
     }
     if headers::media(content_type) != headers::media(&head.content_type) {
         let detail = format!("The stream is {}, the body is {content_type}.", head.content_type);
         return Err(Problem::conflict("type_mismatch", "The body is of another type", detail));
     }
-    if headers::is_json(&head.content_type) { Ok(json::messages(&body)?) } else { Ok(vec![body]) }
+    if headers::is_json(&head.content_type) { Ok(json::messages(body)?) } else { Ok(vec![body.clone()]) }
 }
 
 fn answer(

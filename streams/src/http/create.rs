@@ -7,8 +7,9 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
-use store::{Batch, CommitError, Conflict, Create, Done, Operation, ReadError};
+use store::{Batch, CommitError, Conflict, Create, Done, Head, Operation, ReadError};
 
+use super::append::TRIES;
 use super::fork::{self, Wish};
 use super::headers::{self, Reply, name};
 use super::problem::Problem;
@@ -17,92 +18,106 @@ use crate::json::{self, JsonError};
 use crate::lifetime::{self, Life, LifeError, Origin};
 use crate::subscription::is_late;
 
-/// How often a stream is tried to be made while patterns of subscriptions come.
-const TRIES: u32 = 8;
+/// What a `PUT` asks for.
+#[derive(Debug)]
+struct Asked {
+    stream: StreamPath,
+    fork: Option<Wish>,
+    life: Option<Life>,
+    content_type: Option<String>,
+    body: Bytes,
+    close: bool,
+}
 
 impl Face {
     pub(super) async fn create(&self, parts: &Parts, stream: StreamPath, body: Body) -> Result<Response, Problem> {
-        let wish = Wish::parse(&parts.headers)?;
-        let life = life(&parts.headers)?;
-        let content_type = headers::content_type(&parts.headers)?;
-        let close = headers::wants_close(&parts.headers);
-        let body = self.body(body).await?;
+        let asked = Asked {
+            stream,
+            fork: Wish::parse(&parts.headers)?,
+            life: life(&parts.headers)?,
+            content_type: headers::content_type(&parts.headers)?,
+            close: headers::wants_close(&parts.headers),
+            body: self.body(body).await?,
+        };
+        for _ in 0..TRIES {
+            if let Some(response) = self.try_create(parts, &asked).await? {
+                return Ok(response);
+            }
+        }
+        Err(Problem::busy())
+    }
+
+    /// Answers by a look when the stream is there, or makes it; `None` when others changed meanwhile what the look was at.
+    async fn try_create(&self, parts: &Parts, asked: &Asked) -> Result<Option<Response>, Problem> {
+        let Asked { stream, fork, close, .. } = asked;
         let now = self.options.clock.now();
         // A stream past its deadline gives way.
-        let there = match lifetime::head(&self.streams, &stream, now, false).await {
-            Err(LifeError::Read(ReadError::Retired { .. })) => return Err(fork::retired(&stream)),
+        let there = match lifetime::head(&self.streams, stream, now, false).await {
+            Err(LifeError::Read(ReadError::Retired { .. })) => return Err(fork::retired(stream)),
             there => there?,
         };
-        let exists = there.is_some();
-        let mut inherited_bytes = 0;
-        let (first, life) = match &wish {
-            None => {
-                let content_type = content_type.unwrap_or_else(|| headers::DEFAULT_TYPE.to_owned());
-                let life = life.unwrap_or_default();
-                (Operation::Create(create(&stream, content_type, &life, body, close)?), life)
+        if let Some((head, found)) = there {
+            if !asked.is(&head, found)? {
+                return Err(Conflict::Exists { stream: stream.clone() }.into());
             }
-            Some(wish) => {
-                if let Some((head, found)) = there {
-                    let same = found.origin.as_ref().is_some_and(|origin| wish.is(origin))
-                        && content_type.is_none_or(|wanted| wanted == head.content_type)
-                        && life.is_none_or(|life| life == Life { origin: None, ..found })
-                        && head.closed == close;
-                    let exists = Conflict::Exists { stream };
-                    return if same {
-                        Ok(self.made(parts, false, &head.content_type, head.tail, close))
-                    } else {
-                        Err(exists.into())
-                    };
-                }
-                let (head, inherited) = self.source(parts, wish).await?;
-                let content_type = content_type.unwrap_or_else(|| head.content_type.clone());
-                if headers::media(&content_type) != headers::media(&head.content_type) {
-                    let detail = format!("{} is {}, the fork is to be {content_type}.", wish.source, head.content_type);
-                    return Err(Problem::conflict("type_mismatch", "A fork is of its source's type", detail));
-                }
-                let origin =
-                    Origin { source: wish.source.clone(), at: wish.at.unwrap_or(head.tail), beyond: wish.beyond };
-                let life = Life { origin: Some(origin), ..life.unwrap_or(inherited) };
-                let create = create(&stream, content_type, &life, body, close)?;
-                let fork = self.parting(create, wish, &head).await?;
-                inherited_bytes = fork.at.byte.saturating_sub(head.first.byte);
-                (fork.into(), life)
-            }
-        };
-        let (Operation::Create(create) | Operation::Fork(store::Fork { create, .. })) = &first else {
-            return Err(Problem::missing(&stream));
-        };
-        let content_type = create.content_type.clone();
-        // A stream that is there takes nothing of the body.
-        if !exists && !create.messages.is_empty() {
-            let size = create.messages.iter().map(Bytes::len).sum();
-            self.options.quota.fits_beside(inherited_bytes, size)?;
+            return Ok(Some(self.made(parts, false, &head.content_type, head.tail, *close)));
         }
-        let mut tries = 0..TRIES;
-        loop {
-            let mut batch = Batch::of(first.clone());
-            batch.operations.extend(life.beginning(&stream, now));
-            if let Some(subscriptions) = self.options.subscriptions.as_ref().filter(|_| !exists) {
-                subscriptions.adopt(&mut batch, &stream).await?;
+        let (first, life, content_type) = match fork {
+            None => self.plain(asked)?,
+            Some(wish) => self.fork(parts, asked, wish).await?,
+        };
+        let mut batch = Batch::of(first);
+        batch.operations.extend(life.beginning(stream, now));
+        if let Some(subscriptions) = &self.options.subscriptions {
+            subscriptions.adopt(&mut batch, stream).await?;
+        }
+        match self.streams.commit(batch).await {
+            // A pattern came meanwhile, or somebody else made the stream.
+            Err(error) if is_late(&error) => {
+                if let Some(subscriptions) = &self.options.subscriptions {
+                    subscriptions.reload().await?;
+                }
+                Ok(None)
             }
-            return match self.streams.commit(batch).await {
-                // A pattern came meanwhile, or somebody else made the stream: once more, with what is known now.
-                Err(error) if is_late(&error) && tries.next().is_some() => {
-                    if let Some(subscriptions) = &self.options.subscriptions {
-                        subscriptions.reload().await?;
-                    }
-                    continue;
-                }
-                Ok(done) => match done.first() {
-                    Some(Done::Existed(tail)) => Ok(self.made(parts, false, &content_type, *tail, close)),
-                    Some(Done::Created(tail)) => Ok(self.made(parts, true, &content_type, *tail, close)),
-                    _ => Err(Problem::missing(&stream)),
-                },
-                Err(CommitError::Conflict { conflict: Conflict::Retired { stream }, .. }) => {
-                    Err(fork::retired(&stream))
-                }
-                Err(error) => Err(error.into()),
-            };
+            // Or the source of a fork was made anew.
+            Err(CommitError::Conflict { conflict: Conflict::Exists { .. } | Conflict::Tail { .. }, .. }) => Ok(None),
+            Err(CommitError::Conflict { conflict: Conflict::Retired { stream }, .. }) => Err(fork::retired(&stream)),
+            Err(error) => Err(error.into()),
+            Ok(done) => match done.first() {
+                Some(Done::Created(tail)) => Ok(Some(self.made(parts, true, &content_type, *tail, *close))),
+                _ => Err(Problem::missing(stream)),
+            },
+        }
+    }
+
+    /// What makes a stream that inherits nothing, its life, and its type.
+    fn plain(&self, asked: &Asked) -> Result<(Operation, Life, String), Problem> {
+        let (content_type, life) = (asked.type_or(headers::DEFAULT_TYPE), asked.life.clone().unwrap_or_default());
+        let create = asked.create(content_type.clone(), &life)?;
+        self.fits(0, &create)?;
+        Ok((create.into(), life, content_type))
+    }
+
+    /// What makes a fork, its life, and its type.
+    async fn fork(&self, parts: &Parts, asked: &Asked, wish: &Wish) -> Result<(Operation, Life, String), Problem> {
+        let (head, inherited) = self.source(parts, wish).await?;
+        let content_type = asked.type_or(&head.content_type);
+        if headers::media(&content_type) != headers::media(&head.content_type) {
+            let detail = format!("{} is {}, the fork is to be {content_type}.", wish.source, head.content_type);
+            return Err(Problem::conflict("type_mismatch", "A fork is of its source's type", detail));
+        }
+        let origin = Origin { source: wish.source.clone(), at: wish.at.unwrap_or(head.tail), beyond: wish.beyond };
+        let life = Life { origin: Some(origin), ..asked.life.clone().unwrap_or(inherited) };
+        let fork = self.parting(asked.create(content_type.clone(), &life)?, wish, &head).await?;
+        self.fits(fork.at.byte.saturating_sub(head.first.byte), &fork.create)?;
+        Ok((fork.into(), life, content_type))
+    }
+
+    /// Whether what a stream begins with fits beside what it inherits.
+    fn fits(&self, inherited: u64, create: &Create) -> Result<(), Problem> {
+        match create.messages.iter().map(Bytes::len).sum() {
+            0 => Ok(()),
+            size => self.options.quota.fits_beside(inherited, size),
         }
     }
 
@@ -115,9 +130,31 @@ impl Face {
     }
 }
 
-fn create(stream: &StreamPath, content_type: String, life: &Life, body: Bytes, close: bool) -> Result<Create, Problem> {
-    let messages = first_messages(&content_type, body)?;
-    Ok(Create { stream: stream.clone(), content_type, config: life.encode(), messages, close, or_same: true })
+impl Asked {
+    fn type_or(&self, usual: &str) -> String {
+        self.content_type.clone().unwrap_or_else(|| usual.to_owned())
+    }
+
+    fn create(&self, content_type: String, life: &Life) -> Result<Create, Problem> {
+        let messages = first_messages(&content_type, self.body.clone())?;
+        // Not `or_same`: with it, what is committed beside a creation would also be committed where nothing is created.
+        let (stream, close) = (self.stream.clone(), self.close);
+        Ok(Create { stream, content_type, config: life.encode(), messages, close, or_same: false })
+    }
+
+    /// Whether the stream that is there is what is asked for. It takes nothing of the body.
+    fn is(&self, head: &Head, found: Life) -> Result<bool, Problem> {
+        if let Some(wish) = &self.fork {
+            let same = found.origin.as_ref().is_some_and(|origin| wish.is(origin))
+                && self.content_type.as_ref().is_none_or(|wanted| *wanted == head.content_type)
+                && self.life.as_ref().is_none_or(|life| *life == Life { origin: None, ..found });
+            return Ok(same && head.closed == self.close);
+        }
+        let life = self.life.clone().unwrap_or_default();
+        let create = self.create(self.type_or(headers::DEFAULT_TYPE), &life)?;
+        let same = head.content_type == create.content_type && head.config == create.config;
+        Ok(same && head.closed == self.close)
+    }
 }
 
 /// Where the stream is, absolute when the request says how it was reached.

@@ -63,6 +63,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, title, detail)
     }
 
+    /// Others changed what a request was about, over and over.
+    pub(super) fn busy() -> Self {
+        Self::conflict("busy", "Somebody else was faster", "The stream was changed meanwhile.").hint("Try again.")
+    }
+
     pub(super) fn closed(tail: protocol::offset::Offset) -> Self {
         Self::conflict("stream_closed", "The stream is closed", format!("It ends at {tail} for ever."))
             .with(name::CLOSED, "true")
@@ -243,7 +248,7 @@ impl From<Conflict> for Problem {
             Conflict::Gap { expected, received, .. } => Self::conflict("producer_gap", "An append is missing", detail)
                 .with(name::PRODUCER_EXPECTED, expected.to_string())
                 .with(name::PRODUCER_RECEIVED, received.to_string()),
-            Conflict::Version { .. } => Self::conflict("busy", "Somebody else was faster", detail).hint("Try again."),
+            Conflict::Version { .. } | Conflict::Epoch { .. } => Self::busy(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP face over a memory store, without a network.
 
+mod between;
 mod forks;
 mod lane;
 mod live;
