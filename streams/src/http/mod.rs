@@ -31,6 +31,7 @@ use protocol::path::StreamPath;
 use protocol::time::Clock;
 use tokio_util::sync::CancellationToken;
 
+use crate::subscription::is_late;
 use crate::{Streams, Subscriptions, lifetime};
 pub use lane::{Lane, Unusual};
 pub use metrics::{Metrics, metrics_router};
@@ -257,7 +258,15 @@ impl Face {
     async fn delete(&self, stream: &StreamPath) -> Result<Response, Problem> {
         let now = self.options.clock.now();
         lifetime::head(&self.streams, stream, now, false).await?.ok_or(Problem::missing(stream))?;
-        let done = self.streams.commit(lifetime::deletion(stream)).await?;
+        let mut batch = lifetime::deletion(stream);
+        if let Some(subscriptions) = &self.options.subscriptions {
+            subscriptions.let_go(&mut batch, stream).await?;
+        }
+        let done = match self.streams.commit(batch).await {
+            // Somebody acked it just now. Its links are dropped when they are looked at.
+            Err(error) if is_late(&error) => self.streams.commit(lifetime::deletion(stream)).await?,
+            done => done?,
+        };
         match done.first() {
             Some(store::Done::Deleted { existed: true }) => Ok(headers::Reply::new(StatusCode::NO_CONTENT).empty()),
             _ => Err(Problem::missing(stream)),

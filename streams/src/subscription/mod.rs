@@ -121,22 +121,39 @@ impl Subscriptions {
     /// Adds to a batch that makes a stream what links it to those whose pattern it fits: they hear of its first message too.
     /// The batch conflicts on a version of the map when patterns have come meanwhile; then try again.
     pub(crate) async fn adopt(&self, batch: &mut Batch, stream: &StreamPath) -> Result<(), SubscriptionError> {
-        let (round, ids) = {
-            let known = self.inner.known.read().unwrap_or_else(PoisonError::into_inner);
-            let fitting = known.wanted.iter().filter(|(_, wanted)| wanted.fits(stream));
-            (known.round, fitting.map(|(id, _)| id.clone()).collect::<Vec<_>>())
-        };
+        let (round, ids) = self.fitting(stream);
         batch.push(Put::remove(record::round(round + 1)).expecting(Expected::Absent));
         batch.push(Put::set(index(stream), ""));
         for id in ids {
             let key = record::link(&id, stream);
-            // One of an earlier stream under this path is as good: its offsets come before all of the new one.
-            if self.inner.streams.get(&key).await?.is_none() {
-                let link = Link { kind: LinkKind::Glob, acked: None };
-                batch.push(Put::set(key, record::bytes(&link)).expecting(Expected::Absent));
+            // One of an earlier stream under this path is written anew, so that whoever finds that one gone does not drop it.
+            let (kind, expected) = match self.inner.streams.get(&key).await? {
+                Some(entry) => (read::<Link>(&entry)?.kind, Expected::Version(entry.version)),
+                None => (LinkKind::Glob, Expected::Absent),
+            };
+            batch.push(Put::set(key, record::bytes(&Link { kind, acked: None })).expecting(expected));
+        }
+        Ok(())
+    }
+
+    /// Adds to a batch that deletes a stream what drops the links that patterns gave it. The batch conflicts on a version of the map when
+    /// one was changed meanwhile; a link that stays is dropped when its subscription is looked at.
+    pub(crate) async fn let_go(&self, batch: &mut Batch, stream: &StreamPath) -> Result<(), SubscriptionError> {
+        for id in self.fitting(stream).1 {
+            let key = record::link(&id, stream);
+            let Some(entry) = self.inner.streams.get(&key).await? else { continue };
+            if read::<Link>(&entry)?.kind == LinkKind::Glob {
+                batch.push(Put::remove(key).expecting(Expected::Version(entry.version)));
             }
         }
         Ok(())
+    }
+
+    /// The subscriptions whose pattern a stream fits, as of which round.
+    fn fitting(&self, stream: &StreamPath) -> (u64, Vec<String>) {
+        let known = self.inner.known.read().unwrap_or_else(PoisonError::into_inner);
+        let fitting = known.wanted.iter().filter(|(_, wanted)| wanted.fits(stream));
+        (known.round, fitting.map(|(id, _)| id.clone()).collect())
     }
 
     /// Reads anew which subscriptions there are.

@@ -85,6 +85,9 @@ pub(super) struct Wake {
     pub(super) holder: Option<String>,
     /// Until when; `None` as long as nobody has claimed it.
     pub(super) until: Option<UnixMs>,
+    /// Streams that were taken out of the subscription meanwhile: whoever was told of them may still ack them.
+    #[serde(default)]
+    pub(super) let_go: Vec<StreamPath>,
 }
 
 /// A stream of a subscription.
@@ -112,10 +115,16 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What was acked of another stream that was here before is nothing of this one.
+    pub(super) fn of(path: StreamPath, mut link: Link, tail: Option<Offset>) -> Self {
+        link.acked = link.acked.filter(|acked| tail.is_none_or(|tail| tail.epoch == acked.epoch));
+        Self { path, link, tail }
+    }
+
     pub(super) fn pending(&self) -> bool {
         match (self.tail, self.link.acked) {
-            (Some(tail), Some(acked)) => tail > acked,
-            (Some(tail), None) => tail.byte > 0,
+            (Some(tail), Some(acked)) if tail.epoch == acked.epoch => tail > acked,
+            (Some(tail), _) => tail.byte > 0,
             (None, _) => false,
         }
     }

@@ -303,15 +303,28 @@ impl Subscriptions {
 
     /// Takes a stream that was named out; one that fits the pattern stays.
     pub(crate) async fn take_out(&self, id: &str, path: &StreamPath) -> Answer {
-        self.load(id).await?.ok_or_else(missing)?;
-        let key = record::link(id, path);
-        let entry = self.inner.streams.get(&key).await.map_err(SubscriptionError::from)?;
-        let Some(entry) = entry else { return Ok(done()) };
-        let link: record::Link = super::read(&entry)?;
-        if link.kind == LinkKind::Explicit {
-            self.inner.streams.commit(Batch::of(Put::remove(key))).await?;
+        for _ in 0..TRIES {
+            let (mut found, version) = self.load(id).await?.ok_or_else(missing)?;
+            let key = record::link(id, path);
+            let entry = self.inner.streams.get(&key).await.map_err(SubscriptionError::from)?;
+            let Some(entry) = entry else { return Ok(done()) };
+            let link: record::Link = super::read(&entry)?;
+            if link.kind != LinkKind::Explicit {
+                return Ok(done());
+            }
+            let mut batch = Batch::of(Put::remove(key).expecting(Expected::Version(entry.version)));
+            if let Some(wake) = &mut found.wake {
+                wake.let_go.retain(|other| other != path);
+                wake.let_go.truncate(MOST_NAMED - 1);
+                wake.let_go.push(path.clone());
+                batch.push(save(id, &found, version));
+            }
+            match self.inner.streams.commit(batch).await {
+                Err(error) if is_late(&error) => {}
+                other => return Ok(other.map(|_| done())?),
+            }
         }
-        Ok(done())
+        Err(busy())
     }
 
     /// Gives a worker the lease.
@@ -384,7 +397,7 @@ impl Subscriptions {
             let now = self.inner.clock.now();
             self.check(id, &found, token, &ack.wake_id, ack.generation, now)?;
             let mut batch = Batch::new();
-            batch.operations.extend(self.acks(id, &acks).await?.into_iter().map(Into::into));
+            batch.operations.extend(self.acks(id, &found, &acks).await?.into_iter().map(Into::into));
             let mut next = false;
             if ack.done {
                 let left = self.left(id, &acks).await?;

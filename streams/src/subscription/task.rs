@@ -132,7 +132,7 @@ impl Subscriptions {
                     // A stream that was unlinked meanwhile has nothing to ack.
                     for seen in &delivery.seen {
                         let acks = seen.tail.map(|tail| (seen.path.clone(), tail));
-                        let puts = self.acks(&delivery.id, acks.as_slice()).await.unwrap_or_default();
+                        let puts = self.acks(&delivery.id, &found, acks.as_slice()).await.unwrap_or_default();
                         batch.operations.extend(puts.into_iter().map(Into::into));
                     }
                 } else if let Some(wake) = &mut found.wake {

@@ -3,7 +3,7 @@
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
 use protocol::time::UnixMs;
-use store::{Append, Batch, CommitError, Put, ReadError};
+use store::{Append, Batch, CommitError, Expected, Put, ReadError};
 
 use super::record::{self, Link, LinkKind, Record, Seen, Wake};
 use super::{SubscriptionError, Subscriptions, deliver, is_webhook, read, save};
@@ -43,29 +43,51 @@ impl Subscriptions {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = self.page(&prefix, after.take()).await?;
+            let mut gone = Batch::new();
             for entry in &page {
                 let Some(path) = entry.key.strip_prefix(&prefix).and_then(|path| path.parse::<StreamPath>().ok())
                 else {
                     continue;
                 };
                 let link: Link = read(entry)?;
-                let tail = match self.inner.streams.head(&path).await {
-                    Ok(head) => head.map(|head| head.tail),
-                    Err(ReadError::Retired { .. }) => None,
-                    Err(error) => return Err(error.into()),
-                };
-                let seen = Seen { path, link, tail };
+                let tail = self.tail(&path).await?;
+                if tail.is_none() && link.kind == LinkKind::Glob {
+                    // One that is made here later gets a link of its own, of another version.
+                    gone.push(Put::remove(entry.key.clone()).expecting(Expected::Version(entry.version)));
+                    continue;
+                }
+                let seen = Seen::of(path, link, tail);
                 if !only_pending || seen.pending() {
                     found.push(seen);
                 }
                 if found.len() >= most {
-                    return Ok(found);
+                    break;
                 }
             }
-            after = page.last().map(|entry| entry.key.clone());
+            self.forget(id, gone).await;
+            after = page.last().filter(|_| found.len() < most).map(|entry| entry.key.clone());
             if after.is_none() {
                 return Ok(found);
             }
+        }
+    }
+
+    /// Where a stream ends; `None` when there is none, or it is kept only for its forks.
+    async fn tail(&self, path: &StreamPath) -> Result<Option<Offset>, ReadError> {
+        match self.inner.streams.head(path).await {
+            Ok(head) => Ok(head.map(|head| head.tail)),
+            Err(ReadError::Retired { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Drops links of streams that are gone, or leaves that to the next look.
+    async fn forget(&self, id: &str, gone: Batch) {
+        if gone.operations.is_empty() {
+            return;
+        }
+        if let Err(error) = self.inner.streams.commit(gone).await {
+            tracing::debug!(%error, subscription = id, "links of streams that are gone stay for now");
         }
     }
 
@@ -132,7 +154,7 @@ impl Subscriptions {
         of.generation += 1;
         of.retry_at = None;
         let until = is_webhook(of).then(|| now.plus_ms(of.wish.lease_ttl_ms.max(SENDING_MS)));
-        of.wake = Some(Wake { id: format!("wake_{}", self.inner.clock.fresh()), holder: None, until });
+        of.wake = Some(Wake { id: format!("wake_{}", self.inner.clock.fresh()), holder: None, until, let_go: vec![] });
         let stream = of.wish.wake_stream.clone()?;
         let event = serde_json::json!({
             "type": "wake", "subscription_id": id, "stream": pending.first().map(|seen| &seen.path),
@@ -142,26 +164,32 @@ impl Subscriptions {
     }
 
     /// The operations that move links forward to what is acked; never back.
-    pub(super) async fn acks(&self, id: &str, acks: &[(StreamPath, Offset)]) -> Result<Vec<Put>, AckError> {
+    pub(super) async fn acks(
+        &self,
+        id: &str,
+        found: &Record,
+        acks: &[(StreamPath, Offset)],
+    ) -> Result<Vec<Put>, AckError> {
+        let wanted = super::Wanted::of(&found.wish);
         let mut puts = Vec::new();
         for (path, offset) in acks {
             let key = record::link(id, path);
-            let entry = self.inner.streams.get(&key).await.map_err(SubscriptionError::from)?;
-            let entry = entry.ok_or_else(|| AckError::NotLinked(path.clone()))?;
-            let link: Link = read(&entry)?;
-            let tail = match self.inner.streams.head(path).await {
-                Ok(head) => head.map(|head| head.tail),
-                Err(ReadError::Retired { .. }) => None,
-                Err(error) => return Err(SubscriptionError::from(error).into()),
+            let Some(entry) = self.inner.streams.get(&key).await.map_err(SubscriptionError::from)? else {
+                let went = wanted.fits(path) || found.wake.as_ref().is_some_and(|wake| wake.let_go.contains(path));
+                if went {
+                    continue;
+                }
+                return Err(AckError::NotLinked(path.clone()));
             };
-            // A stream that went meanwhile has nothing left to ack.
-            let Some(tail) = tail else { continue };
-            if offset.epoch > tail.epoch || (offset.epoch == tail.epoch && *offset > tail) {
+            let link: Link = read(&entry)?;
+            // A stream that went meanwhile has nothing left to ack, also when another one is there now.
+            let Some(tail) = self.tail(path).await.map_err(SubscriptionError::from)? else { continue };
+            if *offset > tail {
                 return Err(AckError::BeyondEnd(path.clone()));
             }
-            if link.acked.is_none_or(|acked| acked < *offset) {
+            if offset.epoch == tail.epoch && link.acked.is_none_or(|acked| acked < *offset) {
                 let link = Link { acked: Some(*offset), ..link };
-                puts.push(Put::set(key, record::bytes(&link)).expecting(store::Expected::Version(entry.version)));
+                puts.push(Put::set(key, record::bytes(&link)).expecting(Expected::Version(entry.version)));
             }
         }
         Ok(puts)
@@ -219,13 +247,9 @@ impl Subscriptions {
 
     /// The operation that links a stream at its end; it conflicts when the stream is linked.
     pub(super) async fn linking(&self, id: &str, path: &StreamPath, kind: LinkKind) -> Result<Put, SubscriptionError> {
-        let acked = match self.inner.streams.head(path).await {
-            Ok(head) => head.map(|head| head.tail),
-            Err(ReadError::Retired { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
+        let acked = self.tail(path).await?;
         let link = Put::set(record::link(id, path), record::bytes(&Link { kind, acked }));
-        Ok(link.expecting(store::Expected::Absent))
+        Ok(link.expecting(Expected::Absent))
     }
 }
 

@@ -14,6 +14,8 @@ const MATCH: &str = "if-match: \"0000000000000000_0000000000000003\"";
 const FROM: &str = "stream-forked-from: s";
 const AT: &str = "stream-fork-offset: 0000000000000000_0000000000000001";
 
+/// What is made, what is asked, what others do meanwhile, and what comes of it.
+type Case = (Asked, Asked, &'static [Asked], (u16, &'static str));
 type Asked = (&'static str, &'static str, &'static [&'static str], &'static str);
 
 /// Where a request goes to.
@@ -60,25 +62,25 @@ async fn between(way: Way, made: Asked, first: Asked, others: &[Asked]) -> (u16,
     (said.status.as_u16(), if there.status == 200 { there.body } else { there.status.to_string() })
 }
 
+const OLD: Asked = ("PUT", "s", &[TEXT], "old");
+const ARRAY: Asked = ("PUT", "s", &[JSON], "[1]");
+const PRODUCED: &[&str] = &[TEXT, "producer-id: p", "producer-epoch: 0", "producer-seq: 0"];
 const GONE: Asked = ("DELETE", "s", &[], "");
 
 #[tokio::test]
 async fn an_append_goes_to_the_stream_that_it_was_judged_for() {
-    let text: Asked = ("PUT", "s", &[TEXT], "old");
-    let json: Asked = ("PUT", "s", &[JSON], "[1]");
-    let produced: &[&str] = &[TEXT, "producer-id: p", "producer-epoch: 0", "producer-seq: 0"];
-    let cases: &[(Asked, Asked, &[Asked], (u16, &str))] = &[
-        (text, ("POST", "s", &[TEXT], "[no"), &[GONE, ("PUT", "s", &[JSON], "")], (409, "[]")),
-        (text, ("POST", "s", produced, "[no"), &[GONE, ("PUT", "s", &[JSON], "")], (409, "[]")),
-        (json, ("POST", "s", &[JSON], "[2,3]"), &[GONE, ("PUT", "s", &[TEXT], "")], (409, "")),
-        (text, ("POST", "s", &[TEXT], "x"), &[GONE, ("PUT", "s", &[TEXT], "new")], (204, "newx")),
-        (text, ("POST", "s", produced, "x"), &[GONE, ("PUT", "s", &[TEXT], "new")], (200, "newx")),
-        (text, ("POST", "s", &[TEXT], "1234567"), &[GONE, ("PUT", "s", &[TEXT], "12345")], (413, "12345")),
-        (text, ("POST", "s", &[TEXT, CLOSED], ""), &[GONE, ("PUT", "s", &[TEXT, CLOSED], "new")], (204, "new")),
-        (text, ("POST", "s", &[TEXT, CLOSED], "x"), &[GONE, ("PUT", "s", &[TEXT, CLOSED], "new")], (409, "new")),
-        (text, ("POST", "s", &[TEXT, MATCH], "x"), &[GONE, ("PUT", "s", &[TEXT], "new")], (412, "new")),
-        (text, ("POST", "s", &[TEXT], "x"), &[GONE], (404, "404 Not Found")),
-        (text, ("POST", "s", &[TEXT], "x"), &[("POST", "s", &[TEXT], "y")], (204, "oldyx")),
+    let cases: &[Case] = &[
+        (OLD, ("POST", "s", &[TEXT], "[no"), &[GONE, ("PUT", "s", &[JSON], "")], (409, "[]")),
+        (OLD, ("POST", "s", PRODUCED, "[no"), &[GONE, ("PUT", "s", &[JSON], "")], (409, "[]")),
+        (ARRAY, ("POST", "s", &[JSON], "[2,3]"), &[GONE, ("PUT", "s", &[TEXT], "")], (409, "")),
+        (OLD, ("POST", "s", &[TEXT], "x"), &[GONE, ("PUT", "s", &[TEXT], "new")], (204, "newx")),
+        (OLD, ("POST", "s", PRODUCED, "x"), &[GONE, ("PUT", "s", &[TEXT], "new")], (200, "newx")),
+        (OLD, ("POST", "s", &[TEXT], "1234567"), &[GONE, ("PUT", "s", &[TEXT], "12345")], (413, "12345")),
+        (OLD, ("POST", "s", &[TEXT, CLOSED], ""), &[GONE, ("PUT", "s", &[TEXT, CLOSED], "new")], (204, "new")),
+        (OLD, ("POST", "s", &[TEXT, CLOSED], "x"), &[GONE, ("PUT", "s", &[TEXT, CLOSED], "new")], (409, "new")),
+        (OLD, ("POST", "s", &[TEXT, MATCH], "x"), &[GONE, ("PUT", "s", &[TEXT], "new")], (412, "new")),
+        (OLD, ("POST", "s", &[TEXT], "x"), &[GONE], (404, "404 Not Found")),
+        (OLD, ("POST", "s", &[TEXT], "x"), &[("POST", "s", &[TEXT], "y")], (204, "oldyx")),
     ];
     for way in [Way::Router, Way::Lane] {
         for (made, first, others, expected) in cases {
@@ -90,7 +92,6 @@ async fn an_append_goes_to_the_stream_that_it_was_judged_for() {
 
 #[tokio::test]
 async fn a_fork_goes_on_from_the_stream_that_was_looked_at() {
-    let old: Asked = ("PUT", "s", &[TEXT], "old");
     let cases: &[(Asked, &[Asked], (u16, &str))] = &[
         (("PUT", "f", &[FROM], ""), &[GONE, ("PUT", "s", &[JSON], "[1,2]")], (201, "[1,2]")),
         (("PUT", "f", &[FROM, TEXT], ""), &[GONE, ("PUT", "s", &[JSON], "[1,2]")], (409, "404 Not Found")),
@@ -100,7 +101,7 @@ async fn a_fork_goes_on_from_the_stream_that_was_looked_at() {
         (("PUT", "f", &[FROM], ""), &[("PUT", "f", &[FROM], "x")], (200, "oldx")),
     ];
     for (first, others, expected) in cases {
-        let (status, there) = between(Way::Router, old, *first, others).await;
+        let (status, there) = between(Way::Router, OLD, *first, others).await;
         assert_eq!((status, there.as_str()), *expected, "{first:?} {others:?}");
     }
 }

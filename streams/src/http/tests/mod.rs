@@ -86,7 +86,15 @@ impl World {
 
     /// A face over any store.
     pub(crate) fn over(clock: Arc<ManualClock>, store: Arc<dyn Store>, change: impl FnOnce(&mut HttpOptions)) -> Self {
-        let streams = Streams::new(store);
+        Self::before(clock, Streams::new(store), change)
+    }
+
+    /// A face before a service that is there already.
+    pub(crate) fn on(streams: Streams) -> Self {
+        Self::before(ManualClock::at(1_790_000_000_000), streams, |_| {})
+    }
+
+    fn before(clock: Arc<ManualClock>, streams: Streams, change: impl FnOnce(&mut HttpOptions)) -> Self {
         let shutdown = CancellationToken::new();
         let mut options = HttpOptions::new(open_access(), clock.clone(), shutdown.clone());
         change(&mut options);

@@ -1,6 +1,7 @@
 //! Subscriptions over a memory store, through the face, with a receiver on loopback.
 
 mod breaks;
+mod gone;
 mod leases;
 mod rights;
 
