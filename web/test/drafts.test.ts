@@ -40,6 +40,18 @@ it("what is typed in one tab is typed in all: no tab writes over it, none sends 
   expect(seen).toEqual(["a long draft", "a long draft, ok", ""]);
 });
 
+it("a message that is taken up again takes the place of nothing that is being written", async () => {
+  device();
+  const drafts = await tab();
+  const shown = drafts.of("new");
+  drafts.add("new", "ask it again");
+  expect(shown.get()).toBe("ask it again");
+  drafts.set("new", "half a thought\n");
+  drafts.add("new", "ask it again");
+  drafts.add("new", "ask it again");
+  expect(shown.get()).toBe("half a thought\n\nask it again");
+});
+
 it("the end of a draft that was sent takes nothing away that was typed since", async () => {
   const { local, base, tell } = device();
   const [one, two] = [await tab(), await tab()];

@@ -79,6 +79,12 @@ describe("a search", () => {
   ])("for %j in %j finds %j", (text, project, ids) => expect(filtered(list, { text, project }).map((row) => row.id)).toEqual(ids));
 });
 
+it("no project hides what needs you; a search for words does", () => {
+  const list = listed(rows(session("ses_a", "idle", 3), session("ses_b", "needs_input", 2, { project: "prj_2" }), session("ses_c", "working", 2, { project: "prj_2" })), NOTHING);
+  expect(filtered(list, { text: "", project: "prj_1" }).map((row) => row.id)).toEqual(["ses_b", "ses_a"]);
+  expect(filtered(list, { text: "ses_a", project: "prj_1" }).map((row) => row.id)).toEqual(["ses_a"]);
+});
+
 describe("what was read", () => {
   it("is told once, in the newest count, and again when the hub could not be reached", async () => {
     const told: [string, number][] = [];

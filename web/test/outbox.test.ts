@@ -242,6 +242,18 @@ describe("a message that waits", () => {
     expect(outbox.sent.get().get(id)).toMatchObject({ phase: "acked", withdrawn: false });
   });
 
+  it("was taken back before it came is gone from here, too: no list will ever show it", async () => {
+    const { local, base } = device();
+    const { outbox, wire, dial } = await page();
+    dial();
+    const id = outbox.post("dev_h", body("hello"));
+    wire().say({ type: "ack", req: wire().all("command")[0]?.req ?? 0, command: id, state: "cancelled", expiresAtMs: 9 });
+    await settle();
+    expect(outbox.sent.get().size).toBe(0);
+    outbox.tidy(() => false);
+    await vi.waitFor(() => expect([local.length, base?.rows.size]).toEqual([0, 0]));
+  });
+
   it("at the hub gives its place to a new one only once it was taken back", async () => {
     device();
     const { outbox, wire, dial } = await page();

@@ -1,4 +1,4 @@
-import type { CommandBody, ErrorCode, Me } from "../protocol/generated";
+import type { Attachment, CommandBody, ErrorCode, Me } from "../protocol/generated";
 import { KEEP_MS, carries } from "../machines/queue";
 import { FileRoom } from "../session/files/files";
 import { Opener } from "../session/opener";
@@ -161,6 +161,12 @@ export class Hub {
   rewrite(command: string, host: string, body: CommandBody): void {
     if (this.#outbox?.edit(command, body)) return;
     this.#outbox?.post(host, body, this.#keepMs(host, body), command);
+  }
+
+  /** Puts a message with its files into what is being written for a chat (`new` for one that is to be begun), behind what stands there. */
+  redraft(session: string, text: string, attachments: readonly Attachment[]): void {
+    this.drafts.add(session, text);
+    this.files.of(session).adopt(attachments);
   }
 
   openSession(session: string): Opener {

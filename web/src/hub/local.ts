@@ -37,6 +37,13 @@ export class Drafts {
     this.#shown.get(session)?.set(text);
   }
 
+  /** Adds to what is typed there already, which is nobody's to write over. */
+  add(session: string, text: string): void {
+    const typed = this.get(session);
+    if (typed.includes(text)) return;
+    this.set(session, typed.trim() === "" ? text : `${typed.trimEnd()}\n\n${text}`);
+  }
+
   /** Everything that was typed and not sent, by session. */
   all(): [string, string][] {
     return this.#kept.keys(DRAFT).map((key) => [key.slice(DRAFT.length), this.#kept.get(key) ?? ""]);

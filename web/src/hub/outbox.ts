@@ -188,8 +188,11 @@ export class Outbox {
       this.#put(gone ? { ...now, after: null, error: null } : { ...now, phase: "refused", error: code ?? "command_not_cancellable" });
       return gone;
     }
-    if (answer.ok) this.#put({ ...now, phase: "acked", state: answer.ack.state, error: null });
-    else this.#put({ ...now, phase: "refused", error: answer.problem.code });
+    if (answer.ok) {
+      this.#put({ ...now, phase: "acked", state: answer.ack.state, error: null });
+      // It was taken back, perhaps before it came: then no list ever shows it.
+      if (answer.ack.state === "cancelled") this.forget(id);
+    } else this.#put({ ...now, phase: "refused", error: answer.problem.code });
     return false;
   }
 

@@ -67,7 +67,7 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
       </header>
       <div className="sessions-list">
         <Claims />
-        {searching || sought !== "" || present >= SEARCH_FROM ? (
+        {searching || sought !== "" || project !== "" || present >= SEARCH_FROM ? (
           <Search text={text} setText={setText} project={project} setProject={setProject} asked={searching} done={() => setSearching(false)} clear={clear} found={shown.length} />
         ) : null}
         {!rows.ready ? <p className="sessions-note soft" role="status">{words.sessions.loading}</p> : null}
@@ -132,7 +132,13 @@ function Search({ text, setText, project, setProject, asked, done, clear, found 
     if (asked) field.current?.focus();
   }, [asked]);
   return (
-    <search className="sessions-seek">
+    <search
+      className="sessions-seek"
+      onBlur={({ currentTarget: box }) => {
+        // From the text to the list of projects is not away from it; where it goes is known a moment later on some phones.
+        setTimeout(() => (box.contains(document.activeElement) ? undefined : done()), 0);
+      }}
+    >
       <label className="sessions-search">
         <Icon name="search" />
         <span className="unseen">{words.sessions.search}</span>
@@ -143,7 +149,6 @@ function Search({ text, setText, project, setProject, asked, done, clear, found 
           value={text}
           enterKeyHint="search"
           onChange={(event) => setText(event.target.value)}
-          onBlur={done}
           onKeyDown={(event) => {
             if (event.key !== "Escape" || event.nativeEvent.isComposing) return;
             clear();

@@ -106,10 +106,13 @@ export interface Sought {
   project: string;
 }
 
-/** The rows that fit: every word somewhere in title, machine, project or agent. What was put away shows only to a search. */
+/**
+ * The rows that fit: every word somewhere in title, machine, project or agent. What was put away shows only to a search. What needs you is
+ * hidden by no project: whoever has chosen one an hour ago does not look for it.
+ */
 export function filtered(rows: readonly Row[], { text, project }: Sought): Row[] {
   const parts = fold(text).split(/\s+/).filter((part) => part !== "");
-  return rows.filter((row) => (parts.length > 0 || !row.archived) && (project === "" || row.project === project) && parts.every((part) => row.sought.includes(part)));
+  return rows.filter((row) => (parts.length > 0 || !row.archived) && (project === "" || row.project === project || (row.need === "needs" && parts.length === 0)) && parts.every((part) => row.sought.includes(part)));
 }
 
 /** Letters as people compare them: without case, and without accents. */

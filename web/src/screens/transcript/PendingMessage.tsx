@@ -32,7 +32,7 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
     dismiss();
     if (body) hub.post(message.host, body, null, retryOf);
     else {
-      hub.drafts.set("new", message.text);
+      hub.redraft("new", message.text, message.attachments);
       go({ screen: "new", project: null });
     }
   };

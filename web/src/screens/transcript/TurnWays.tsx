@@ -32,12 +32,12 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
   const rows = useRows();
   const sent = useStore(hub.sent);
   const [open, setOpen] = useState(false);
-  const [making, setMaking] = useState<{ session: string; command: string; draft: string } | null>(null);
+  const [making, setMaking] = useState<{ session: string; command: string; draft: string; files: readonly Attachment[] } | null>(null);
   const row = rows.session.get(session);
   const made = making !== null && rows.session.has(making.session);
   useEffect(() => {
     if (!made || making === null) return;
-    if (making.draft !== "") hub.drafts.set(making.session, making.draft);
+    if (making.draft !== "") hub.redraft(making.session, making.draft, making.files);
     go({ screen: "session", session: making.session });
   }, [hub, made, making]);
   if (!row) return null;
@@ -45,16 +45,16 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
   const forks = (agent?.abilities ?? []).includes("fork");
   // Some agents go on from the newest turn only.
   const forksHere = forks || ((agent?.abilities ?? []).includes("fork_newest") && row.lastTurn?.id === turn);
-  const fork = (after: string, draft: string): void => {
+  const fork = (after: string, draft: string, files: readonly Attachment[]): void => {
     const minted = mint("ses");
     const title = row.content.title === "" ? null : row.content.title;
     const command = hub.post(row.host, { kind: "fork_session", session: minted, from: session, after, content: { title, text: null, attachments: [] } });
-    setMaking({ session: minted, command, draft });
+    setMaking({ session: minted, command, draft, files });
   };
   const edit = (): void => {
     if (asked === null) return;
-    if (asked.before !== null) return fork(asked.before, asked.text);
-    hub.drafts.set("new", asked.text);
+    if (asked.before !== null) return fork(asked.before, asked.text, asked.attachments);
+    hub.redraft("new", asked.text, asked.attachments);
     go({ screen: "new", project: row.project });
   };
   // Once, from wherever, and however often it is tapped (W-013): each time would run.
@@ -83,7 +83,7 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
             </button>
           ) : null}
           {answered && forksHere ? (
-            <button type="button" className="button small" title={words.delivery.forkHelp} disabled={making !== null && failed === null} onClick={() => fork(turn, "")}>
+            <button type="button" className="button small" title={words.delivery.forkHelp} disabled={making !== null && failed === null} onClick={() => fork(turn, "", [])}>
               {words.delivery.fork}
             </button>
           ) : null}
