@@ -1,5 +1,6 @@
 // What a person does in a chat stays theirs while the chat goes on: the focus, the words they type, and how often a thing is done.
 
+import { expectAccessible } from "../support/accessibility.ts";
 import { expect, test } from "../support/fixtures.ts";
 import * as screen from "../support/screen.ts";
 
@@ -54,7 +55,7 @@ test("what was stopped is sent again once, however often the button is tapped", 
   await other.context().close();
 });
 
-test("what is typed into a message that waits is there when it has begun, and after a reload", async ({ towline, page }) => {
+test("what is typed into a message that waits is there when it has begun, and after a reload", async ({ towline, page, shoot }) => {
   await screen.pairFirst(page, towline);
   await screen.startChat(page, { agent: screen.DEMO, text: "[[rate 30]] [[words 300]]" });
   await screen.expectWords(page, 1);
@@ -71,6 +72,8 @@ test("what is typed into a message that waits is there when it has begun, and af
   // The turn ends, and the message begins as it was; its person types on.
   await expect(screen.log(page).getByText(words.delivery.lateEdit)).toBeVisible();
   await expect(box).toBeFocused();
+  await shoot("light-72-late-edit");
+  await expectAccessible(page);
   await page.keyboard.type(" [[say four]]");
   await expect(screen.log(page)).toContainText("two");
   await expect(box).toHaveValue("[[say three]] [[say four]]");
@@ -82,7 +85,8 @@ test("what is typed into a message that waits is there when it has begun, and af
   await expect(screen.messages(page).last()).toContainText("[[say three]] [[say four]]");
 });
 
-test("a stop that the hub does not take says why, and is pressed again", async ({ towline, page }) => {
+test("a stop that the hub does not take says why, and is pressed again", async ({ towline, page, shoot }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
   let refusals = 1;
   await page.routeWebSocket(/\/v1\/connect$/, (socket) => {
     const hub = socket.connectToServer();
@@ -99,7 +103,27 @@ test("a stop that the hub does not take says why, and is pressed again", async (
   const stop = page.getByRole("button", { name: words.composer.stop, exact: true });
   await stop.click();
   await expect(page.getByRole("alert").filter({ hasText: words.error("queue_full") })).toBeVisible();
+  await shoot("light-73-stop-refused");
+  await expectAccessible(page);
   await screen.stop(page);
   await expect(page.getByRole("alert").filter({ hasText: words.error("queue_full") })).toHaveCount(0);
   await screen.expectSettled(page, 1);
+});
+
+test("a card that was opened stays open while a message waits behind its turn", async ({ towline, page }) => {
+  await screen.pairFirst(page, towline);
+  const looks = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `[[look]][[say step ${from + n} done]]`).join("");
+  // The place of the message that waits is among the first 32 of the chat; the turn that runs goes on far beyond them.
+  await screen.startChat(page, { agent: screen.DEMO, text: `[[rate 0]]${looks(0, 8)}[[sleep 6000]]${looks(8, 40)}` });
+  await expect(screen.log(page).locator(".line")).toHaveCount(17);
+  const card = screen.log(page).locator("section[data-tool]").first();
+  await card.locator(".tool-head").click();
+  await expect(card.locator(".tool-body")).toBeVisible();
+  const element = await card.elementHandle();
+  await screen.say(page, "[[say at last]]");
+  await expect(screen.messages(page).last()).toContainText(words.transcript.queuedPlace(1));
+  await screen.expectSettled(page, 2);
+  expect(Number(await screen.log(page).locator(".line").last().getAttribute("data-place"))).toBeGreaterThan(64);
+  expect(await element?.evaluate((node) => node.isConnected), "its line was not made anew").toBe(true);
+  await expect(card.locator(".tool-body")).toBeVisible();
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Drawn, step } from "../src/screens/transcript/useDrawn";
+import { type Drawn, among, step } from "../src/screens/transcript/useDrawn";
 
 /** What is in the page once everything has come. */
 function full(middle: number, count: number): Drawn {
@@ -9,6 +9,14 @@ function full(middle: number, count: number): Drawn {
 }
 
 describe("which chunks are in the page", () => {
+  it("stay there when the last one gets another name and more come with it", () => {
+    expect(among([], ["0"])).toBeNull();
+    expect(among(["0"], ["1"])).toBeNull();
+    const known = among(["0", "1", "trn_2 0"], ["0", "1", "2", "trn_2 2"]);
+    expect(known).toEqual([0, 2]);
+    expect(step(known, 3, 4)).toEqual([0, 4]);
+    expect(among(["7 2", "8"], ["6", "7", "8", "9"])).toEqual([2, 3]);
+  });
   it("come one to a side at a time, until there are as many as are kept", () => {
     let drawn = step(null, 300, 625);
     expect(drawn).toEqual([300, 303]);

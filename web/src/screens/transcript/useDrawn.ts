@@ -22,18 +22,17 @@ export type Drawn = readonly [from: number, to: number];
  * @param at Which chunk a place is in.
  */
 export function useDrawn(keys: readonly string[], around: Store<number | null>, at: (place: number) => number): Drawn {
-  const [held, setHeld] = useState<readonly [string, string] | null>(null);
+  const [held, setHeld] = useState<readonly string[]>([]);
   const [place, setPlace] = useState(around.get);
   const middleOf = (place: number | null): number => (place === null ? keys.length - 1 : at(place));
   const middle = middleOf(place);
-  const known: Drawn | null = held && [keys.indexOf(held[0]), keys.indexOf(held[1]) + 1];
-  const drawn = step(known, middle, keys.length);
+  const drawn = step(among(held, keys), middle, keys.length);
   const [from, to] = drawn;
 
   const [first, last] = [keys[from], keys[to - 1]];
   useEffect(() => {
-    if (first === undefined || last === undefined || (held?.[0] === first && held[1] === last)) return;
-    startTransition(() => setHeld([first, last]));
+    if (first === undefined || last === undefined || (held[0] === first && held.at(-1) === last)) return;
+    startTransition(() => setHeld(keys.slice(from, to)));
   }, [first, last, held]);
 
   const there = useRef((_: number | null): boolean => false);
@@ -56,14 +55,24 @@ export function useDrawn(keys: readonly string[], around: Store<number | null>, 
   return drawn;
 }
 
+/**
+ * Where those that are in the page stand now; null when none of them is there any more. One at their edge may have got another name: what
+ * waited has begun, and stands somewhere else. The others stay.
+ */
+export function among(held: readonly string[], keys: readonly string[]): Drawn | null {
+  const first = held.find((key) => keys.includes(key));
+  const last = held.findLast((key) => keys.includes(key));
+  return first === undefined || last === undefined ? null : [keys.indexOf(first), keys.lastIndexOf(last) + 1];
+}
+
 /** What is in the page next, of so many chunks, when the reader is at `middle`: what stays of what was, and one more to each side. */
 export function step(known: Drawn | null, middle: number, count: number): Drawn {
   const near = atOnce(middle, count);
   if (known === null || known[0] < 0) return near;
   const from = Math.max(known[0], middle - KEPT - SLACK);
   const to = Math.min(known[1], middle + KEPT + SLACK + 1);
-  // A reader who leapt somewhere else begins anew there.
-  if (from >= to || from > near[1] || to < near[0]) return near;
+  // A reader who leapt somewhere else begins anew there. A few chunks that came at once are no leap.
+  if (from >= to || from > near[1] + SLACK || to < near[0] - SLACK) return near;
   const [first, end] = [Math.min(from, near[0]), Math.max(to, near[1])];
   return [first > Math.max(0, middle - KEPT) ? first - 1 : first, end < Math.min(count, middle + KEPT + 1) ? end + 1 : end];
 }
