@@ -11,6 +11,7 @@
 //! | `hub/pairing/{pai}` | [`PairingRow`](crate::rows::PairingRow) | an enrolment under way |
 //! | `hub/asked/{pai}` | [`AskedRow`](crate::rows::AskedRow) | a node that shows a code which nobody has typed yet |
 //! | `hub/command/{cmd}` | [`CommandRow`](crate::rows::CommandRow) | a command and where it stands |
+//! | `hub/back/{acc}/{cmd}` | Unix milliseconds | a command that was taken back before it came, and until when that is remembered |
 //! | `hub/waiting/{dev}/{arrival}` | a command id | what waits for a host, in the order of arrival |
 //! | `hub/leased/{dev}/{arrival}` | a command id | what a host has taken and not begun |
 //! | `hub/line/{ses}/{cmd}` | empty | a prompt of a session whose turn has not begun |
@@ -104,6 +105,15 @@ pub(crate) fn asked(pairing: PairingId) -> String {
 
 pub(crate) fn command(command: CommandId) -> String {
     format!("{COMMANDS}{command}")
+}
+
+pub(crate) fn back(account: AccountId, command: CommandId) -> String {
+    format!("hub/back/{account}/{command}")
+}
+
+/// What keys of commands that an account took back before they came start with.
+pub(crate) fn all_back(account: AccountId) -> String {
+    format!("hub/back/{account}/")
 }
 
 pub(crate) fn waiting(host: DeviceId, arrival: u64) -> String {
@@ -286,6 +296,8 @@ pub(crate) enum Due {
     Expire(CommandId),
     /// A command that has ended is forgotten.
     Forget(CommandId),
+    /// It needs no memory any more that a command was taken back before it came.
+    Back(AccountId, CommandId),
     /// A closed turn stream is deleted.
     Turn(TurnId),
     /// An enrolment is over.
@@ -311,6 +323,7 @@ impl Due {
         match self {
             Self::Expire(id) => format!("{DUE}{at:020}/expire/{id}"),
             Self::Forget(id) => format!("{DUE}{at:020}/forget/{id}"),
+            Self::Back(account, id) => format!("{DUE}{at:020}/back/{id}/{account}"),
             Self::Turn(id) => format!("{DUE}{at:020}/turn/{id}"),
             Self::Pairing(id) => format!("{DUE}{at:020}/pairing/{id}"),
             Self::Invitation(id) => format!("{DUE}{at:020}/invitation/{id}"),
@@ -329,6 +342,7 @@ impl Due {
         let due = match kind {
             "expire" => Self::Expire(id.parse().ok()?),
             "forget" => Self::Forget(id.parse().ok()?),
+            "back" => Self::Back(parts.next()?.parse().ok()?, id.parse().ok()?),
             "turn" => Self::Turn(id.parse().ok()?),
             "pairing" => Self::Pairing(id.parse().ok()?),
             "invitation" => Self::Invitation(id.parse().ok()?),

@@ -81,6 +81,7 @@ async fn happen(hub: &Hub, at: UnixMs, due: Due) -> Result<(), Failure> {
     match due {
         Due::Expire(command) => commands::expire(hub, command).await,
         Due::Forget(command) => commands::forget(hub, command, at).await,
+        Due::Back(account, command) => commands::unmark(hub, account, command).await,
         Due::Turn(turn) => delete_turn(hub, turn, at).await,
         Due::Sweep(session) => sessions::sweep(hub, session).await,
         Due::Orphans(host) => link::end_commands(hub, host).await,

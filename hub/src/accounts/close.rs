@@ -118,9 +118,13 @@ pub(crate) async fn clear(hub: &Hub, account: AccountId) -> Result<(), Failure> 
             sweep.take(Put::remove(keys::link(device))).await?;
         }
     }
-    for prefix in
-        [keys::every_user(account), keys::every_row(account), keys::all_audit(account), keys::devices(account)]
-    {
+    for prefix in [
+        keys::every_user(account),
+        keys::every_row(account),
+        keys::all_audit(account),
+        keys::devices(account),
+        keys::all_back(account),
+    ] {
         sweep.all(prefix).await?;
     }
     sweep.take(Put::remove(keys::quota(account))).await?;

@@ -13,10 +13,15 @@ use crate::audit::{self, About};
 use crate::failure::Failure;
 use crate::hub::{Hub, TRIES};
 use crate::identity::Identity;
+use crate::keys;
+use crate::rows::CommandRow;
 
 impl Hub {
     /// Takes back a command that has not started; a second time is a success without effect. Goes on to its end when the caller
     /// leaves.
+    ///
+    /// One that is not known may still be on its way, on a connection that its sender has left: it is remembered that it is not wanted, and
+    /// it never runs.
     ///
     /// # Errors
     /// `forbidden`, `not_found`, `command_not_cancellable`; failures of the store.
@@ -35,7 +40,15 @@ impl Hub {
     async fn take_off(&self, who: &Identity, command: CommandId) -> Result<CommandAck, Problem> {
         who.need(Right::Prompt)?;
         for _ in 0..TRIES {
-            let stored = self.own_command(who.account, command).await?;
+            let Some(stored) = self.load::<CommandRow>(&keys::command(command)).await? else {
+                if self.mark_taken_back(who.account, command).await? {
+                    return Err(Problem::new(ErrorCode::NotFound));
+                }
+                continue;
+            };
+            if stored.value.account != who.account {
+                return Err(Problem::new(ErrorCode::NotFound));
+            }
             match stored.value.command.state {
                 CommandState::Cancelled => return Ok(ack(&stored.value)),
                 CommandState::Leased if stored.value.handover.is_some() => match self.ask_back(who, &stored).await {

@@ -2,6 +2,9 @@
 
 mod answer;
 mod cancel;
+mod early;
+#[cfg(test)]
+mod early_tests;
 mod edit;
 mod expire;
 mod order;
@@ -16,6 +19,7 @@ mod tries_tests;
 #[cfg(test)]
 mod waiting_tests;
 
+pub(crate) use early::unmark;
 pub(crate) use expire::{expire, forget};
 pub(crate) use step::{Step, list, release, take};
 pub(crate) use submit::{kind_word, words};

@@ -13,6 +13,7 @@ use protocol::time::UnixMs;
 use store::{Batch, Expected, Put};
 
 use super::answer::ack;
+use super::early::unless_taken_back;
 use super::step::list;
 use crate::audit::{self, About};
 use crate::failure::Failure;
@@ -24,7 +25,8 @@ use crate::rows::{CommandRow, HostRow, Row, SessionRow};
 
 impl Hub {
     /// Takes a command in; the answer means that it is on disk. The same id with the same request answers where that command
-    /// stands now, however often and from whichever device of the account it comes.
+    /// stands now, however often and from whichever device of the account it comes. One that was taken back before it came is answered as
+    /// cancelled, and is not stored.
     ///
     /// Goes on to its end when the caller leaves.
     ///
@@ -60,6 +62,9 @@ impl Hub {
                     row if row.request == *request => Ok(ack(&row)),
                     _ => Err(Problem::new(ErrorCode::CommandConflict)),
                 };
+            }
+            if let Some(ack) = self.taken_back(who.account, request.id).await? {
+                return Ok(ack);
             }
             let (_place, row, batch) = match self.draft(who, request).await {
                 Ok(draft) => draft,
@@ -158,6 +163,7 @@ impl Hub {
             retried_by: None,
         };
         batch.push(Put::set(keys::command(request.id), row.encode()).expecting(Expected::Absent));
+        unless_taken_back(&mut batch, who.account, request.id);
         list(&mut batch, &row, now);
         feed::tell(&mut batch, who.account, &FeedFact::from((request.id, Operation::Insert, row.command.clone())));
         audit::push(&mut batch, who.account, &self.about_command(who, request));
