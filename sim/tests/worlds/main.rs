@@ -4,6 +4,7 @@
 //! and how to repeat it.
 
 mod chance;
+mod lives;
 mod meta;
 mod node;
 mod replicas;

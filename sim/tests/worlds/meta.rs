@@ -46,6 +46,14 @@ fn one_seed_of_replicas_is_one_history() {
 }
 
 #[test]
+fn one_seed_of_lives_is_one_history() {
+    if !TAMES {
+        return;
+    }
+    check("lives::what_comes_and_goes_is_told_once_it_is_there", 3);
+}
+
+#[test]
 fn two_seeds_are_two_histories() {
     let folder = tempfile::tempdir().expect("a folder for two histories");
     let [first, second] = [1, 2].map(|seed: u64| {
