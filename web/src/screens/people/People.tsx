@@ -1,11 +1,12 @@
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useMemo } from "react";
 import { useHub } from "../../app/context";
 import { useStore } from "../../hub/store";
-import type { Account, Invitation } from "../../protocol/generated";
+import type { Account } from "../../protocol/generated";
 import { words } from "../../words";
 import { clock, since } from "../../words/time";
 import { Confirm } from "../devices/Confirm";
 import { Invite } from "./Invite";
+import { PeopleLists } from "./lists";
 import "./people.css";
 
 /** How often the lists are fetched anew while the page is visible, in milliseconds: they are in no stream. */
@@ -21,19 +22,9 @@ export function People({ now }: { now: number }) {
 
 function Lists({ now, own }: { now: number; own: string }) {
   const hub = useHub();
-  const [accounts, setAccounts] = useState<readonly Account[]>([]);
-  const [invitations, setInvitations] = useState<readonly Invitation[]>([]);
-  const [failed, setFailed] = useState(false);
-  const look = useCallback(async (): Promise<void> => {
-    try {
-      const [people, open] = await Promise.all([hub.api.accounts(), hub.api.invitations()]);
-      setAccounts(people.accounts);
-      setInvitations(open.invitations);
-      setFailed(false);
-    } catch {
-      setFailed(true);
-    }
-  }, [hub]);
+  const lists = useMemo(() => new PeopleLists(hub.api), [hub]);
+  const look = useCallback(() => lists.look(), [lists]);
+  const { accounts, invitations, failed } = useStore(lists.shown);
   useEffect(() => {
     void look();
     const timer = setInterval(() => (document.visibilityState === "visible" ? void look() : undefined), LOOK_MS);
