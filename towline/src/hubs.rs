@@ -4,12 +4,10 @@
 use client::{Api, Fingerprint};
 use protocol::api::{ClaimRequest, ClaimStatusRequest};
 use protocol::device::DeviceKind;
-use protocol::time::Clock;
 
-use crate::clock::SystemClock;
 use crate::data_dir::DataDir;
 use crate::error::{CommandError, Kind};
-use crate::links::{Address, CLAIM_WAIT_MS, Folder, LinkFile, admitted, at};
+use crate::links::{Address, CLAIM_WAIT_MS, Folder, LinkFile, admitted, at, keep_given};
 use crate::near::did_you_mean;
 
 /// A hub that can be talked to.
@@ -104,7 +102,7 @@ pub(crate) fn explain(hub: &OtherHub, mut error: CommandError) -> CommandError {
 /// Pairs this command line with a hub and keeps the credential. `show` is called once, with the words to compare.
 ///
 /// # Errors
-/// What the hub says; nothing is kept then.
+/// What the hub says; nothing is kept then. A hub that lets this in and then cannot be asked is no failure.
 pub(crate) async fn pair(dir: &DataDir, wish: Wish, show: impl FnOnce(&str)) -> Result<OtherHub, CommandError> {
     let Wish { address, code, pin, lan, name } = wish;
     let api = Api::new(address.remote.clone());
@@ -113,29 +111,9 @@ pub(crate) async fn pair(dir: &DataDir, wish: Wish, show: impl FnOnce(&str)) -> 
     let claim = api.claim(&request).await.map_err(|error| at(&address, error))?;
     show(&claim.words);
     let status = ClaimStatusRequest { pairing: claim.pairing, claim_token: claim.claim_token, wait_ms: CLAIM_WAIT_MS };
-    let (device, credential) = admitted(&api, &status, &address).await?;
-    let file = LinkFile {
-        url: address.url.clone(),
-        fingerprint: pin.map(|pin| pin.to_string()),
-        lan,
-        account: claim_account(&address, &credential, pin).await?,
-        device,
-        credential,
-        added_at_ms: SystemClock.now(),
-        bound: String::new(),
-    };
-    let file = folder(dir).keep(&address.name, file)?;
+    let given = admitted(&api, &status, &address).await?;
+    let file = keep_given(&folder(dir), &address, given, pin, lan).await?;
     Ok(OtherHub { name: address.name, file, reads_only: false })
-}
-
-async fn claim_account(
-    address: &Address,
-    credential: &str,
-    pin: Option<Fingerprint>,
-) -> Result<protocol::id::AccountId, CommandError> {
-    let remote = client::Remote::new(&address.url, Some(credential.to_owned()), client::Dialer::tcp());
-    let remote = remote.map_err(|error| CommandError::new(Kind::Bug, error))?.pinned(pin);
-    Ok(Api::new(remote).me().await.map_err(|error| at(address, error))?.account)
 }
 
 /// Forgets a hub that this command line is paired with; whether the hub has forgotten it, too.
@@ -173,7 +151,7 @@ mod tests {
             url: format!("https://{name}"),
             fingerprint: None,
             lan: false,
-            account: AccountId::from_uuid(id),
+            account: Some(AccountId::from_uuid(id)),
             device: DeviceId::from_uuid(id),
             credential: "twl_dev_hush".to_owned(),
             added_at_ms: UnixMs(1),

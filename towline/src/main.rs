@@ -199,7 +199,7 @@ async fn run(
         Verb::Open { session } => verbs::open(&node()?, session.as_deref(), env, out).await,
         Verb::Streams(wish) => streams_server::serve(*wish, &dir, out).await,
         Verb::Link { verb } => verbs::link(verb, &dir, out).await,
-        Verb::Pair(Pair { verb: Some(verb @ (PairVerb::With { .. } | PairVerb::Hubs | PairVerb::Leave { .. })), .. }) => {
+        Verb::Pair(Pair { verb: Some(verb @ (PairVerb::With { .. } | PairVerb::Hubs { .. } | PairVerb::Leave { .. })), .. }) => {
             verbs::hubs(verb, &dir, env, out).await
         }
         Verb::Pair(wish) => verbs::pair(&node()?, wish, env, out).await,

@@ -9,6 +9,10 @@
 
 mod world;
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -71,6 +75,16 @@ fn every_verb_talks_to_another_hub_once_the_command_line_is_paired_with_it() {
         (1, &Value::from(name.as_str()), &Value::from(false))
     );
 
+    // A shell completes its name.
+    let script = home.folder.path().join("completions.bash");
+    std::fs::write(&script, home.run(&["completions", "bash"]).out).unwrap();
+    let typed = format!(
+        "source {}; COMP_WORDS=(towline sessions --hub 12); COMP_CWORD=3; _towline towline 12 --hub; echo ${{COMPREPLY[@]}}",
+        script.display()
+    );
+    let bash = home.command_by(&["bash", "-c", "PATH=$(dirname $0):$PATH; eval \"$1\""], &[&typed]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), name, "{bash:?}");
+
     // Nothing runs at home; what is asked goes there and runs there.
     let at = |args: &[&str]| home.run(&[args, &["--hub", "127"]].concat());
     let sent = at(&["send", "--agent", "demo", "--follow", "[[say From afar.]]"]);
@@ -110,5 +124,67 @@ fn a_hub_that_the_machine_is_linked_to_can_be_read_and_says_how_to_do_more() {
         home.run(&["send", "hello", "--agent", "demo", "--project", "project", "--host", "Work", "--hub", "127"]);
     assert_eq!(refused.code, Some(5), "{refused:?}");
     assert!(refused.err.contains("may only read there") && refused.err.contains("towline pair with"), "{refused:?}");
+    assert_eq!((desk.stop().0, node.stop().0), (Some(0), Some(0)));
+}
+
+/// Passes connections on to a node, and cuts those that ask it who one is, so often. Gives its address and how many are still to be cut.
+fn cutting(node: &str, times: usize) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let node = node.strip_prefix("http://").unwrap().to_owned();
+    let left = Arc::new(AtomicUsize::new(times));
+    let cuts = left.clone();
+    std::thread::spawn(move || {
+        for near in listener.incoming() {
+            let (mut near, node, cuts) = (near.unwrap(), node.clone(), cuts.clone());
+            std::thread::spawn(move || {
+                let mut head = [0; 4096];
+                let length = near.read(&mut head).unwrap_or(0);
+                let cut = |left: usize| left.checked_sub(1);
+                let whose = head.starts_with(b"GET /v1/me ");
+                if whose && cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, cut).is_ok() {
+                    return;
+                }
+                let Ok(mut far) = TcpStream::connect(node) else { return };
+                far.write_all(&head[..length]).unwrap();
+                let (mut from_near, mut to_far) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _ended = std::io::copy(&mut from_near, &mut to_far);
+                    let _closed = to_far.shutdown(std::net::Shutdown::Write);
+                });
+                let _ended = std::io::copy(&mut far, &mut near);
+                let _closed = near.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    (url, left)
+}
+
+#[test]
+fn a_credential_is_kept_although_the_hub_cannot_be_asked_whose_it_is() {
+    let (work, home) = (World::new(), World::new());
+    let node = work.up(&[&LISTEN[..], &["--name", "Work"]].concat());
+    let desk = home.up(&[&LISTEN[..], &["--name", "Desk"]].concat());
+    // Once it answers in the end, once it does not.
+    for (times, said) in [(2, false), (usize::MAX, true)] {
+        let (url, left) = cutting(node.url(), times);
+        let paired = while_let_in(&home, &["pair", "with", &url, "--code", &code(&work)], &work);
+        assert_eq!(paired.code, Some(0), "{paired:?}");
+        assert_eq!(paired.err.contains("the credential is kept"), said, "{paired:?}");
+        let linked = while_let_in(&home, &["link", "add", &url, "--code", &code(&work), "--json"], &work);
+        assert_eq!(lines(&linked)[0]["account"].is_null(), said, "{linked:?}");
+        left.store(0, Ordering::SeqCst);
+        // Both are good for what they are for.
+        let hosts = lines(&home.run(&["hosts", "--json", "--hub", &url]));
+        assert_eq!(hosts.len(), 2, "{hosts:?}");
+        let until = Instant::now() + PATIENCE;
+        while lines(&home.run(&["link", "ls", "--json"]))[0]["state"]["phase"] != "live" {
+            assert!(Instant::now() < until, "the link does not come up");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert!(lines(&home.run(&["link", "ls", "--json"]))[0]["account"].is_string());
+        assert_eq!(home.run(&["link", "remove", &url]).code, Some(0));
+        assert_eq!(home.run(&["pair", "leave", &url]).code, Some(0));
+    }
     assert_eq!((desk.stop().0, node.stop().0), (Some(0), Some(0)));
 }

@@ -235,7 +235,11 @@ pub(crate) enum PairVerb {
         lan: bool,
     },
     /// List the hubs that `--hub` can name
-    Hubs,
+    Hubs {
+        /// Print their names alone, for a shell that completes `--hub`
+        #[arg(long, hide = true)]
+        names: bool,
+    },
     /// Forget a hub that this command line is paired with, and be forgotten there
     Leave {
         /// Which, as `towline pair hubs` shows it

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use client::{Api, Fingerprint, Remote};
+use client::{Api, Fingerprint};
 use hub::SystemRandom;
 use protocol::api::{ClaimStatus, ClaimStatusRequest, NodeClaimRequest, fingerprint};
 use protocol::error::{ErrorCode, Problem};
@@ -19,6 +19,8 @@ use crate::node_key;
 pub(crate) const WAIT_MS: u64 = 20_000;
 /// Pause after an answer that did not come.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Pauses before a hub is asked again whose a device is.
+const ASK_WHOSE: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
 /// Where a node is to be enrolled, and as what.
 #[derive(Debug, Clone)]
@@ -63,37 +65,67 @@ pub(crate) async fn enrol(dir: &DataDir, wish: &Wish, show: impl FnOnce(&Asked))
         fingerprint: fingerprint(&request.public_key),
     });
     let status = ClaimStatusRequest { pairing: claim.pairing, claim_token: claim.claim_token, wait_ms: WAIT_MS };
-    let (device, credential) = admitted(&api, &status, &wish.address).await?;
-    let pin = wish.pin.map(|pin| pin.to_string());
-    let remote = Remote::new(&wish.address.url, Some(credential.clone()), client::Dialer::tcp());
-    let remote = remote.map_err(|error| CommandError::new(Kind::Bug, error))?.pinned(wish.pin);
-    let me = Api::new(remote).me().await.map_err(|error| at(&wish.address, error))?;
+    let given = admitted(&api, &status, &wish.address).await?;
+    keep_given(&Folder::of(dir), &wish.address, given, wish.pin, wish.lan).await
+}
+
+/// Keeps what a hub has given, and then asks it whose that is. A hub tells a credential once and the code is used up: nothing that may
+/// fail comes before it is kept, and a hub that cannot be asked just now takes nothing of it away.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) async fn keep_given(
+    folder: &Folder,
+    address: &Address,
+    given: Given,
+    pin: Option<Fingerprint>,
+    lan: bool,
+) -> Result<LinkFile, CommandError> {
     let link = LinkFile {
-        url: wish.address.url.clone(),
-        fingerprint: pin,
-        lan: wish.lan,
-        account: me.account,
-        device,
-        credential,
+        url: address.url.clone(),
+        fingerprint: pin.map(|pin| pin.to_string()),
+        lan,
+        account: None,
+        device: given.device,
+        credential: given.credential,
         added_at_ms: SystemClock.now(),
         bound: String::new(),
     };
-    Folder::of(dir).keep(&wish.address.name, link)
+    let link = folder.keep(&address.name, link)?;
+    let api = Api::new(link.remote().map_err(|words| CommandError::say(Kind::Bug, words))?);
+    let mut pauses = ASK_WHOSE.into_iter();
+    loop {
+        match api.me().await {
+            Ok(me) => return folder.name_account(&address.name, link, me.account),
+            // Whatever it was, and whoever said it: the credential stays, and shows itself what it is good for.
+            Err(error) => {
+                let Some(pause) = pauses.next() else {
+                    tracing::warn!(%error, "the hub did not say whose this device is");
+                    return Ok(link);
+                };
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
 }
 
-/// Waits until somebody at the hub has said yes: which device this is there, and its credential.
+/// What a hub gives to a device that was let in, once.
+pub(crate) struct Given {
+    device: DeviceId,
+    credential: String,
+}
+
+/// Waits until somebody at the hub has said yes.
 ///
 /// # Errors
 /// When they said no, or nothing in time; what the hub says else.
-pub(crate) async fn admitted(
-    api: &Api,
-    status: &ClaimStatusRequest,
-    address: &Address,
-) -> Result<(DeviceId, String), CommandError> {
+pub(crate) async fn admitted(api: &Api, status: &ClaimStatusRequest, address: &Address) -> Result<Given, CommandError> {
     loop {
         match api.claim_status(status).await {
             Ok(ClaimStatus::Pending) => {}
-            Ok(ClaimStatus::Approved { device, credential: Some(credential) }) => return Ok((device, credential)),
+            Ok(ClaimStatus::Approved { device, credential: Some(credential) }) => {
+                return Ok(Given { device, credential });
+            }
             Ok(ClaimStatus::Approved { credential: None, .. }) => {
                 return Err(CommandError::say(
                     Kind::No,

@@ -89,7 +89,7 @@ impl Keeper {
     fn look(&mut self) {
         let kept: BTreeMap<String, LinkFile> = self.folder.all().into_iter().collect();
         self.running.retain(|name, running| {
-            let stays = kept.get(name) == Some(&running.file);
+            let stays = kept.get(name).is_some_and(|file| file.is_same_way(&running.file));
             if !stays {
                 running.stop.cancel();
             }

@@ -24,7 +24,7 @@ use crate::data_dir::{self, DataDir};
 use crate::error::{CommandError, Kind};
 
 pub(crate) use address::Address;
-pub(crate) use enrol::{Asked, WAIT_MS as CLAIM_WAIT_MS, Wish, admitted, at, enrol};
+pub(crate) use enrol::{Asked, WAIT_MS as CLAIM_WAIT_MS, Wish, admitted, at, enrol, keep_given};
 pub(crate) use keep::{Keeper, shown as asked_shown};
 
 /// What is kept of a link.
@@ -37,8 +37,9 @@ pub(crate) struct LinkFile {
     pub(crate) fingerprint: Option<String>,
     /// Whether plain HTTP on a private network was asked for.
     pub(crate) lan: bool,
-    /// Whose the node is there.
-    pub(crate) account: AccountId,
+    /// Whose the node is there; `None` where the hub has not said so since.
+    #[serde(default)]
+    pub(crate) account: Option<AccountId>,
     /// Which device it is there.
     pub(crate) device: DeviceId,
     /// The credential there.
@@ -64,6 +65,11 @@ impl LinkFile {
             hash.update(field);
         }
         hex(&hash.finalize())
+    }
+
+    /// Whether another one leads to the same hub, as the same device with the same credential.
+    fn is_same_way(&self, other: &Self) -> bool {
+        (&self.bound, self.device) == (&other.bound, other.device)
     }
 
     /// The way to the hub, with the credential.
@@ -130,6 +136,16 @@ impl Folder {
         }
     }
 
+    /// Adds whose a link is to it, if it is still there as it was kept; returns it.
+    fn name_account(&self, name: &str, link: LinkFile, account: AccountId) -> Result<LinkFile, CommandError> {
+        let link = LinkFile { account: Some(account), ..link };
+        match self.read(name) {
+            Ok(Some(kept)) if kept.is_same_way(&link) => self.keep(name, link),
+            // Somebody has removed it meanwhile, or made it anew.
+            Ok(_) | Err(_) => Ok(link),
+        }
+    }
+
     /// Keeps a link, bound to its address; returns it as it is kept.
     pub(crate) fn keep(&self, name: &str, mut link: LinkFile) -> Result<LinkFile, CommandError> {
         link.bound = link.binding();
@@ -184,7 +200,7 @@ mod tests {
             url: "https://hub.test".to_owned(),
             fingerprint: None,
             lan: false,
-            account: AccountId::from_uuid(id),
+            account: Some(AccountId::from_uuid(id)),
             device: DeviceId::from_uuid(id),
             credential: "twl_dev_hush".to_owned(),
             added_at_ms: UnixMs(1),

@@ -43,6 +43,7 @@ pub(crate) async fn hubs(verb: PairVerb, dir: &DataDir, env: &Env, out: Output) 
             }
             out.either(&listed(&hub), || format!("left: {}", hub.file.url))
         }
+        PairVerb::Hubs { names: true } => hubs::all(dir).iter().try_for_each(|hub| out.line(&hub.name)),
         _ => {
             let all = hubs::all(dir);
             if all.is_empty() && !out.json {
@@ -86,5 +87,8 @@ async fn with(
         output::note(format!("Confirm it there, if you are asked; it shows the words \"{words}\"."));
     })
     .await?;
+    if hub.file.account.is_none() {
+        output::note("The hub could not be asked just now; the credential is kept.");
+    }
     out.either(&listed(&hub), || format!("paired: {0}\nAsk it: towline sessions --hub {1}", hub.file.url, hub.name))
 }

@@ -22,7 +22,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 struct Listed<'a> {
     name: &'a str,
     url: &'a str,
-    account: AccountId,
+    /// Whose this machine is there; null where the hub has not said so yet.
+    account: Option<AccountId>,
     device: DeviceId,
     /// Null while Towline does not run.
     state: Option<&'a LinkState>,
@@ -72,6 +73,11 @@ async fn add(
     let link = enrol(dir, &wish, |asked| output::note(asked_shown(&shown, asked))).await?;
     let listed =
         Listed { name: &wish.address.name, url: &link.url, account: link.account, device: link.device, state: None };
+    if link.account.is_none() {
+        output::note(
+            "The hub could not be asked just now; the credential is kept, and `towline link ls` says how the link is.",
+        );
+    }
     out.either(&listed, || format!("linked: {}", link.url))
 }
 
@@ -89,7 +95,8 @@ async fn list(dir: &DataDir, out: Output) -> Result<(), CommandError> {
     };
     links.iter().try_for_each(|(name, link)| {
         let state = folder.state(name).filter(|_| runs);
-        let listed = Listed { name, url: &link.url, account: link.account, device: link.device, state: state.as_ref() };
+        let account = link.account.or(state.as_ref().and_then(|state| state.account));
+        let listed = Listed { name, url: &link.url, account, device: link.device, state: state.as_ref() };
         out.either(&listed, || line(name, link, state.as_ref()))
     })
 }

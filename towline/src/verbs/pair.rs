@@ -42,7 +42,7 @@ pub(crate) async fn pair(node: &Node, wish: Pair, env: &Env, out: Output) -> Res
         }
         Some(PairVerb::Accept { code, yes }) => accept(node, &code, yes, env, out).await,
         // Done before there is a node.
-        Some(PairVerb::With { .. } | PairVerb::Hubs | PairVerb::Leave { .. }) => Ok(()),
+        Some(PairVerb::With { .. } | PairVerb::Hubs { .. } | PairVerb::Leave { .. }) => Ok(()),
         Some(PairVerb::Allow { pairing }) => answer(node, pairing, true, out).await,
         Some(PairVerb::Deny { pairing }) => answer(node, pairing, false, out).await,
     }

@@ -13,7 +13,38 @@ use crate::output::{self, Output};
 pub(crate) fn completions(shell: Shell, out: Output) -> Result<(), CommandError> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut cli::command(), "towline", &mut text);
-    out.raw(&String::from_utf8_lossy(&text))
+    out.raw(&with_hubs(shell, &String::from_utf8_lossy(&text)))
+}
+
+/// What prints the hubs that `--hub` can name, one a line; a shell asks while somebody types.
+const HUBS: &str = "towline pair hubs --names 2>/dev/null";
+
+/// Lets a shell ask which hubs there are where `--hub` is to be completed, instead of naming files.
+fn with_hubs(shell: Shell, script: &str) -> String {
+    match shell {
+        Shell::Bash => {
+            let files = "--hub)\n                    COMPREPLY=($(compgen -f \"${cur}\"))";
+            let hubs = format!("--hub)\n                    COMPREPLY=($(compgen -W \"$({HUBS})\" -- \"${{cur}}\"))");
+            script.replace(files, &hubs)
+        }
+        Shell::Zsh => {
+            let ask = format!("_towline_hubs() {{\n    compadd -- ${{(f)\"$({HUBS})\"}}\n}}\n\n");
+            let script = script.replace(":HUB:_default'", ":HUB:_towline_hubs'");
+            script.replace("if [ \"$funcstack[1]\"", &format!("{ask}if [ \"$funcstack[1]\""))
+        }
+        Shell::Fish => {
+            let mut lines = String::with_capacity(script.len());
+            for line in script.lines() {
+                lines.push_str(line);
+                if line.contains(" -l hub ") && line.ends_with(" -r") {
+                    lines.extend([" -f -a \"(", HUBS, ")\""]);
+                }
+                lines.push('\n');
+            }
+            lines
+        }
+        _ => script.to_owned(),
+    }
 }
 
 /// Prints the manual page, or writes one for each verb.
@@ -80,5 +111,27 @@ fn verbs(command: &mut clap::Command, name: &str, text: &mut String) {
     for below in command.get_subcommands_mut().filter(|below| !below.is_hide_set()) {
         let name = format!("{name} {}", below.get_name());
         verbs(below, &name, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shells_ask_for_the_hubs_wherever_one_can_be_named() {
+        for (shell, place) in [(Shell::Bash, "--hub)\n"), (Shell::Zsh, "'--hub=["), (Shell::Fish, " -l hub -d 'Talk")] {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut cli::command(), "towline", &mut text);
+            let plain = String::from_utf8(text).unwrap();
+            let script = with_hubs(shell, &plain);
+            let places = plain.matches(place).count();
+            let asks = match shell {
+                Shell::Zsh => script.matches(":HUB:_towline_hubs'").count(),
+                _ => script.matches(HUBS).count(),
+            };
+            assert!(places > 15 && asks == places, "{shell}: {asks} of {places}");
+            assert_eq!(script.matches("_towline_hubs() {").count(), usize::from(shell == Shell::Zsh));
+        }
     }
 }
