@@ -26,6 +26,9 @@ pub enum LineError {
     /// The network, or a hub that ends without a reason.
     #[error("{0}")]
     Broken(String),
+    /// Somebody answers, and no WebSocket is to be had: what was answered instead, and by whom as far as it says so.
+    #[error("{0}")]
+    Barred(String),
 }
 
 /// A live connection. Dropping it ends it.
@@ -123,12 +126,26 @@ fn broken(error: Error) -> LineError {
             let (status, body) = (response.status(), response.body().as_deref().unwrap_or_default());
             if !error::is_problem(body) {
                 // A page of something on the way, which is not the hub's to say and may be gone the next time.
-                return LineError::Broken(format!("something on the way answered {status}"));
+                return LineError::Barred(format!("{} answered {status}", on_the_way(response.headers())));
             }
-            LineError::Refused(Box::new(error::problem(status.as_u16(), body)))
+            let problem = error::problem(status.as_u16(), body);
+            match problem.code {
+                // An upgrade that lost its headers on the way is a bad request to the hub.
+                ErrorCode::BadRequest => {
+                    LineError::Barred(format!("{} took the upgrade out of the request", on_the_way(response.headers())))
+                }
+                _ => LineError::Refused(Box::new(problem)),
+            }
         }
         error => LineError::Broken(error.to_string()),
     }
+}
+
+/// What there is on the way, as far as it names itself.
+fn on_the_way(headers: &header::HeaderMap) -> String {
+    let named = [header::VIA, header::SERVER].into_iter().find_map(|name| headers.get(name)?.to_str().ok());
+    let named = named.map(|name| name.chars().filter(|char| !char.is_control()).take(60).collect::<String>());
+    named.map_or_else(|| "something on the way".to_owned(), |name| format!("something on the way (`{}`)", name.trim()))
 }
 
 #[cfg(test)]
@@ -142,8 +159,9 @@ mod tests {
             broken(Error::Http(Box::new(response)))
         };
         for status in [401, 403, 421, 503] {
-            assert!(matches!(answer(status, "<html>Log in</html>"), LineError::Broken(_)), "{status}");
+            assert!(matches!(answer(status, "<html>Log in</html>"), LineError::Barred(_)), "{status}");
         }
+        assert!(matches!(answer(400, r#"{"code":"bad_request"}"#), LineError::Barred(_)));
         assert!(matches!(answer(403, r#"{"code":"forbidden"}"#), LineError::Refused(_)));
     }
 

@@ -22,6 +22,8 @@ use crate::state::{LinkState, Phase, Trouble};
 const PATH: &str = "/v1/link";
 /// Pause before a dial that can hardly help: somebody has to update one side, or to change something there.
 const SLOW: Duration = Duration::from_mins(5);
+/// What to do where a network lets no WebSocket through.
+const UNBAR: &str = "A link needs a WebSocket: let the proxy pass `Upgrade: websocket` on `/v1/link`, or use an address of the hub that does not lead through it. It is tried again and again.";
 
 /// How a link behaves.
 #[derive(Debug, Clone)]
@@ -142,7 +144,20 @@ impl Link {
                 };
                 connection::serve(line, &around, chains, backoff, stop).await
             }
+            Err(LineError::Barred(words)) => End::Trouble(self.barred(remote, &words).await),
             Err(error) => error.into(),
+        }
+    }
+
+    /// No WebSocket is to be had. Whether that is all that does not get through to the hub is asked, since only then somebody can be told
+    /// what to do about it.
+    async fn barred(&self, remote: Remote, words: &str) -> Trouble {
+        match client::Api::new(remote).me().await {
+            Ok(_) => Trouble {
+                hint: Some(UNBAR.to_owned()),
+                ..Trouble::network(format!("requests reach the hub and no WebSocket does: {words}"))
+            },
+            Err(error) => Trouble::network(format!("{words}; {error}")),
         }
     }
 
@@ -161,7 +176,7 @@ impl From<LineError> for End {
     fn from(error: LineError) -> Self {
         Self::Trouble(match error {
             LineError::Refused(problem) => (*problem).into(),
-            LineError::Broken(words) => Trouble::network(words),
+            LineError::Broken(words) | LineError::Barred(words) => Trouble::network(words),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! A network that lets no WebSocket through, and one that holds no request either: the command line finds its way all the same (F-59).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use client::{Dialer, Remote, socket::Options};
@@ -8,11 +10,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::world::PATIENCE;
+use crate::world::{PATIENCE, World};
 use crate::yard::*;
 
 /// Passes requests on, each by a connection of its own, for so long; answers an upgrade as proxies do that know none. Gives its address.
 async fn proxy(port: &str, longest: Duration, refusal: &'static str) -> String {
+    proxy_while(Arc::new(AtomicBool::new(true)), port, longest, refusal).await
+}
+
+/// The same, for so long as something holds; then it lets everything through.
+async fn proxy_while(barred: Arc<AtomicBool>, port: &str, longest: Duration, refusal: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = listener.local_addr().unwrap();
     let port = port.parse::<u16>().unwrap();
@@ -20,20 +27,22 @@ async fn proxy(port: &str, longest: Duration, refusal: &'static str) -> String {
         loop {
             let (near, _) = listener.accept().await.unwrap();
             // Who is cut off in the middle is what this is about.
+            let refusal = barred.load(Ordering::SeqCst).then_some(refusal);
             tokio::spawn(async move { timeout(longest, pass(near, port, refusal)).await });
         }
     });
     format!("http://{own}")
 }
 
-async fn pass(mut near: TcpStream, port: u16, refusal: &str) -> std::io::Result<()> {
+async fn pass(mut near: TcpStream, port: u16, refusal: Option<&str>) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(near.read_u8().await?);
     }
-    if head.starts_with(b"GET /v1/connect ") {
+    let upgrade = head.starts_with(b"GET /v1/connect ") || head.starts_with(b"GET /v1/link ");
+    if let Some(refusal) = refusal.filter(|_| upgrade) {
         let page = "<html>Blocked by your administrator</html>";
-        let answer = format!("HTTP/1.1 {refusal}\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+        let answer = format!("HTTP/1.1 {refusal}\r\nVia: 1.1 lodge\r\nContent-Length: {}\r\n\r\n{page}", page.len());
         near.write_all(answer.as_bytes()).await?;
         return near.shutdown().await;
     }
@@ -84,4 +93,30 @@ async fn a_client_that_gets_no_socket_reads_and_sends_by_requests_and_has_the_sa
         assert_eq!(told, canonical(&hub, &hub.socket(), session).await);
         socket.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_gets_no_socket_says_so_and_by_whom_and_links_once_it_gets_one() {
+    let hub = Hub::start();
+    let barred = Arc::new(AtomicBool::new(true));
+    let url = proxy_while(barred.clone(), &hub.port, Duration::from_mins(5), "403 Forbidden").await;
+    let world = World::new();
+    let desk = Node::up(&world, "desk");
+    // Who is let in hears of it by plain requests.
+    Node::enrol(&hub, &world, "desk", &url);
+    let state = || json(&world.run(&["link", "ls", "--json"]).out)["state"].clone();
+    let trouble = until("it says what is in its way", PATIENCE, async || {
+        let words = state()["trouble"]["words"].as_str()?.to_owned();
+        words.contains("no WebSocket does").then_some(words)
+    });
+    let words = trouble.await;
+    assert!(words.contains("`1.1 lodge`") && words.contains("403"), "{words}");
+    let shown = world.run(&["link", "ls"]);
+    assert!(shown.out.contains("not linked; tries again") && shown.out.contains("let the proxy pass"), "{shown:?}");
+    let doctor = world.run(&["doctor"]);
+    assert!(doctor.out.contains("no WebSocket does") && doctor.out.contains("let the proxy pass"), "{doctor:?}");
+    barred.store(false, Ordering::SeqCst);
+    until("it is linked", PATIENCE, async || (state()["phase"] == "live").then_some(())).await;
+    assert!(state()["trouble"].is_null());
+    assert_eq!(desk.stop().0, Some(0));
 }
