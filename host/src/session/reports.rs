@@ -192,10 +192,11 @@ impl Session {
         if accepts.moves {
             self.moving = false;
         }
-        self.queue.retain(|waiting| Some(waiting.note.id) != accepts.turn);
-        if accepts.titles {
-            let next = self.queue.front().and_then(|waiting| waiting.note.text.as_deref());
-            self.row.title = next.map(row::title).unwrap_or_default();
+        let place = self.queue.iter().position(|waiting| Some(waiting.note.id) == accepts.turn);
+        let gone = place.and_then(|place| self.queue.remove(place));
+        // Unless somebody has named it since.
+        if accepts.titles && gone.is_some_and(|gone| row::title_by(&gone.note) == self.row.title) {
+            self.row.title = self.queue.front().map(|next| row::title_by(&next.note)).unwrap_or_default();
             self.dirty.note = true;
         }
         self.dirty.fact = true;

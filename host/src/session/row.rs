@@ -6,7 +6,7 @@ use protocol::item::ItemContent;
 use protocol::session::{Activity, Session as Fact, SessionContent};
 
 use crate::context::Context;
-use crate::notes::SessionNote;
+use crate::notes::{SessionNote, TurnNote};
 
 /// Longest title made from a prompt, in characters.
 const TITLE_CHARS: usize = 80;
@@ -45,8 +45,17 @@ pub(crate) fn fact(
     (id, operation, value).into()
 }
 
+/// The title of a session that begins with this prompt: its words, or the name of the first file that came with it.
+pub(crate) fn title_by(prompt: &TurnNote) -> String {
+    let words = title(prompt.text.as_deref().unwrap_or_default());
+    match prompt.fact.content.attachments.first() {
+        Some(first) if words.is_empty() => title(&first.name),
+        Some(_) | None => words,
+    }
+}
+
 /// A title made from a prompt: its first line that says something.
-pub(crate) fn title(prompt: &str) -> String {
+fn title(prompt: &str) -> String {
     cut(prompt.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default(), TITLE_CHARS)
 }
 

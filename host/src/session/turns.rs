@@ -77,12 +77,6 @@ impl Session {
         fact.content.attachments = attached;
         let shown = ItemId::from_uuid(self.context.clock.fresh());
         let titles = self.row.title.is_empty();
-        if titles {
-            self.row.title = row::title(&text);
-            if let (true, Some(first)) = (self.row.title.is_empty(), fact.content.attachments.first()) {
-                self.row.title = row::title(&first.name);
-            }
-        }
         self.row.updated_at_ms = fact.queued_at_ms;
         let note = TurnNote {
             v: NOTE_VERSION,
@@ -94,6 +88,9 @@ impl Session {
             unsettled: Vec::new(),
             handed: false,
         };
+        if titles {
+            self.row.title = row::title_by(&note);
+        }
         let mut batch = Batch::accepting(held.id, Some(id));
         batch.accepts = batch.accepts.map(|accepts| Accepts { titles, ..accepts });
         batch.report.files = files;

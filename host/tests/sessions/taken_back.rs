@@ -6,6 +6,7 @@ use std::time::Duration;
 use protocol::approval::ApprovalState;
 use protocol::command::{CommandBody, CommandState, StartContent};
 use protocol::id::{CommandId, SessionId};
+use protocol::port::SessionNews;
 use protocol::turn::TurnState;
 
 use crate::world::World;
@@ -136,6 +137,19 @@ async fn the_words_of_a_prompt_that_was_taken_back_are_not_the_title() {
     let kept = world.prompt(session, "hello");
     world.turn(kept, TurnState::Completed).await;
     world.until("a title", |hub| hub.session(session).unwrap().content.title == "hello").await;
+
+    // Who names it while such a prompt is on its way has named it.
+    let (session, made) = world.open(None);
+    assert_eq!(world.end(made).await, CommandState::Succeeded);
+    world.hub.state().full = true;
+    let prompt = world.prompt(session, "never mind");
+    world.until("leased", |hub| hub.command(prompt).state == CommandState::Leased).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    world.hub.tell(SessionNews::Renamed { session, title: "Mine".into() });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(take_back(&world, prompt, CommandState::Cancelled));
+    world.hub.state().full = false;
+    world.until("its name", |hub| hub.session(session).unwrap().content.title == "Mine").await;
     world.sound();
     host.stop().await.unwrap();
 }
