@@ -92,6 +92,9 @@ impl Host {
             dead: CancellationToken::new(),
             failure: OnceLock::new(),
         });
+        for agent in context.agents.values() {
+            agent.begin(&catalogue::probe_tag(&context));
+        }
         // First, so that nothing of a deleted session is brought back.
         news::settle(&context).await?;
         let restored = restart::recover(&context, None).await?;

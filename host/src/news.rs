@@ -24,7 +24,7 @@ pub(crate) async fn settle(context: &Context) -> Result<(), PortError> {
         for (_, news) in told {
             match news {
                 SessionNews::Renamed { session, title } => rename(context, session, title).await?,
-                SessionNews::Deleted { session } => erase(context, session).await?,
+                SessionNews::Deleted { session } => erase(context, session, Life::Earlier).await?,
                 SessionNews::RuleRevoked { rule } => forget_rule(context, rule).await?,
             }
         }
@@ -56,14 +56,25 @@ pub(crate) async fn forget_rule(context: &Context, id: RuleId) -> Result<(), Por
     context.report(Report { notes, ..Report::default() }).await.map(|_| ())
 }
 
-/// Removes whatever the host keeps of a session that is not loaded, and ends what still runs of it. The agent's own transcript is
-/// the agent's.
+/// Which life of the host started the agent of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// One that is over: nobody uses any of its processes.
+    Earlier,
+    /// This one: what several sessions use goes on.
+    This,
+}
+
+/// Removes whatever the host keeps of a session that is not loaded, and ends what still runs of it, which an agent that several
+/// sessions use does itself. The agent's own transcript is the agent's.
 ///
 /// # Errors
 /// What the port says; then some of it may still be there, and it is to be done again.
-pub(crate) async fn erase(context: &Context, id: SessionId) -> Result<(), PortError> {
+pub(crate) async fn erase(context: &Context, id: SessionId, life: Life) -> Result<(), PortError> {
     let port = &*context.port;
-    if let Some(ProcessNote { mark, .. }) = notes::get(port, &notes::process(id)).await? {
+    if let Some(ProcessNote { mark, .. }) = notes::get(port, &notes::process(id)).await?
+        && (life == Life::Earlier || !mark.shared)
+    {
         context.options.reaper.reap(vec![mark]).await;
     }
     files::remove(context, id).await;

@@ -48,8 +48,10 @@ struct Left {
 pub(crate) async fn recover(context: &Context, only: Option<SessionId>) -> Result<Vec<Restored>, PortError> {
     let left = read(context, only).await?;
     let mut marks: Vec<_> = left.values().filter_map(|left| left.process.clone()).collect();
+    // One session of a host that lives: its driver has ended its part of what others use too.
+    marks.retain(|mark| only.is_none() || !mark.shared);
     if only.is_none() {
-        marks.push(ProcessMark { pid: 0, started: 0, tag: catalogue::probe_tag(context) });
+        marks.push(ProcessMark { pid: 0, started: 0, tag: catalogue::probe_tag(context), shared: false });
     }
     if !marks.is_empty() {
         context.options.reaper.reap(marks).await;

@@ -41,6 +41,12 @@ pub trait Agent: Send + Sync + fmt::Debug + 'static {
     /// What commands name it by.
     fn id(&self) -> &str;
 
+    /// The host begins, and will look below `tag` for what is left of this life of it. A process that several sessions use has a tag
+    /// below this one and never below that of a session, whose end would be its own. Called once, before anything is started.
+    fn begin(&self, tag: &str) {
+        let _ = tag;
+    }
+
     /// Finds out whether it can be started, and what it offers. Bounded in time by the adapter (10 s, and 30 s for one
     /// that must begin a session to know); never an error: what is wrong
     /// stands in the entry. Every process that is started for it has a tag of its own below `tag` (`{tag}/…`), by which it is found
@@ -107,6 +113,9 @@ pub struct ProcessMark {
     pub started: u64,
     /// A word in the environment of the process and of all its descendants; it also names every tag below it (`{tag}/…`).
     pub tag: String,
+    /// Whether other sessions use it too: while its host lives, the end of one session does not end it.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 /// How to speak to a running agent. Every call is bounded in time by the adapter.

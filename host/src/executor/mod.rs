@@ -153,7 +153,7 @@ impl Executor {
                         let Some(ended) = self.tasks.join_next_with_id().await else { break };
                         self.ended(ended).await;
                     }
-                    news::erase(&self.context, session).await?;
+                    news::erase(&self.context, session, news::Life::This).await?;
                     self.gone.remove(&session);
                 }
             }

@@ -78,7 +78,7 @@ impl Child {
         drop(own);
 
         let started = tree::started(pid).unwrap_or(0);
-        let mark = ProcessMark { pid, started, tag: spec.tag.clone() };
+        let mark = ProcessMark { pid, started, tag: spec.tag.clone(), shared: false };
         let tail = Tail::default();
         let tail_reader =
             inner.stderr().take().map(|stderr| AbortOnDropHandle::new(tokio::spawn(tail.clone().fill(stderr))));

@@ -198,7 +198,7 @@ async fn what_was_never_recorded_is_found_by_the_word_above_its_tag() {
     let mut one = Child::spawn(&sh("sleep 603", &tag_below(&above))).unwrap();
     let mut other = Child::spawn(&sh("read line; exit 5", &tag_below(&format!("{above}-not")))).unwrap();
     // Ended by its tag alone, and only what carries it: two probes at once have the word above in common and no more.
-    let found = reap_marked(&[ProcessMark { pid: 0, started: 0, tag: above }]).await.unwrap();
+    let found = reap_marked(&[ProcessMark { pid: 0, started: 0, tag: above, shared: false }]).await.unwrap();
     assert!(found >= 1);
     assert!(!one.exited().await.unwrap().success());
     drop(other.take_stdin());

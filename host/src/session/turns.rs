@@ -178,7 +178,8 @@ impl Session {
         self.agent = Loaded::Announced;
         self.tag = self.context.clock.fresh().simple().to_string();
         self.dirty.fact = true;
-        let note = ProcessNote { v: NOTE_VERSION, mark: ProcessMark { pid: 0, started: 0, tag: self.tag.clone() } };
+        let mark = ProcessMark { pid: 0, started: 0, tag: self.tag.clone(), shared: false };
+        let note = ProcessNote { v: NOTE_VERSION, mark };
         let batch = self.outbox.open();
         batch.note(notes::process(self.id), Some(notes::encode(&note)));
         batch.after.push(After::Open);

@@ -39,6 +39,51 @@ async fn a_deleted_session_ends_in_the_middle_and_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_process_that_other_sessions_use_too_outlives_one_that_is_deleted() {
+    for shared in [true, false] {
+        let world = World::new(5);
+        world.stage.shared.store(shared, Ordering::SeqCst);
+        let host = world.start().await;
+        let (session, first) = world.open(Some("say 5 20 first"));
+        let (other, going_on) = world.open(Some("say 500 20 other"));
+        world.turn(first, TurnState::Completed).await;
+        world.turn(going_on, TurnState::Running).await;
+        world.hub.tell(SessionNews::Deleted { session });
+        world.until("the news is heard", |hub| hub.news.is_empty()).await;
+        let ended = world.left().iter().any(|mark| mark.pid == 7);
+        assert_eq!(ended, !shared, "the reaper ends what is the session's own, and nothing else: {:?}", world.left());
+        world.turn(going_on, TurnState::Completed).await;
+        world.sound();
+        drop(host);
+        // Nobody uses it after a crash, whoever's note tells of it.
+        let host = world.start().await;
+        let note = world.left().into_iter().filter(|mark| mark.pid == 7).count();
+        assert_eq!(note, 1 + usize::from(!shared), "{:?}", world.left());
+        let _ = other;
+        host.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_process_that_other_sessions_use_too_outlives_one_whose_report_is_refused() {
+    let world = World::new(5);
+    world.stage.shared.store(true, Ordering::SeqCst);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("say 200 20 first"));
+    let (_, going_on) = world.open(Some("say 500 20 other"));
+    world.turn(going_on, TurnState::Running).await;
+    world.turn(first, TurnState::Running).await;
+    world.hub.refuse(session, 1);
+    world.turn(first, TurnState::Interrupted).await;
+    assert!(world.left().iter().all(|mark| mark.pid != 7), "{:?}", world.left());
+    let again = world.prompt(session, "say 5 5 again");
+    world.turn(again, TurnState::Completed).await;
+    world.turn(going_on, TurnState::Completed).await;
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_deleted_while_the_host_was_away_is_gone_when_it_comes_back() {
     let world = World::new(5);
     let host = world.start().await;

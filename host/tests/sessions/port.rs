@@ -29,6 +29,9 @@ pub(crate) fn sender(device: u64) -> Sender {
     Sender { account: AccountId::from_uuid(v7(1)), device: DeviceId::from_uuid(v7(device)) }
 }
 
+/// Why a report is refused that a test wants to be.
+const WANTED: &str = "it was to be refused";
+
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     pub(crate) messages: Vec<Bytes>,
@@ -76,6 +79,8 @@ pub(crate) struct State {
     pub(crate) used: Vec<(SessionId, BlobId)>,
     pub(crate) news: Vec<(u64, SessionNews)>,
     pub(crate) gone: std::collections::BTreeSet<SessionId>,
+    /// Sessions about which so many reports are refused.
+    pub(crate) refused: HashMap<SessionId, usize>,
     told: u64,
     live_index: HashMap<ItemId, u64>,
 }
@@ -104,6 +109,11 @@ impl Hub {
 }
 
 impl Hub {
+    /// Refuses so many reports about a session from now on.
+    pub(crate) fn refuse(&self, session: SessionId, times: usize) {
+        self.state().refused.insert(session, times);
+    }
+
     /// Tells the host what somebody did to a session; a deleted one takes no more reports.
     pub(crate) fn tell(&self, news: SessionNews) {
         let mut state = self.state();
@@ -164,6 +174,14 @@ impl State {
             };
             if let Some(session) = session.filter(|session| self.gone.contains(session)) {
                 return Err(PortError::NoStream { stream: StreamPath::journal(session) });
+            }
+        }
+        for step in &report.streams {
+            if let StreamStep::Journal(session, _) = step
+                && let Some(times) = self.refused.get_mut(session).filter(|times| **times > 0)
+            {
+                *times -= 1;
+                return Err(PortError::Refused { reason: WANTED.into() });
             }
         }
         for (session, blob) in &report.files {
@@ -382,7 +400,9 @@ impl HubPort for Port {
             let result = {
                 let mut state = self.hub.state();
                 let result = state.apply(&report);
-                if let Err(PortError::Refused { reason }) = &result {
+                if let Err(PortError::Refused { reason }) = &result
+                    && reason != WANTED
+                {
                     let reason = reason.clone();
                     state.broken.push(reason);
                 }

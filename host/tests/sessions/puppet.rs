@@ -36,6 +36,8 @@ pub(crate) struct Stage {
     pub(crate) not_now: AtomicUsize,
     /// How often that was tried, and when.
     pub(crate) opens: Mutex<Vec<tokio::time::Instant>>,
+    /// Whether all sessions are in one process.
+    pub(crate) shared: AtomicBool,
     /// Whether it takes no images.
     pub(crate) blind: AtomicBool,
     /// The images that it got.
@@ -157,7 +159,12 @@ impl Agent for Puppet {
                 steers: Arc::default(),
                 stubborn: false,
             };
-            let process = Some(ProcessMark { pid: 7, started: 7, tag: spec.tag });
+            let process = Some(ProcessMark {
+                pid: 7,
+                started: 7,
+                tag: spec.tag,
+                shared: self.stage.shared.load(Ordering::SeqCst),
+            });
             Ok(Opened { driver: Box::new(driver), events: said, process, entry: None })
         })
     }

@@ -14,8 +14,8 @@
 //!   what is open and tells `Exited`, and the next prompt opens a new process and `thread/resume`s, with its permission mode
 //!   given again, because Codex does not keep its sandbox. A session that is left, closed or dropped, has its turn stopped, its
 //!   commands ended and its thread let go; if Codex does not obey, the whole process is ended.
-//! * **Reaping.** The process carries a tag below that of the probe (else of the session that started it), and every session that
-//!   uses it records its mark; so it is found after our own death whichever sessions are left. Commands end with their session; one
+//! * **Reaping.** The process carries a tag below that of the host, and every session that uses it records its mark as a shared one;
+//!   so it is found after our own death whichever sessions are left, and the end of one session is not that of the others. Commands end with their session; one
 //!   that has left its process group (`setsid`) cannot be told from those of other sessions, and ends with the process.
 //! * **What Codex leaves open.** It settles no items when a turn is interrupted or a stream cut, and lets commands run on: the
 //!   mapper closes or abandons those items, and ends those commands. It waits for a network for ever: the pump gives up.
@@ -56,7 +56,7 @@ use self::pump::{Known, Pump, known};
 use self::switchboard::Switchboard;
 use super::link::{Link, Refusal};
 use super::words::list;
-use super::{Agent, AgentEvent, DriveError, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened};
+use super::{Agent, AgentEvent, DriveError, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened, ProcessMark};
 use crate::process::{Child, Environment, SpawnSpec, tag_below};
 
 /// Longest that Codex may take for one step of its start: 0.4 s when warm, some seconds right after its installation (measured).
@@ -98,7 +98,7 @@ pub struct CodexAgent {
     place: Place,
     /// Held while a process is started, so that there is one.
     starting: tokio::sync::Mutex<()>,
-    /// The tag of the probe, by which the next life of this host finds what is below it.
+    /// The tag of the host, by which the next life of this host finds what is below it.
     above: Mutex<Option<String>>,
     probed: Mutex<Option<(Instant, AgentEntry)>>,
 }
@@ -237,7 +237,7 @@ impl CodexAgent {
             // The queue is empty: its pump is not there yet.
             let _: Result<(), _> = tell.try_send(event);
         }
-        let process = Some(seat.shared.mark.clone());
+        let process = Some(ProcessMark { shared: true, ..seat.shared.mark.clone() });
         let (seat, stop) = (Arc::new(seat), CancellationToken::new());
         let pump = Pump {
             seat: Arc::clone(&seat),
@@ -338,6 +338,10 @@ fn thread_call(spec: &OpenSpec, cwd: &str, preset: Option<&Preset>, begin: Begin
 impl Agent for CodexAgent {
     fn id(&self) -> &str {
         &self.options.id
+    }
+
+    fn begin(&self, tag: &str) {
+        *self.above.lock().unwrap_or_else(PoisonError::into_inner) = Some(tag.to_owned());
     }
 
     fn probe<'a>(&'a self, tag: &'a str) -> Later<'a, AgentEntry> {
