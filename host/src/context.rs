@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::Agent;
 use crate::catalogue::Catalogue;
 use crate::consent::Rules;
+use crate::journal::bound;
 use crate::options::Options;
 use crate::project::Projects;
 
@@ -63,6 +64,7 @@ impl Context {
     /// Every other [`PortError`]; `Replaced` and `Broken` also stop the host.
     pub(crate) async fn report(&self, mut report: Report) -> Result<Reported, PortError> {
         report.generation = self.me.generation;
+        bound::hold(&mut report);
         let mut pause = FIRST_RETRY;
         loop {
             match self.port.report(report.clone()).await {

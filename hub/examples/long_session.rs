@@ -101,6 +101,7 @@ impl Writer {
             index: 0,
             created_at_ms: Wall.now(),
             settled_at_ms: Some(Wall.now()),
+            left_out_bytes: 0,
             content,
         };
         (ItemId::from_uuid(Wall.fresh()), Operation::Insert, item).into()

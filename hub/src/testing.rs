@@ -226,6 +226,7 @@ impl World {
             index: 0,
             created_at_ms: self.clock.now(),
             settled_at_ms: Some(self.clock.now()),
+            left_out_bytes: 0,
             content: ItemContent::Text { text: text.to_owned() },
         };
         SessionFact::from((ItemId::from_uuid(self.clock.fresh()), protocol::fact::Operation::Insert, value))

@@ -140,7 +140,8 @@ pub enum Via {
 pub struct ApprovalContent {
     /// One line: what the agent wants to do.
     pub title: String,
-    /// The command, the path or the plan, exactly as it will run; never cut.
+    /// The command, the path or the plan, exactly as it will run; its beginning, when it is too long to be shown, and `left_out_bytes`
+    /// says so.
     pub detail: String,
     /// The directory in which it would happen, as shown to people.
     pub place: String,
@@ -159,6 +160,10 @@ pub struct ApprovalContent {
     /// Why it was decided so, or why a person must decide: the rule in words, or the line of the policy.
     #[serde(default)]
     pub because: Option<String>,
+    /// Bytes of what is asked that are not shown because they are too many, of its tool call too; `shown` binds them all the same.
+    #[serde(default, skip_serializing_if = "crate::item::is_zero")]
+    #[ts(optional, as = "Option<u64>")]
+    pub left_out_bytes: u64,
 }
 
 /// A question of the agent.

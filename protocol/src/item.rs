@@ -42,8 +42,18 @@ pub struct Item {
     pub created_at_ms: UnixMs,
     /// When it settled; null in a turn stream.
     pub settled_at_ms: Option<UnixMs>,
+    /// Bytes of its content that were left out because they are beyond the limits of [`crate::limits`], those of a tool's output apart,
+    /// which stand with it; they are named, never cut silently.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[ts(optional, as = "Option<u64>")]
+    pub left_out_bytes: u64,
     /// What it says.
     pub content: ItemContent,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+pub(crate) const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Who says an item.

@@ -133,6 +133,30 @@ pub const DELTA_FRAME_MS: u64 = 16;
 pub const MAX_AGENT_LINE_BYTES: usize = 16 * 1024 * 1024;
 /// Most text of one tool's output kept in its item, in bytes; the rest is named, never cut silently.
 pub const MAX_TOOL_OUTPUT_BYTES: usize = 512 * 1024;
+/// Most text of one item kept, in bytes, of what an agent says, thinks or is noticed of it: more than anybody reads, and a thousandth of it is usual.
+pub const MAX_ITEM_TEXT_BYTES: usize = 512 * 1024;
+/// Most input of one tool call kept, in bytes: as much as a prompt may have.
+pub const MAX_TOOL_INPUT_BYTES: usize = 256 * 1024;
+/// Most text of the edits of one tool call kept, old and new of all files together, in bytes: a page of a browser shows no more of it well.
+pub const MAX_DIFF_BYTES: usize = 512 * 1024;
+/// Most files that one tool call names, and edits that it makes: what people look through, and what rules and policies look at.
+pub const MAX_TOOL_FILES: usize = 1_000;
+/// Most text of one plan kept, its steps together, in bytes.
+pub const MAX_PLAN_BYTES: usize = 64 * 1024;
+/// Longest single line that stands by itself, such as a title, a name or a path, in bytes: the longest path of most systems.
+pub const MAX_LINE_BYTES: usize = 4 * 1024;
+/// Most text of one approval that is shown, in bytes: the command or the plan itself, as long as a prompt may be.
+pub const MAX_APPROVAL_DETAIL_BYTES: usize = 256 * 1024;
+/// Most text of what can be answered to one approval, its questions included, in bytes. More cannot be shortened, since the answer
+/// names it, and is refused.
+pub const MAX_APPROVAL_ANSWERS_BYTES: usize = 64 * 1024;
+/// Most words about how a turn ended, in bytes: the last words of a program, and a stack trace.
+pub const MAX_DETAIL_BYTES: usize = 16 * 1024;
+/// Largest fact that a host writes, in bytes as it is encoded: half of what a socket may hold ([`MAX_SOCKET_MESSAGE_BYTES`]), so that whatever stands
+/// in a stream reaches whoever reads it. The limits above keep within it all but what is mostly escapes.
+pub const MAX_FACT_BYTES: usize = 4 * 1024 * 1024;
+/// Largest message that goes over a socket as it is, in bytes. A larger one, which an older program has written, goes as one that says so.
+pub const MAX_SOCKET_MESSAGE_BYTES: usize = MAX_APPEND_BYTES;
 /// Most slash commands of one agent in the catalogue, those of its projects included: Claude Code has 44 of its own.
 pub const MAX_SLASH_COMMANDS: usize = 300;
 /// Longest description of a slash command, in characters: two lines of a phone.

@@ -28,6 +28,13 @@ while IFS= read -r line; do
     *'do garbage'*) printf '\377\376 not json\n'; head -c 20000000 /dev/zero | tr '\0' x; echo; say 'still here'; result '{"stopReason":"end_turn"}' ;;
     *'do crash'*) say 'half a'; echo 'the last words' >&2; exit 7 ;;
     *'do grandchild'*) say 'half b'; setsid sleep 661 & exit 8 ;;
+    *'do words'*) say "$(head -c 9000000 /dev/zero | tr '\0' w)"; result '{"stopReason":"end_turn"}' ;;
+    *'do edit'*) printf '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s","update":{"sessionUpdate":"tool_call","toolCallId":"c","title":"Edit the lock file","kind":"edit","status":"completed","content":[{"type":"diff","path":"a.lock","oldText":"'
+      head -c 4300000 /dev/zero | tr '\0' o; printf '","newText":"'; head -c 4300000 /dev/zero | tr '\0' n; printf '"}]}}}\n'; result '{"stopReason":"end_turn"}' ;;
+    *'do ask'*) prompt=$id
+      printf '{"jsonrpc":"2.0","id":"ask","method":"session/request_permission","params":{"sessionId":"s","toolCall":{"toolCallId":"d","title":"Write it","kind":"edit","rawInput":{"file_path":"b.sql","content":"'
+      head -c 8600000 /dev/zero | tr '\0' q; printf '"}},"options":[{"optionId":"yes","name":"Yes","kind":"allow_once"},{"optionId":"ever","name":"Always","kind":"allow_always"},{"optionId":"no","name":"No","kind":"reject_once"}]}}\n' ;;
+    *'"id":"ask"'*) id=$prompt; case "$line" in *'"yes"'*) say 'it was allowed' ;; *) say 'it was refused' ;; esac; result '{"stopReason":"end_turn"}' ;;
     *'do hang'*) say 'never ends'; setsid sleep 662 & while :; do sleep 1; done ;;
     *'session/prompt'*) say 'all is well'; result '{"stopReason":"end_turn"}' ;;
   esac
@@ -89,6 +96,39 @@ fn whatever_an_agent_does_its_session_says_so_and_goes_on() {
     // And all the same the session goes on, in a new process.
     good(world.run(&["send", "--session", "last", "--follow", "and now"]));
     assert!(holds(&exported(&world), "all is well"));
+    assert_eq!(node.stop().0, Some(0));
+    world.expect_nothing_left();
+}
+
+#[test]
+fn whatever_an_agent_says_in_one_go_everybody_can_read_the_chat_and_sees_how_much_is_missing() {
+    let world = World::new();
+    let node = up(&world);
+    // The words and the edit come over the socket, to whoever follows and to whoever comes later.
+    let said = good(world.run(&["send", "--agent", "odd", "--follow", "do words"]));
+    let left_out = 9_000_000 - 512 * 1024;
+    assert!(said.contains(&format!("! {left_out} bytes of this were left out on the host")), "{} bytes", said.len());
+    let said = good(world.run(&["send", "--session", "last", "--follow", "do edit"]));
+    assert!(said.contains("Edit the lock file") && said.contains("bytes of this were left out"), "{said}");
+    let document = exported(&world);
+    let all = document.to_string();
+    assert!(all.contains(&format!(r#""leftOutBytes":{left_out}"#)) && all.len() < 4_000_000, "{} bytes", all.len());
+    // What is asked is shown as far as it can be, says what is missing, and is nothing to allow for longer.
+    good(world.run(&["send", "--session", "last", "do ask"]));
+    let until = std::time::Instant::now() + world::PATIENCE;
+    let asked = loop {
+        let document = exported(&world);
+        let asked = document["approvals"].as_array().into_iter().flatten().next_back().cloned();
+        if let Some(asked) = asked {
+            break asked;
+        }
+        assert!(std::time::Instant::now() < until, "it does not ask: {}", &document.to_string()[..2_000]);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert!(holds(&asked, "leftOutBytes") && !holds(&asked, "allow_always"), "{}", &asked.to_string()[..2_000]);
+    good(world.run(&["answer", asked["id"].as_str().unwrap(), "allow"]));
+    let said = good(world.run(&["send", "--session", "last", "--follow", "and now"]));
+    assert!(said.contains("all is well") && holds(&exported(&world), "it was allowed"), "{said}");
     assert_eq!(node.stop().0, Some(0));
     world.expect_nothing_left();
 }

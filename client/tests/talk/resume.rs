@@ -57,6 +57,7 @@ fn item(turn: TurnId, ord: u64, index: u64, text: &str, status: ItemStatus) -> I
         index,
         created_at_ms: UnixMs(2),
         settled_at_ms: None,
+        left_out_bytes: 0,
         content: ItemContent::Text { text: text.to_owned() },
     }
 }

@@ -87,6 +87,19 @@ pub(crate) struct Judged {
     pub(crate) offers: Vec<New>,
 }
 
+impl Judged {
+    /// The same of an ask that is too long to be looked at whole: nothing allows it but a person, for this once.
+    pub(crate) fn in_part(self) -> Self {
+        let verdict = match self.verdict {
+            Verdict::Deny => Verdict::Deny,
+            Verdict::Ask | Verdict::Allow | Verdict::Rule(..) => Verdict::Ask,
+        };
+        let doubt = || "it is too long to be looked at whole, so it is asked".to_owned();
+        let because = if verdict == self.verdict { self.because.or_else(|| Some(doubt())) } else { Some(doubt()) };
+        Self { verdict, because, danger: self.danger, offers: Vec::new() }
+    }
+}
+
 /// Who decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {

@@ -19,4 +19,4 @@ pub use policy::{Choice, KEYS, Mistake, Policy, PolicyKey, PolicyRule, TOOLS, pa
 
 pub(crate) use judge::{Judged, Verdict, judge};
 pub(crate) use rules::{New, Rules};
-pub(crate) use shown::{call_key, command_of, hash};
+pub(crate) use shown::{call_key, command_of, digest, hash};

@@ -12,26 +12,43 @@ use sha2::{Digest, Sha256};
 const DOMAIN: &str = "towline approval 1\n";
 
 /// The SHA-256 of what an approval shows, in lower-case hex: its words, its answers with what they mean, and the input and the edits
-/// of its tool call. Whatever changes in one of these changes the hash.
+/// of its tool call; and of the `whole`, where that is too long to be shown. Whatever changes in one of these changes the hash.
 pub(crate) fn hash(
     kind: ApprovalKind,
     options: &[ApprovalOption],
     content: &ApprovalContent,
     call: Option<&ToolCall>,
+    whole: &str,
 ) -> String {
-    let ApprovalContent { title, detail, place, reason, labels, questions, danger, because, shown: _ } = content;
+    let ApprovalContent { title, detail, place, reason, labels, questions, danger, because, shown: _, left_out_bytes } =
+        content;
     let call = call.map(|call| json!([call.tool, call.name, call.input, call.locations, call.diffs]));
     // An array: the order is part of it, and no two values can run into one another.
-    let all = json!([kind, options, title, detail, place, reason, labels, questions, danger, because, call]);
+    let all = json!([
+        kind,
+        options,
+        title,
+        detail,
+        place,
+        reason,
+        labels,
+        questions,
+        danger,
+        because,
+        call,
+        left_out_bytes,
+        whole
+    ]);
     digest(&all.to_string())
 }
 
-/// What of a tool call decides what it does: the same for two spellings of the same input.
-pub(crate) fn call_key(call: Option<&ToolCall>) -> String {
+/// What of a tool call decides what it does: the same for two spellings of the same input. `whole` is the digest of one of which
+/// something was left out.
+pub(crate) fn call_key(call: Option<&ToolCall>, whole: &str) -> String {
     let Some(call) = call else { return String::new() };
     let input: Value = serde_json::from_str(&call.input).unwrap_or_else(|_| Value::String(call.input.clone()));
     let input = canonical(&input);
-    digest(&json!([call.tool, call.name, input, call.diffs]).to_string())
+    digest(&json!([call.tool, call.name, input, call.diffs, whole]).to_string())
 }
 
 /// The command of a call that runs one.
@@ -55,7 +72,8 @@ fn canonical(value: &Value) -> String {
     }
 }
 
-fn digest(text: &str) -> String {
+/// The SHA-256 of a text, in lower-case hex.
+pub(crate) fn digest(text: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(DOMAIN);
     hash.update(text);
@@ -76,19 +94,22 @@ mod tests {
         let options = [ApprovalOption { id: "yes".into(), kind: OptionKind::AllowOnce }];
         let content = ApprovalContent { title: "Run".into(), detail: "npm test".into(), ..ApprovalContent::default() };
         let call = ToolCall { input: "{}".into(), ..ToolCall::default() };
-        let base = hash(ApprovalKind::Permission, &options, &content, Some(&call));
+        let base = hash(ApprovalKind::Permission, &options, &content, Some(&call), "");
         assert_eq!(base.len(), 64);
-        assert_eq!(base, hash(ApprovalKind::Permission, &options, &content, Some(&call)));
+        assert_eq!(base, hash(ApprovalKind::Permission, &options, &content, Some(&call), ""));
         let other = ApprovalContent { detail: "npm test ".into(), ..content.clone() };
-        assert_ne!(base, hash(ApprovalKind::Permission, &options, &other, Some(&call)));
+        assert_ne!(base, hash(ApprovalKind::Permission, &options, &other, Some(&call), ""));
         let moved = ApprovalContent { title: "Runn".into(), detail: "pm test".into(), ..content.clone() };
-        assert_ne!(base, hash(ApprovalKind::Permission, &options, &moved, Some(&call)));
+        assert_ne!(base, hash(ApprovalKind::Permission, &options, &moved, Some(&call), ""));
         let input = ToolCall { input: "{ }".into(), ..call.clone() };
-        assert_ne!(base, hash(ApprovalKind::Permission, &options, &content, Some(&input)));
-        assert_ne!(base, hash(ApprovalKind::Plan, &options, &content, Some(&call)));
-        assert_ne!(base, hash(ApprovalKind::Permission, &[], &content, Some(&call)));
+        assert_ne!(base, hash(ApprovalKind::Permission, &options, &content, Some(&input), ""));
+        assert_ne!(base, hash(ApprovalKind::Plan, &options, &content, Some(&call), ""));
+        assert_ne!(base, hash(ApprovalKind::Permission, &[], &content, Some(&call), ""));
+        assert_ne!(base, hash(ApprovalKind::Permission, &options, &content, Some(&call), "what nobody is shown"));
+        let less = ApprovalContent { left_out_bytes: 1, ..content.clone() };
+        assert_ne!(base, hash(ApprovalKind::Permission, &options, &less, Some(&call), ""));
         // What the call printed meanwhile is not what was asked.
         let printed = ToolCall { output: "x".into(), ..call };
-        assert_eq!(base, hash(ApprovalKind::Permission, &options, &content, Some(&printed)));
+        assert_eq!(base, hash(ApprovalKind::Permission, &options, &content, Some(&printed), ""));
     }
 }

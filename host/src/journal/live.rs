@@ -12,7 +12,7 @@ use protocol::offset::Offset;
 use protocol::time::UnixMs;
 use tokio::time::Instant;
 
-use super::limit;
+use super::limit::{self, Cut};
 
 /// The items of one running turn.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub(crate) struct LiveItem {
     pub(crate) known: Known,
     pub(crate) role: Role,
     pub(crate) content: ItemContent,
+    /// What was left out of it.
+    pub(crate) cut: Cut,
     /// A position of the turn stream at or before its first message; `None` until there is one.
     start: Option<Offset>,
     last_frame: Option<Instant>,
@@ -86,9 +88,9 @@ impl Live {
         self.known.get(key).copied()
     }
 
-    /// What is known of an unsettled item.
-    pub(crate) fn content(&self, key: &str) -> Option<&ItemContent> {
-        self.known.get(key).and_then(|known| self.open.get(&known.ord)).map(|item| &item.content)
+    /// What is known of an unsettled item, and what was left out of it.
+    pub(crate) fn content(&self, key: &str) -> Option<(&ItemContent, &Cut)> {
+        self.known.get(key).and_then(|known| self.open.get(&known.ord)).map(|item| (&item.content, &item.cut))
     }
 
     /// What is known of everything that has not settled.
@@ -103,9 +105,9 @@ impl Live {
 
     /// Begins an item.
     pub(crate) fn begin(&mut self, key: String, known: Known, role: Role, mut content: ItemContent) {
-        limit::clamp(&mut content);
+        let cut = limit::clamp(&mut content);
         self.known.insert(key, known);
-        let item = LiveItem { known, role, content, start: None, last_frame: None, untold: Untold::Snapshot };
+        let item = LiveItem { known, role, content, cut, start: None, last_frame: None, untold: Untold::Snapshot };
         self.open.insert(known.ord, item);
     }
 
@@ -117,7 +119,7 @@ impl Live {
     /// Adds to an item; returns whether it is unsettled.
     pub(crate) fn grow(&mut self, key: &str, part: DeltaPart, text: &str) -> bool {
         let Some(item) = self.open_mut(key) else { return false };
-        let kept = limit::admit(&mut item.content, part, text);
+        let kept = limit::admit(&mut item.content, &mut item.cut, part, text);
         if kept.is_empty() {
             return true;
         }
@@ -136,7 +138,7 @@ impl Live {
     /// Replaces what is known of an item; returns whether it is unsettled.
     pub(crate) fn update(&mut self, key: &str, mut content: ItemContent) -> bool {
         let Some(item) = self.open_mut(key) else { return false };
-        limit::clamp(&mut content);
+        item.cut = limit::clamp(&mut content);
         if item.content != content {
             item.content = content;
             item.untold = Untold::Snapshot;
@@ -227,6 +229,7 @@ fn fact(session: SessionId, turn: TurnId, item: &LiveItem) -> Item {
         index: item.known.messages,
         created_at_ms: item.known.created_at_ms,
         settled_at_ms: None,
+        left_out_bytes: item.cut.left_out,
         content: item.content.clone(),
     }
 }

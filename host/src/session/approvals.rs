@@ -12,14 +12,18 @@ use protocol::error::ErrorCode;
 use protocol::fact::{FACT_VERSION, Operation};
 use protocol::id::{ApprovalId, RuleId};
 use protocol::item::{ItemContent, Sender, ToolCall};
+
+use protocol::limits::MAX_LINE_BYTES;
 use protocol::port::{Decided, DecidedWhat};
 use protocol::rule::{Rule, RuleContent};
+use protocol::turn::{TurnError, TurnErrorCode};
 use tokio::time::Instant;
 
 use super::{Session, row};
 use crate::agent::{Answer, Later};
 use crate::consent::{self, Act, Judged, New, Verdict};
 use crate::journal::batch::After;
+use crate::journal::limit::{self, Cut};
 use crate::notes::{self, ApprovalNote, Held, NOTE_VERSION, RuleNote};
 use crate::project;
 
@@ -76,7 +80,8 @@ impl Session {
         if self.current.is_none() {
             self.begin_own();
         }
-        let call = self.call_of(&ask);
+        let (call, cut) = self.call_of(&ask).unzip();
+        let cut = cut.unwrap_or_default();
         let project = self.context.projects.place(self.row.project);
         let project = project.unwrap_or_else(|| (String::new(), PathBuf::from(&ask.content.place)));
         let home = self.context.options.home.clone();
@@ -86,7 +91,11 @@ impl Session {
         let held = self.context.rules.of(self.row.project, self.id, now);
         let (policy, session) = (self.context.options.policy_file.clone(), self.id);
         let tonight = self.context.options.tonight.after(now);
-        let judge = move || consent::judge(policy.as_deref(), &act, &held, session, tonight);
+        let in_part = cut.left_out > 0;
+        let judge = move || {
+            let judged = consent::judge(policy.as_deref(), &act, &held, session, tonight);
+            if in_part { judged.in_part() } else { judged }
+        };
         let threads = self.context.options.threads;
         let judged: Later<'static, Judged> = Box::pin(async move {
             if !threads {
@@ -100,16 +109,20 @@ impl Session {
             })
         });
         let ord = self.take_ord();
-        self.judging.push_back(Judging { call: consent::call_key(call.as_ref()), ask, ord, judged });
+        self.judging.push_back(Judging { call: consent::call_key(call.as_ref(), &cut.whole), ask, ord, judged });
     }
 
-    /// The tool call that an ask is about, as it is known now.
-    fn call_of(&self, ask: &Ask) -> Option<ToolCall> {
+    /// The tool call that an ask is about, as it is known now, and what was left out of it.
+    fn call_of(&self, ask: &Ask) -> Option<(ToolCall, Cut)> {
         let live = &self.current.as_ref()?.live;
         match live.content(ask.item.as_deref()?)? {
-            ItemContent::ToolCall(call) => Some(call.clone()),
+            (ItemContent::ToolCall(call), cut) => Some((call.clone(), cut.clone())),
             _ => None,
         }
+    }
+
+    fn key_of(&self, ask: &Ask) -> Option<String> {
+        self.call_of(ask).map(|(call, cut)| consent::call_key(Some(&call), &cut.whole))
     }
 
     /// The oldest ask is judged: it is answered, or shown.
@@ -118,8 +131,9 @@ impl Session {
         let Some(running) = &self.current else { return };
         let turn = running.note.id;
         let item = ask.item.as_deref().and_then(|key| running.live.known(key)).map(|known| known.id);
-        let known = self.call_of(&ask);
-        if consent::call_key(known.as_ref()) != call {
+        let (known, cut) = self.call_of(&ask).unzip();
+        let cut = cut.unwrap_or_default();
+        if consent::call_key(known.as_ref(), &cut.whole) != call {
             // It changed while it was judged.
             return self.ask(ask);
         }
@@ -129,9 +143,16 @@ impl Session {
         content.labels.resize(options.len(), String::new());
         // Shown as people write it, and without the name of who is logged in.
         content.place = project::display(Path::new(&content.place), self.context.options.home.as_deref());
-        (content.because, content.danger) = (because, danger);
+        (content.because, content.danger, content.left_out_bytes) = (because, danger, cut.left_out);
+        let fits = limit::approval(&mut content, &options);
         let mut offered = Vec::new();
         match verdict {
+            // Of what is not shown whole, nothing is allowed for longer.
+            Verdict::Ask if content.left_out_bytes > 0 => {
+                keep(&mut options, &mut content, |kind| {
+                    !matches!(kind, OptionKind::AllowAlways | OptionKind::AllowRule)
+                });
+            }
             // What is dangerous, and what the policy wants to be asked, is asked each time: an agent that was told "always" would not.
             Verdict::Ask if content.because.is_some() || content.danger.is_some() => {
                 keep(&mut options, &mut content, |kind| kind != OptionKind::AllowAlways);
@@ -140,7 +161,8 @@ impl Session {
             Verdict::Deny => keep(&mut options, &mut content, |kind| !kind.consents()),
             Verdict::Ask | Verdict::Allow | Verdict::Rule(..) => {}
         }
-        content.shown = consent::hash(ask.kind, &options, &content, known.as_ref());
+        let whole = if content.left_out_bytes == 0 { String::new() } else { whole(&ask, &cut) };
+        content.shown = consent::hash(ask.kind, &options, &content, known.as_ref(), &whole);
         let now = self.context.now();
         let fact = Approval {
             v: FACT_VERSION,
@@ -156,6 +178,9 @@ impl Session {
             expires_at_ms: None,
             content,
         };
+        if !fits {
+            return self.refuse_unseen(ask, fact);
+        }
         match verdict {
             Verdict::Allow => self.decide(ask, fact, &[OptionKind::AllowOnce], Via::Policy, None),
             Verdict::Deny => {
@@ -173,7 +198,7 @@ impl Session {
     fn decide(&mut self, ask: Ask, mut fact: Approval, kinds: &[OptionKind], via: Via, rule: Option<(RuleId, Sender)>) {
         let found = kinds.iter().find_map(|kind| fact.options.iter().find(|option| option.kind == *kind));
         let Some(option) = found.cloned() else {
-            let call = consent::call_key(self.call_of(&ask).as_ref());
+            let call = self.key_of(&ask).unwrap_or_default();
             return self.show(ask, fact, call, Vec::new());
         };
         let id = ApprovalId::from_uuid(self.context.clock.fresh());
@@ -194,6 +219,30 @@ impl Session {
         batch.report.audit.push(decided);
         batch.journal(self.id, (id, Operation::Insert, fact));
         batch.after.push(After::Answer(None, ask.request, answer));
+    }
+
+    /// Refuses what offers more answers than can be shown, and says so; where it cannot be refused the turn is stopped.
+    fn refuse_unseen(&mut self, ask: Ask, fact: Approval) {
+        tracing::warn!(session = %self.id, "an ask offers more answers than can be shown");
+        let is_no = |option: &&ApprovalOption| {
+            matches!(option.kind, OptionKind::Deny | OptionKind::DenyAlways) && option.id.len() <= MAX_LINE_BYTES
+        };
+        let Some(no) = ask.options.iter().find(is_no).cloned() else {
+            let error = TurnError { code: TurnErrorCode::AgentError, by: None };
+            return self.interrupt(error);
+        };
+        let because = Some("it offers more answers than can be shown, so it is refused".to_owned());
+        let content = ApprovalContent {
+            title: fact.content.title,
+            place: fact.content.place,
+            labels: vec![String::new()],
+            left_out_bytes: fact.content.left_out_bytes + fact.content.detail.len() as u64,
+            because,
+            ..ApprovalContent::default()
+        };
+        let kinds = [no.kind];
+        let fact = Approval { options: vec![no], content, ..fact };
+        self.decide(ask, fact, &kinds, Via::Policy, None);
     }
 
     /// Shows an ask to people.
@@ -217,7 +266,7 @@ impl Session {
 
     /// Whether the tool call is another one than was shown.
     fn is_changed(&self, asked: &Asked) -> bool {
-        self.call_of(&asked.ask).is_some_and(|call| consent::call_key(Some(&call)) != asked.call)
+        self.key_of(&asked.ask).is_some_and(|call| call != asked.call)
     }
 
     /// A tool call is known better: what was shown of it may be void, and is asked anew, of people and rules alike.
@@ -230,7 +279,7 @@ impl Session {
             tracing::info!(session = %self.id, approval = %id, "what was asked has changed");
             fact.content.because = Some("what was asked has changed, so it is asked anew".to_owned());
             self.close_approval(id, Approval { state: ApprovalState::Withdrawn, ..fact });
-            if let Some(command) = self.call_of(&ask).as_ref().and_then(consent::command_of) {
+            if let Some(command) = self.call_of(&ask).and_then(|(call, _)| consent::command_of(&call)) {
                 ask.content.detail = command;
             }
             self.ask(ask);
@@ -405,8 +454,7 @@ impl Session {
                     let answer = Answer { option: option.id, message, answers: Vec::new() };
                     self.outbox.open().after.push(After::Answer(None, ask.request, answer));
                 }
-                None => self
-                    .interrupt(protocol::turn::TurnError { code: protocol::turn::TurnErrorCode::Cancelled, by: None }),
+                None => self.interrupt(TurnError { code: TurnErrorCode::Cancelled, by: None }),
             }
         }
     }
@@ -415,6 +463,12 @@ impl Session {
     fn myself(&self) -> Sender {
         Sender { account: self.context.me.account, device: self.context.me.host }
     }
+}
+
+/// The digest of all that is asked, shown or not.
+fn whole(ask: &Ask, cut: &Cut) -> String {
+    let content = serde_json::to_string(&ask.content).expect("contents have string keys");
+    consent::digest(&format!("{}\n{content}", cut.whole))
 }
 
 fn decided(what: DecidedWhat, id: ApprovalId, by: Sender, fact: &Approval) -> Decided {
@@ -432,7 +486,9 @@ fn keep(options: &mut Vec<ApprovalOption>, content: &mut ApprovalContent, kept: 
 /// Puts the offered rules behind "once", where the agent offers that.
 fn offer(options: &mut Vec<ApprovalOption>, content: &mut ApprovalContent, offers: Vec<New>) -> Vec<(String, New)> {
     let Some(once) = options.iter().position(|option| option.kind == OptionKind::AllowOnce) else { return Vec::new() };
-    let named = offers.into_iter().enumerate().map(|(at, new)| (format!("standing_{}", at + 1), new));
+    // A rule that nobody can read is none to make.
+    let offers = offers.into_iter().filter(|new| new.words.len() <= MAX_LINE_BYTES);
+    let named = offers.enumerate().map(|(at, new)| (format!("standing_{}", at + 1), new));
     let named: Vec<_> = named.filter(|(id, _)| options.iter().all(|option| option.id != *id)).collect();
     for (at, (id, new)) in named.iter().enumerate() {
         options.insert(once + 1 + at, ApprovalOption { id: id.clone(), kind: OptionKind::AllowRule });

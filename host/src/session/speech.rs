@@ -136,6 +136,7 @@ impl Session {
     }
 
     fn options(&mut self, model: Option<String>, mode: Option<String>) {
+        let (model, mode) = (limit::name(model), limit::name(mode));
         if let (Some(running), Some(model)) = (&mut self.current, model)
             && running.note.fact.model.as_ref() != Some(&model)
         {
@@ -191,7 +192,7 @@ impl Session {
         status: ItemStatus,
         mut content: ItemContent,
     ) {
-        limit::clamp(&mut content);
+        let cut = limit::clamp(&mut content);
         self.does(&content);
         let Some((turn, live)) = self.spoken() else { return };
         let open = live.close(&key).map(|item| item.known);
@@ -214,6 +215,7 @@ impl Session {
             index: known.messages,
             created_at_ms: known.created_at_ms,
             settled_at_ms: Some(self.context.now()),
+            left_out_bytes: cut.left_out,
             content,
         };
         self.outbox.open().journal(self.id, (known.id, operation, fact));

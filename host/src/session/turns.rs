@@ -19,6 +19,7 @@ use super::opening::Unavailable;
 use super::{Running, Session, Slot, Stop, Waiting, row};
 use crate::agent::ProcessMark;
 use crate::journal::batch::{Accepts, After, Batch};
+use crate::journal::limit;
 use crate::journal::live::{Live, LiveItem};
 use crate::notes::{self, Held, NOTE_VERSION, PlaceNote, ProcessNote, TriedNote, TurnNote};
 use protocol::approval::ApprovalState;
@@ -134,6 +135,7 @@ impl Session {
             index: 0,
             created_at_ms: fact.queued_at_ms,
             settled_at_ms: Some(fact.queued_at_ms),
+            left_out_bytes: 0,
             content: ItemContent::Text { text },
         }
     }
@@ -299,8 +301,8 @@ impl Session {
         fact.quiet_since_ms = None;
         fact.low_water = Some(running.end);
         fact.usage = finish.usage.or(fact.usage);
-        fact.model = finish.model.or(fact.model.take());
-        fact.content.detail = finish.detail;
+        fact.model = limit::name(finish.model).or(fact.model.take());
+        fact.content.detail = finish.detail.map(limit::detail);
         let id = running.note.id;
         let state = fact.state;
         let batch = self.outbox.open();
@@ -338,6 +340,7 @@ impl Session {
             index: item.known.messages,
             created_at_ms: item.known.created_at_ms,
             settled_at_ms: Some(self.context.now()),
+            left_out_bytes: item.cut.left_out,
             content: item.content,
         };
         self.outbox.open().journal(self.id, (item.known.id, Operation::Insert, fact));
@@ -402,6 +405,7 @@ impl Session {
         code: Option<ErrorCode>,
     ) {
         let Waiting { note, tried, .. } = waiting;
+        let detail = detail.map(limit::detail);
         self.forget_tries(note.id, tried);
         if let Some(held) = note.command {
             let mut step = match code {

@@ -10,6 +10,7 @@ mod ending;
 mod heard;
 mod pulse;
 mod said;
+mod stand_in;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::response::Response;
 use protocol::error::{ErrorCode, Problem};
-use protocol::limits::{MAX_APPEND_BYTES, MAX_BATCH_BYTES, MAX_SOCKET_FRAME_BYTES};
+use protocol::limits::{MAX_BATCH_BYTES, MAX_SOCKET_FRAME_BYTES, MAX_SOCKET_MESSAGE_BYTES};
 
 use crate::http::Refused;
 use crate::hub::Hub;
@@ -28,7 +29,7 @@ use crate::identity::Identity;
 
 /// Most bytes that wait inside a socket to be written: one batch with one message of the largest size, and small change for pongs
 /// and a close. What would go beyond ends the socket.
-const MAX_WRITE_BUFFER_BYTES: usize = MAX_APPEND_BYTES + MAX_BATCH_BYTES;
+const MAX_WRITE_BUFFER_BYTES: usize = MAX_SOCKET_MESSAGE_BYTES + MAX_BATCH_BYTES;
 
 /// Answers `GET /v1/connect`. Whoever gets here has been authenticated, and the request's `Host` and `Origin` have been checked.
 ///

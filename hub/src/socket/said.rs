@@ -4,20 +4,24 @@ use std::io::Write as _;
 use std::str::Utf8Error;
 
 use axum::extract::ws::Utf8Bytes;
+use protocol::limits::MAX_SOCKET_MESSAGE_BYTES;
 use protocol::socket::ServerFrame;
 use streams::Chunk;
+
+use super::stand_in;
 
 /// A frame as text.
 pub(super) fn text(frame: &ServerFrame) -> Utf8Bytes {
     serde_json::to_string(frame).map(Utf8Bytes::from).expect("frames are plain structs with string keys")
 }
 
-/// A `batch` frame: the messages go out as they stand in the stream, byte by byte.
+/// A `batch` frame: the messages go out as they stand in the stream, byte by byte, but for one that is too large for a socket.
 ///
 /// # Errors
 /// When a message is not text, which no stream of the product holds.
 pub(super) fn batch(sub: u32, chunk: &Chunk) -> Result<Utf8Bytes, Utf8Error> {
-    let bytes: usize = chunk.messages.iter().map(|message| message.body.len() + 1).sum();
+    let room = |bytes: usize| if bytes > MAX_SOCKET_MESSAGE_BYTES { 0 } else { bytes + 1 };
+    let bytes: usize = chunk.messages.iter().map(|message| room(message.body.len())).sum();
     let mut text = Vec::with_capacity(bytes + 128);
     let mut put = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("memory takes what is written to it");
     put(format_args!(r#"{{"type":"batch","sub":{sub},"messages":["#));
@@ -25,7 +29,7 @@ pub(super) fn batch(sub: u32, chunk: &Chunk) -> Result<Utf8Bytes, Utf8Error> {
         if place > 0 {
             text.push(b',');
         }
-        text.extend_from_slice(&message.body);
+        text.extend_from_slice(&stand_in::fitting(&message.body));
     }
     let mut put = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("memory takes what is written to it");
     put(format_args!(r#"],"next":"{}","upToDate":{}}}"#, chunk.next, chunk.up_to_date));

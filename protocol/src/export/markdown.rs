@@ -45,7 +45,9 @@ pub fn markdown(head: &Head, transcript: &Transcript) -> String {
                     parts.push(format!("## {now} · {}", time(item.created_at_ms)));
                     speaker = now;
                 }
-                parts.push(quoted(&text, depth(id, &items)));
+                let depth = depth(id, &items);
+                parts.push(quoted(&text, depth));
+                parts.extend(left_out("of this", item.left_out_bytes).map(|words| quoted(&words, depth)));
             }
             Block::Approval(approval) => parts.push(asked(approval)),
             Block::End(turn) => {
@@ -163,6 +165,11 @@ const fn reason(code: TurnErrorCode) -> &'static str {
     }
 }
 
+/// How much is not there, if anything is.
+fn left_out(of: &str, bytes: u64) -> Option<String> {
+    (bytes > 0).then(|| format!("*{} bytes {of} were left out on the host.*", count(bytes)))
+}
+
 /// How many sub-agents an item is inside of.
 fn depth(id: ItemId, items: &BTreeMap<ItemId, &Item>) -> usize {
     let mut depth = 0;
@@ -268,6 +275,7 @@ fn asked(approval: &Approval) -> String {
     if !content.detail.trim().is_empty() {
         parts.push(fenced("", &content.detail));
     }
+    parts.extend(left_out("of what was asked", content.left_out_bytes));
     for question in &content.questions {
         parts.push(format!("- {}", inline(&question.question)));
     }

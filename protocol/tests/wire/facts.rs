@@ -87,6 +87,7 @@ fn item(role: Role, status: ItemStatus, content: ItemContent) -> Item {
         index: 3,
         created_at_ms: at(6),
         settled_at_ms: (status != ItemStatus::Running).then(|| at(70)),
+        left_out_bytes: 0,
         content,
     }
 }
@@ -142,6 +143,7 @@ fn approval(kind: ApprovalKind, state: ApprovalState) -> Approval {
             shown: "5f2b".to_owned(),
             danger: None,
             because: None,
+            left_out_bytes: 0,
         },
     }
 }

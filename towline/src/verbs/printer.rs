@@ -48,6 +48,11 @@ impl Printer {
                 out.push_str(&line);
                 out.push('\n');
             }
+            if settled && item.left_out_bytes > 0 {
+                self.end_line(&mut out);
+                // Writing to a String cannot fail.
+                let _ = writeln!(out, "! {} bytes of this were left out on the host", item.left_out_bytes);
+            }
             if settled {
                 self.done.insert(id);
                 self.said.remove(&id);
@@ -60,6 +65,9 @@ impl Printer {
                 let options: Vec<&str> = approval.options.iter().map(|option| option.id.as_str()).collect();
                 // Writing to a String cannot fail.
                 let _ = writeln!(out, "? {}", approval.content.title);
+                if approval.content.left_out_bytes > 0 {
+                    let _ = writeln!(out, "  {} bytes of it are too many to be shown", approval.content.left_out_bytes);
+                }
                 let _ = writeln!(out, "  towline answer {id} allow|deny   (or: {})", options.join(", "));
             }
         }
@@ -136,6 +144,7 @@ mod tests {
             index: 0,
             created_at_ms: UnixMs(1),
             settled_at_ms: None,
+            left_out_bytes: 0,
             content,
         };
         (ItemId::from_uuid(uuid(ord)), Operation::Insert, item).into()

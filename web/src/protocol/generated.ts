@@ -244,6 +244,11 @@ createdAtMs: UnixMs,
  */
 settledAtMs: UnixMs | null, 
 /**
+ * Bytes of its content that were left out because they are beyond the limits of [`crate::limits`], those of a tool's output apart,
+ * which stand with it; they are named, never cut silently.
+ */
+leftOutBytes?: number, 
+/**
  * What it says.
  */
 content: ItemContent, };
@@ -713,7 +718,8 @@ export type ApprovalContent = {
  */
 title: string, 
 /**
- * The command, the path or the plan, exactly as it will run; never cut.
+ * The command, the path or the plan, exactly as it will run; its beginning, when it is too long to be shown, and `left_out_bytes`
+ * says so.
  */
 detail: string, 
 /**
@@ -743,7 +749,11 @@ danger: string | null,
 /**
  * Why it was decided so, or why a person must decide: the rule in words, or the line of the policy.
  */
-because: string | null, };
+because: string | null, 
+/**
+ * Bytes of what is asked that are not shown because they are too many, of its tool call too; `shown` binds them all the same.
+ */
+leftOutBytes?: number, };
 
 /**
  * A question of the agent.

@@ -39,7 +39,8 @@ export function markdown(head: Head, transcript: Transcript): string {
       const now = item.role === "user" ? "You" : item.role === "agent" ? inline(agent) : "Towline";
       if (now !== speaker) parts.push(`## ${now} · ${time(item.createdAtMs)}`);
       speaker = now;
-      parts.push(quoted(text, depth(id, items)));
+      const deep = depth(id, items);
+      parts.push(quoted(text, deep), ...leftOut("of this", item.leftOutBytes).map((said) => quoted(said, deep)));
     }
   }
   return `${parts.join("\n\n")}\n`;
@@ -125,6 +126,11 @@ function tokens({ inputTokens, outputTokens, cachedTokens, costMicroUsd }: Usage
   return parts.join(", ");
 }
 
+/** How much is not there, if anything is. */
+function leftOut(of: string, bytes: number | null | undefined): string[] {
+  return bytes ? [`*${count(bytes)} bytes ${of} were left out on the host.*`] : [];
+}
+
 /** How many sub-agents an item is inside of. */
 function depth(id: string, items: ReadonlyMap<string, Item>): number {
   let deep = 0;
@@ -198,6 +204,7 @@ const UNANSWERED: Record<Approval["state"], string> = {
 function asked({ content, decision, options, state }: Approval): string {
   const parts = [`**Asked:** ${inline(content.title)}`];
   if (!blank(content.detail)) parts.push(fenced("", content.detail));
+  parts.push(...leftOut("of what was asked", content.leftOutBytes));
   parts.push(...content.questions.map(({ question }) => `- ${inline(question)}`));
   if (decision) {
     const label = content.labels[options.findIndex((option) => option.id === decision.option)] ?? decision.option;

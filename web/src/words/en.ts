@@ -253,6 +253,7 @@ export const en = {
   },
 
   transcript: {
+    leftOut: (size: string): string => `${size} more of this are longer than what is kept here and were left out.`,
     you: "You",
     unknownDevice: "another device",
     loading: "Opening the chat",
@@ -370,6 +371,7 @@ export const en = {
     behalf: (who: string, device: string): string => `for ${who === "You" ? "you" : who}${device === "" ? "" : `, from ${device}`}`,
     why: "Why it asks",
     exactly: "Exactly what will be done",
+    leftOut: (size: string): string => `This is not all of it: ${size} more are too long to be shown here. Allow it only if you know the rest.`,
     allow: "Allow",
     always: "Always…",
     more: "More…",

@@ -57,6 +57,23 @@ async fn ten_thousand_requests_in_one_go_are_answered_once_each() {
     tokio::join!(sending, hearing);
 }
 
+#[tokio::test]
+async fn a_message_too_large_for_a_socket_is_named_and_what_is_behind_it_comes() {
+    let house = House::new().await;
+    let (stream, other) = (house.journal().await, house.journal().await);
+    let long = serde_json::json!({ "type": "item", "key": "x", "junk": "x".repeat(9_000_000) }).to_string();
+    house.append(&stream, &[numbers(0..1), vec![long], numbers(1..2)].concat()).await;
+    house.append(&other, &numbers(5..6)).await;
+    let mut client = house.connect().await;
+    client.subscribe(1, &stream, From::Start).await;
+    let (messages, ended) = client.read(1, 3).await;
+    assert_eq!((&messages[0], &messages[2], ended), (&numbers(0..1)[0], &numbers(1..2)[0], None));
+    assert!(messages[1].len() < 200 && messages[1].contains("too_large"), "{}", messages[1]);
+    client.alive(1).await;
+    client.subscribe(2, &other, From::Start).await;
+    assert_eq!(client.read(2, 1).await.0, numbers(5..6), "it is the same socket, and carries the others");
+}
+
 #[tokio::test(start_paused = true)]
 async fn commands_are_acked_in_order_and_a_slow_disk_stops_nothing_else() {
     let (world, disk) = faulty().await;

@@ -153,6 +153,7 @@ impl World {
                     index: 0,
                     created_at_ms: UnixMs(2),
                     settled_at_ms: None,
+                    left_out_bytes: 0,
                     content,
                 };
                 self.open.push(Open { id, item: item.clone(), next: 1, began: self.written });

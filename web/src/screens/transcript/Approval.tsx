@@ -175,6 +175,11 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
           {content.detail}
         </pre>
       )}
+      {content.leftOutBytes ? (
+        <p className="approval-left-out" role="note">
+          {words.approval.leftOut(words.size(content.leftOutBytes))}
+        </p>
+      ) : null}
       {edits.length > 0 ? (
         <div className="approval-edits">
           {edits.map((edit, at) => (

@@ -20,6 +20,7 @@ export const AgentItem = memo(
     return (
       <div className={`item item-depth-${depth}`} data-kind={item.content.kind} data-status={item.status}>
         <Content entry={entry} working={working} />
+        {item.leftOutBytes ? <p className="tool-omitted small">{words.transcript.leftOut(words.size(item.leftOutBytes))}</p> : null}
       </div>
     );
   },
