@@ -97,9 +97,9 @@ impl Host {
         }
         // First, so that nothing of a deleted session is brought back.
         news::settle(&context).await?;
-        let restored = restart::recover(&context, None).await?;
+        let restart::All { restored, broken } = restart::recover(&context, None).await?;
         project::look(&context).await?;
-        let work = tokio::spawn(Executor::new(context.clone()).run(restored));
+        let work = tokio::spawn(Executor::new(context.clone(), broken).run(restored));
         let probes = tokio::spawn(probe(context.clone()));
         Ok(HostHandle { context, work, probes })
     }

@@ -96,7 +96,7 @@ pub(crate) async fn erase(context: &Context, id: SessionId, life: Life) -> Resul
         let prefix = format!("{kind}/{id}/");
         report.notes.extend(notes::keys(port, &prefix).await?.into_iter().map(|key| (key, None)));
     }
-    report.notes.extend([(notes::process(id), None), (notes::session(id), None)]);
+    report.notes.extend([(notes::process(id), None), (notes::broken(id), None), (notes::session(id), None)]);
     for rule in context.rules.of_session(id) {
         context.rules.remove(rule);
         report.notes.extend([(notes::rule(rule), None), (notes::rule_use(rule), None)]);

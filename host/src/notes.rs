@@ -10,6 +10,7 @@
 //! | `place/{session}/{turn}` | [`PlaceNote`] | as long as the session |
 //! | `approval/{session}/{approval}` | [`ApprovalNote`] | while the approval is pending |
 //! | `process/{session}` | [`ProcessNote`] | from before the agent is started until it is gone |
+//! | `broken/{session}` | [`BrokenNote`] | while nothing of the session can be written: what waits in it does not go on by itself |
 //! | `rule/{rule}` | [`RuleNote`] | until it is revoked or over |
 //! | `rule-use/{rule}` | [`RuleNote`] | as the rule was when it answered last; without a `rule/` it says nothing |
 //! | `command/{session}/{command}` | [`CommandNote`] | while a command that makes no turn is running |
@@ -160,6 +161,14 @@ pub(crate) struct ProcessNote {
     pub(crate) mark: ProcessMark,
 }
 
+/// A session of which nothing could be written.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BrokenNote {
+    pub(crate) v: u32,
+    pub(crate) since_ms: UnixMs,
+}
+
 /// A running command that makes no turn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -227,6 +236,10 @@ pub(crate) fn rule_use(id: RuleId) -> String {
 
 pub(crate) fn process(session: SessionId) -> String {
     format!("process/{session}")
+}
+
+pub(crate) fn broken(session: SessionId) -> String {
+    format!("broken/{session}")
 }
 
 pub(crate) fn command(session: SessionId, command: CommandId) -> String {

@@ -12,14 +12,18 @@ use protocol::item::Sender;
 use protocol::port::{PortError, Report, StreamStep, Transition};
 use protocol::session::{Activity, LastTurn};
 use protocol::time::UnixMs;
-use protocol::turn::{Turn, TurnError, TurnErrorCode, TurnState};
+use protocol::turn::{Turn, TurnContent, TurnError, TurnErrorCode, TurnState};
 
 use crate::agent::ProcessMark;
 use crate::catalogue;
 use crate::context::Context;
 use crate::journal::batch::Batch;
 use crate::journal::salvage;
-use crate::notes::{self, ApprovalNote, CommandNote, Held, ProcessNote, SessionNote, Todo, TriedNote, TurnNote};
+use crate::news;
+use crate::notes::{
+    self, ApprovalNote, BrokenNote, CommandNote, Held, NOTE_VERSION, ProcessNote, SessionNote, Todo, TriedNote,
+    TurnNote,
+};
 use crate::session;
 
 /// A session that goes on by itself: prompts wait in it.
@@ -30,6 +34,17 @@ pub(crate) struct Restored {
     pub(crate) queue: Vec<(TurnNote, Option<Tried>)>,
 }
 
+/// What became of a session whose task ended by a fault.
+#[derive(Debug)]
+pub(crate) enum Recovered {
+    /// It is in order; it goes on by itself where prompts wait in it.
+    Whole(Option<Restored>),
+    /// Somebody has deleted it: its reports are refused, which is no fault.
+    Deleted,
+    /// Nothing of it can be written.
+    Broken,
+}
+
 /// What was left of one session.
 #[derive(Debug, Default)]
 struct Left {
@@ -38,14 +53,52 @@ struct Left {
     approvals: Vec<(String, Approval)>,
     commands: Vec<(String, CommandNote)>,
     process: Option<ProcessMark>,
+    /// Nothing of it could be written: the prompts that wait in it may be days old, and are not run.
+    broken: bool,
 }
 
-/// Brings what is durable in order, of one session or of all, and returns the sessions in which prompts wait, the longest waiting
-/// first. Ends the processes that were left first.
+/// Brings what is durable of one session in order after its task ended by a fault; the second time (`twice`) nothing of it goes on by
+/// itself, so that what is wrong with it cannot come back by itself either.
+pub(crate) async fn again(context: &Context, id: SessionId, twice: bool) -> Recovered {
+    if news::is_deleted(context, id).await {
+        return Recovered::Deleted;
+    }
+    if twice {
+        mark(context, id).await;
+    }
+    match recover(context, Some(id)).await {
+        Ok(All { mut restored, .. }) => Recovered::Whole(restored.pop()),
+        Err(error) => {
+            tracing::error!(session = %id, %error, "nothing of a session can be written");
+            mark(context, id).await;
+            Recovered::Broken
+        }
+    }
+}
+
+/// Notes that nothing of a session can be written, which the next life of the host must know.
+async fn mark(context: &Context, id: SessionId) {
+    let note = BrokenNote { v: NOTE_VERSION, since_ms: context.now() };
+    let notes = vec![(notes::broken(id), Some(notes::encode(&note)))];
+    if let Err(error) = context.report(Report { notes, ..Report::default() }).await {
+        tracing::error!(session = %id, %error, "that nothing of a session can be written could not be noted");
+    }
+}
+
+/// What a recovery came to.
+#[derive(Debug, Default)]
+pub(crate) struct All {
+    /// The sessions in which prompts wait, the longest waiting first.
+    pub(crate) restored: Vec<Restored>,
+    /// Those of which nothing can be written.
+    pub(crate) broken: Vec<SessionId>,
+}
+
+/// Brings what is durable in order, of one session or of all. Ends the processes that were left first.
 ///
 /// # Errors
 /// What the port says.
-pub(crate) async fn recover(context: &Context, only: Option<SessionId>) -> Result<Vec<Restored>, PortError> {
+pub(crate) async fn recover(context: &Context, only: Option<SessionId>) -> Result<All, PortError> {
     let left = read(context, only).await?;
     let mut marks: Vec<_> = left.values().filter_map(|left| left.process.clone()).collect();
     // One session of a host that lives: its driver has ended its part of what others use too.
@@ -56,19 +109,21 @@ pub(crate) async fn recover(context: &Context, only: Option<SessionId>) -> Resul
     if !marks.is_empty() {
         context.options.reaper.reap(marks).await;
     }
-    let mut restored = Vec::new();
+    let mut all = All::default();
     for (id, left) in left {
         match one(context, id, left).await {
-            Ok(found) => restored.extend(found),
+            Ok(found) => all.restored.extend(found),
             // One session that does not fit must not keep the others from their work.
             Err(error @ (PortError::Refused { .. } | PortError::NoStream { .. })) if only.is_none() => {
-                tracing::error!(session = %id, %error, "a session stays as it is until the next start");
+                tracing::error!(session = %id, %error, "nothing of a session can be written");
+                mark(context, id).await;
+                all.broken.push(id);
             }
             Err(error) => return Err(error),
         }
     }
-    restored.sort_by_key(|session| session.queue.first().map(|(turn, _)| (turn.fact.queued_at_ms, turn.id)));
-    Ok(restored)
+    all.restored.sort_by_key(|session| session.queue.first().map(|(turn, _)| (turn.fact.queued_at_ms, turn.id)));
+    Ok(all)
 }
 
 async fn read(context: &Context, only: Option<SessionId>) -> Result<BTreeMap<SessionId, Left>, PortError> {
@@ -98,6 +153,11 @@ async fn read(context: &Context, only: Option<SessionId>) -> Result<BTreeMap<Ses
     for (key, note) in notes::all::<ProcessNote>(port, &prefix("process")).await? {
         if let Some(session) = notes::session_of(&key) {
             left.entry(session).or_default().process = Some(note.mark);
+        }
+    }
+    for (key, BrokenNote { .. }) in notes::all(port, &prefix("broken")).await? {
+        if let Some(session) = notes::session_of(&key) {
+            left.entry(session).or_default().broken = true;
         }
     }
     Ok(left)
@@ -179,6 +239,16 @@ async fn one(context: &Context, id: SessionId, mut left: Left) -> Result<Option<
         batch.report.commands.push(step);
         batch.note(key, None);
     }
+    if left.broken {
+        for (turn, tried) in queue.drain(..) {
+            if tried.is_some() {
+                batch.note(notes::tried(id, turn.id), None);
+            }
+            not_begun(&mut batch, id, turn, now);
+            row.ended_turns += 1;
+        }
+        batch.note(notes::broken(id), None);
+    }
     batch.note(notes::process(id), None);
     batch.feed(session::fact(context, id, &row, Activity::NotLoaded, queue.len(), Operation::Update));
     batch.note(notes::session(id), Some(notes::encode(&row)));
@@ -209,6 +279,26 @@ fn never_runs(
     }
     row.last_turn = Some(LastTurn { id, state: TurnState::Interrupted });
     row.ended_turns += 1;
+}
+
+/// A turn that waited in a session that could not go on: it never began, and does not any more.
+fn not_begun(batch: &mut Batch, session: SessionId, note: TurnNote, now: UnixMs) {
+    let detail = "this chat could not be written, so what waited in it was not begun";
+    if let Some(held) = note.command {
+        let step = Transition::failed(held.id, held.token, ErrorCode::Internal, detail);
+        batch.report.commands.push(Transition { turn: Some(note.id), ..step });
+    }
+    let content = TurnContent { detail: Some(detail.to_owned()), ..note.fact.content };
+    let fact = Turn {
+        state: TurnState::Interrupted,
+        ended_at_ms: Some(now),
+        error: Some(TurnError { code: TurnErrorCode::HostRestarted, by: None }),
+        steer: None,
+        content,
+        ..note.fact
+    };
+    batch.journal(session, (note.id, Operation::Update, fact));
+    batch.note(notes::turn(session, note.id), None);
 }
 
 fn succeeded(held: Held) -> Transition {

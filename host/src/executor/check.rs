@@ -20,7 +20,7 @@ pub(crate) struct Refusal {
     pub(crate) detail: String,
 }
 
-fn refusal(code: ErrorCode, detail: impl Into<String>) -> Refusal {
+pub(super) fn refusal(code: ErrorCode, detail: impl Into<String>) -> Refusal {
     Refusal { code, detail: detail.into() }
 }
 

@@ -1,27 +1,36 @@
 //! The executor: leases commands, routes each to its session, and keeps the sessions that have something to do.
+//!
+//! The loop itself waits for nothing but news: whatever takes time for one session (a look at its notes or at a directory, the end of what
+//! is left of it) is a chore beside the loop, in the lane of that session. What comes for the session meanwhile waits in its lane, and for
+//! nobody else.
 
 mod check;
+mod chores;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::command::{CommandBody, Tried};
+use protocol::command::Tried;
+use protocol::error::ErrorCode;
 use protocol::id::SessionId;
-use protocol::port::{Leased, PortError, Report, SessionNews, Transition};
+use protocol::port::{Leased, PortError, SessionNews};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::agent::Later;
 use crate::context::Context;
-use crate::news;
-use crate::notes::{self, NOTE_VERSION, SessionNote};
-use crate::restart::{self, Restored};
+use crate::notes::{self, Held, NOTE_VERSION, SessionNote};
+use crate::restart::{Recovered, Restored};
 use crate::session::{End, Ended, Session, Told};
+use chores::{Done, Job};
 
 /// Commands leased in one go.
 const LEASE_MOST: usize = 32;
 /// Commands that wait for one session's task; it takes them at once unless the disk is full.
 const MAILBOX: usize = 128;
+/// Commands that wait in lanes before no more are leased: as many as a hub keeps for one host.
+const MOST_WAITING: usize = protocol::limits::MAX_QUEUED_COMMANDS;
 /// Pause after a lease that the hub refused for want of space.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -36,6 +45,20 @@ pub(crate) struct Executor {
     generation: u64,
     /// Deleted sessions of which something is still here.
     gone: HashSet<SessionId>,
+    /// Sessions of which nothing can be written: their commands are refused until what is durable of them was brought in order.
+    broken: HashSet<SessionId>,
+    /// What waits for each session that a chore is about, what the chore is about first.
+    lanes: HashMap<SessionId, VecDeque<Job>>,
+    chores: JoinSet<Done>,
+    /// Whose chore is whose, for those that panic.
+    chored: HashMap<Id, Option<SessionId>>,
+    /// Sessions that are to be made, one after the other: a later one may need an earlier one, or its project.
+    births: VecDeque<SessionId>,
+    bearing: Option<SessionId>,
+    /// News that were heard and are not done, in order; of the first one the end is waited for.
+    told: VecDeque<(u64, SessionNews)>,
+    /// The number of the last news that is done.
+    heard: Option<u64>,
 }
 
 /// A session whose task runs.
@@ -52,9 +75,11 @@ struct Slot {
     broken: bool,
 }
 
+type News<'a> = Later<'a, Result<Vec<(u64, SessionNews)>, PortError>>;
+
 impl Executor {
-    /// An executor without sessions.
-    pub(crate) fn new(context: Arc<Context>) -> Self {
+    /// An executor without sessions; of the `broken` ones nothing can be written.
+    pub(crate) fn new(context: Arc<Context>, broken: Vec<SessionId>) -> Self {
         Self {
             context,
             sessions: HashMap::new(),
@@ -62,6 +87,14 @@ impl Executor {
             names: HashMap::new(),
             generation: 0,
             gone: HashSet::new(),
+            broken: broken.into_iter().collect(),
+            lanes: HashMap::new(),
+            chores: JoinSet::new(),
+            chored: HashMap::new(),
+            births: VecDeque::new(),
+            bearing: None,
+            told: VecDeque::new(),
+            heard: None,
         }
     }
 
@@ -72,6 +105,8 @@ impl Executor {
             self.spawn(id, row, false, queue, false);
         }
         self.work().await;
+        // What they were about is done again at the next start, or given back.
+        self.chores.shutdown().await;
         let budget = self.context.options.stop_budget;
         let stopped = tokio::time::timeout(budget, async { while self.tasks.join_next().await.is_some() {} }).await;
         if stopped.is_err() {
@@ -82,141 +117,115 @@ impl Executor {
 
     async fn work(&mut self) {
         let context = self.context.clone();
-        let lease = || context.port.lease(context.me.generation, LEASE_MOST);
+        let lease = |pause: Option<Duration>| {
+            let context = &context;
+            async move {
+                if let Some(pause) = pause {
+                    tokio::time::sleep(pause).await;
+                }
+                context.port.lease(context.me.generation, LEASE_MOST).await
+            }
+        };
         // One call is kept until it answers: what a dropped one had leased would wait for the next start.
-        let mut leasing = lease();
-        let news = |heard| context.port.news(context.me.generation, heard, true);
-        let mut hearing = news(None);
+        let mut leasing = Box::pin(lease(None));
+        let news = |heard, pause: Option<Duration>| -> News<'_> {
+            let context = &context;
+            Box::pin(async move {
+                if let Some(pause) = pause {
+                    tokio::time::sleep(pause).await;
+                }
+                context.port.news(context.me.generation, heard, true).await
+            })
+        };
+        let mut hearing = Some(news(None, None));
         loop {
+            let hear = async {
+                match &mut hearing {
+                    Some(hearing) => hearing.await,
+                    None => std::future::pending().await,
+                }
+            };
+            let room = self.waiting() < MOST_WAITING;
             tokio::select! {
                 () = context.stop.cancelled() => return,
-                told = &mut hearing => {
-                    let heard = match told {
-                        Ok(told) => self.hear(told).await,
-                        Err(error) => Err(error),
-                    };
-                    match heard {
-                        Ok(heard) => hearing = news(heard),
-                        Err(error @ (PortError::Replaced { .. } | PortError::Broken { .. })) => {
-                            context.fail(error);
+                told = hear => match told {
+                    Ok(told) => {
+                        (self.told, hearing) = (told.into(), None);
+                        self.next_news();
+                    }
+                    Err(error) => {
+                        if self.is_over(&error) {
                             return;
                         }
-                        Err(error) => {
-                            tracing::warn!(%error, "what was done to sessions could not be heard");
-                            tokio::time::sleep(RETRY).await;
-                            hearing = news(None);
-                        }
+                        tracing::warn!(%error, "what was done to sessions could not be heard");
+                        hearing = Some(news(None, Some(RETRY)));
                     }
-                }
-                leased = &mut leasing => {
-                    match leased {
-                        Ok(leased) => {
-                            for leased in leased {
-                                tokio::select! {
-                                    () = context.stop.cancelled() => return,
-                                    () = self.take(leased) => {}
-                                }
-                            }
-                        }
-                        Err(error @ (PortError::Replaced { .. } | PortError::Broken { .. })) => {
-                            context.fail(error);
-                            return;
-                        }
-                        Err(error) => {
-                            tracing::warn!(%error, "no command could be leased");
-                            tokio::time::sleep(RETRY).await;
-                        }
-                    }
-                    leasing = lease();
-                }
-                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
-            }
-        }
-    }
-
-    /// Does what people did to sessions, and says up to which number it is done.
-    async fn hear(&mut self, told: Vec<(u64, SessionNews)>) -> Result<Option<u64>, PortError> {
-        let mut heard = None;
-        for (number, news) in told {
-            match news {
-                SessionNews::Renamed { session, title } => match self.sessions.get(&session) {
-                    Some(slot) => slot.told.send_modify(|told| told.title = Some(title)),
-                    None => news::rename(&self.context, session, title).await?,
                 },
-                SessionNews::RuleRevoked { rule } => news::forget_rule(&self.context, rule).await?,
-                SessionNews::Deleted { session } => {
-                    self.gone.insert(session);
-                    if let Some(slot) = self.sessions.get(&session) {
-                        slot.told.send_modify(|told| told.gone = true);
+                leased = &mut leasing, if room => {
+                    let mut pause = None;
+                    match leased {
+                        Ok(leased) => leased.into_iter().for_each(|leased| self.take(leased)),
+                        Err(error) => {
+                            if self.is_over(&error) {
+                                return;
+                            }
+                            tracing::warn!(%error, "no command could be leased");
+                            pause = Some(RETRY);
+                        }
                     }
-                    while self.sessions.contains_key(&session) {
-                        let Some(ended) = self.tasks.join_next_with_id().await else { break };
-                        self.ended(ended).await;
+                    leasing = Box::pin(lease(pause));
+                }
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                Some(done) = self.chores.join_next_with_id() => {
+                    if let Err(error) = self.chored(done) {
+                        if self.is_over(&error) {
+                            return;
+                        }
+                        tracing::warn!(%error, "what was done to a session could not be carried out");
+                        self.told.clear();
+                        hearing = Some(news(self.heard, Some(RETRY)));
                     }
-                    news::erase(&self.context, session, news::Life::This).await?;
-                    self.gone.remove(&session);
                 }
             }
-            heard = Some(number);
-        }
-        Ok(heard)
-    }
-
-    /// Takes a command: checks it, and gives it to its session.
-    async fn take(&mut self, leased: Leased) {
-        let (id, token) = (leased.id, leased.token);
-        if let Err(error) = self.route(leased).await {
-            match error {
-                Unroutable::Refused(refusal) => {
-                    let step = Transition::failed(id, token, refusal.code, refusal.detail);
-                    if let Err(error) = self.context.report(Report { commands: vec![step], ..Report::default() }).await
-                    {
-                        tracing::warn!(command = %id, %error, "the end of a command could not be written");
-                    }
-                }
-                Unroutable::Port(error @ (PortError::Replaced { .. } | PortError::Broken { .. })) => {
-                    self.context.fail(error);
-                }
-                Unroutable::Port(error) => tracing::error!(command = %id, %error, "a command could not be taken"),
+            if hearing.is_none() && self.told.is_empty() {
+                hearing = Some(news(self.heard, None));
             }
         }
     }
 
-    async fn route(&mut self, leased: Leased) -> Result<(), Unroutable> {
+    /// Whether nothing more can be done after such an error; then the host stops.
+    fn is_over(&self, error: &PortError) -> bool {
+        let over = matches!(error, PortError::Replaced { .. } | PortError::Broken { .. });
+        if over {
+            self.context.fail(error.clone());
+        }
+        over
+    }
+
+    /// How many commands wait for something.
+    fn waiting(&self) -> usize {
+        self.lanes.values().map(VecDeque::len).sum()
+    }
+
+    /// Takes a command: it goes behind what waits for its session.
+    fn take(&mut self, leased: Leased) {
         let session = leased.body.session();
-        leased.body.validate().map_err(|error| check::invalid(&error))?;
-        check::attachments(&self.context, &leased.body).await?;
-        let starts = leased.body.kind().makes_session();
         if self.gone.contains(&session) {
-            return Err(check::no_session().into());
+            return self.refuse(leased.id, leased.token, check::no_session());
         }
-        if !self.sessions.contains_key(&session) {
-            let known = notes::get::<SessionNote>(&*self.context.port, &notes::session(session)).await?;
-            let row = match (known, starts) {
-                (Some(_), true) => return Err(check::exists().into()),
-                (None, false) => return Err(check::no_session().into()),
-                (Some(row), false) => row,
-                (None, true) => check::start(&self.context, &leased.body).await?,
-            };
-            check::options(&self.context, &row.agent, row.model.as_deref(), &leased.body)?;
-            self.spawn(session, row, starts, Vec::new(), false);
-        } else if starts {
-            return Err(check::exists().into());
-        } else if let CommandBody::SetOptions { .. } = leased.body {
-            let known = notes::get::<SessionNote>(&*self.context.port, &notes::session(session)).await?;
-            if let Some(row) = known {
-                check::options(&self.context, &row.agent, row.model.as_deref(), &leased.body)?;
-            }
-        }
-        self.hand(session, leased).await;
-        Ok(())
+        self.queue(session, Job::Command(leased));
     }
 
-    async fn hand(&mut self, session: SessionId, leased: Leased) {
-        let Some(slot) = self.sessions.get_mut(&session) else { return };
-        if let Err(refused) = slot.mailbox.send(leased).await {
+    fn hand(&mut self, session: SessionId, leased: Leased) -> Option<(mpsc::Sender<Leased>, Leased)> {
+        let slot = self.sessions.get_mut(&session)?;
+        match slot.mailbox.try_send(leased) {
+            Ok(()) => None,
             // Its task is ending; the next life takes it.
-            slot.parked.push(refused.0);
+            Err(mpsc::error::TrySendError::Closed(leased)) => {
+                slot.parked.push(leased);
+                None
+            }
+            Err(mpsc::error::TrySendError::Full(leased)) => Some((slot.mailbox.clone(), leased)),
         }
     }
 
@@ -239,14 +248,14 @@ impl Executor {
         self.sessions.insert(id, slot);
     }
 
-    async fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) {
-        let (task, Ended { id, end, left }) = match ended {
+    fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) {
+        let (task, Ended { id, end, left, lost }) = match ended {
             Ok(ended) => ended,
             Err(error) => {
                 let task = error.id();
                 let Some(id) = self.names.get(&task).copied() else { return };
                 tracing::error!(session = %id, %error, "a session ended by a bug of ours");
-                (task, Ended { id, end: End::Broken, left: Vec::new() })
+                (task, Ended { id, end: End::Broken, left: Vec::new(), lost: Vec::new() })
             }
         };
         self.names.remove(&task);
@@ -255,31 +264,35 @@ impl Executor {
             self.sessions.insert(id, slot);
             return;
         }
-        if end == End::Broken {
-            self.again(id, slot.broken).await;
+        for Held { id, token } in lost {
+            let detail = "what was to be written of it was refused, so it has not begun";
+            self.refuse(id, token, check::refusal(ErrorCode::Internal, detail));
         }
-        for leased in left.into_iter().chain(slot.parked) {
-            Box::pin(self.take(leased)).await;
+        let mut first: VecDeque<Job> = left.into_iter().chain(slot.parked).map(Job::Command).collect();
+        if end == End::Broken && !self.context.stop.is_cancelled() && !self.gone.contains(&id) {
+            first.push_front(Job::Recover { twice: slot.broken });
+        }
+        self.queue_first(id, first);
+        if matches!(self.told.front(), Some((_, SessionNews::Deleted { session })) if *session == id) {
+            self.next_news();
         }
     }
 
-    /// Brings a session back from what is durable, once.
-    async fn again(&mut self, id: SessionId, twice: bool) {
-        if twice || self.context.stop.is_cancelled() || self.gone.contains(&id) {
-            return;
-        }
-        // Its reports are refused when somebody has deleted it: that is no fault.
-        if news::is_deleted(&self.context, id).await {
-            self.gone.insert(id);
-            return;
-        }
-        match restart::recover(&self.context, Some(id)).await {
-            Ok(restored) => {
-                for Restored { id, row, queue } in restored {
+    /// A session's notes were brought in order.
+    fn recovered(&mut self, id: SessionId, recovered: Recovered) {
+        match recovered {
+            Recovered::Deleted => {
+                self.gone.insert(id);
+            }
+            Recovered::Whole(restored) => {
+                self.broken.remove(&id);
+                if let Some(Restored { id, row, queue }) = restored.filter(|_| !self.gone.contains(&id)) {
                     self.spawn(id, row, false, queue, true);
                 }
             }
-            Err(error) => tracing::error!(session = %id, %error, "a session stays as it is until the next start"),
+            Recovered::Broken => {
+                self.broken.insert(id);
+            }
         }
     }
 }

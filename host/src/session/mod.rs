@@ -91,6 +91,8 @@ pub(crate) struct Session {
     slot: Slot,
     outbox: Outbox,
     in_flight: Option<InFlight>,
+    /// Commands of which the first word is in the report under way.
+    unbegun: Vec<Held>,
     dirty: Dirty,
     doing_told: Option<Instant>,
     idle_since: Option<Instant>,
@@ -202,6 +204,8 @@ pub(crate) struct Ended {
     pub(crate) end: End,
     /// Commands that came too late for it.
     pub(crate) left: Vec<Leased>,
+    /// Commands of which nothing could be written, not even that they have begun.
+    pub(crate) lost: Vec<Held>,
 }
 
 enum Wake {
@@ -257,6 +261,7 @@ impl Session {
             slot: Slot::No,
             outbox: Outbox::default(),
             in_flight: None,
+            unbegun: Vec::new(),
             dirty: Dirty::default(),
             doing_told: None,
             idle_since: None,
@@ -375,7 +380,8 @@ impl Session {
         while let Ok(leased) = self.mailbox.try_recv() {
             left.push(leased);
         }
-        Ended { id: self.id, end, left }
+        let lost = if end == End::Broken { self.unbegun } else { Vec::new() };
+        Ended { id: self.id, end, left, lost }
     }
 
     fn activity(&self) -> Activity {

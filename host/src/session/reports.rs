@@ -16,7 +16,7 @@ use super::{DOING_EVERY, End, Session, opening, row};
 use crate::agent::Later;
 use crate::journal::batch::{After, Batch};
 use crate::journal::pipeline::{InFlight, Sent};
-use crate::notes;
+use crate::notes::{self, Held};
 
 impl Session {
     /// Sends what is to be said, when nothing is under way.
@@ -36,8 +36,22 @@ impl Session {
             }
         }
         if !batch.is_empty() {
+            self.unbegun = self.first_words(&batch);
             self.in_flight = Some(InFlight::send(self.context.clone(), batch));
         }
+    }
+
+    /// The commands of which a batch says the first word: without it the hub has only leased them, and no note tells of them.
+    fn first_words(&self, batch: &Batch) -> Vec<Held> {
+        let is_first = |step: &&Transition| match step.state {
+            CommandState::Running => step.tried.is_none(),
+            CommandState::Failed => {
+                let key = notes::command(self.id, step.id);
+                step.turn.is_none() && !batch.report.notes.iter().any(|(noted, _)| *noted == key)
+            }
+            _ => false,
+        };
+        batch.report.commands.iter().filter(is_first).map(|step| Held { id: step.id, token: step.token }).collect()
     }
 
     fn render(&mut self, batch: &mut Batch, now: Instant) {
@@ -93,12 +107,17 @@ impl Session {
                     tracing::error!(session = %self.id, %error, "a session cannot go on from memory");
                 }
                 // The other errors have stopped the host already.
+                while let Some((batch, _)) = self.outbox.pop() {
+                    let more = self.first_words(&batch);
+                    self.unbegun.extend(more);
+                }
                 self.end = Some(End::Broken);
             }
         }
     }
 
     fn done(&mut self, in_flight: InFlight, reported: &Reported) {
+        self.unbegun.clear();
         if let Some(running) = &mut self.current
             && let Some(end) = in_flight.end(reported, running.note.id)
         {

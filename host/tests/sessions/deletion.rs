@@ -65,6 +65,76 @@ async fn the_process_that_other_sessions_use_too_outlives_one_that_is_deleted() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_waits_for_what_is_slow_to_end_of_a_deleted_session() {
+    let mut world = World::new(5);
+    world.options.reaper = host::Reaper::new(|marks| {
+        let slow = marks.iter().any(|mark| mark.pid == 7);
+        Box::pin(async move { tokio::time::sleep(Duration::from_secs(if slow { 30 } else { 0 })).await })
+    });
+    let host = world.start().await;
+    let (session, first) = world.open(Some("say 5 20 first"));
+    let (other, going_on) = world.open(Some("say 5000 20 other"));
+    world.turn(first, TurnState::Completed).await;
+    world.turn(going_on, TurnState::Running).await;
+    world.hub.tell(SessionNews::Deleted { session });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let begun = tokio::time::Instant::now();
+    let late = world.prompt(session, "say 1 5 late");
+    assert_eq!(world.end(late).await, CommandState::Failed);
+    let stop = world.cancel(other, None);
+    assert_eq!(world.end(stop).await, CommandState::Succeeded);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(!world.hub.state().news.is_empty(), "and it is not said to be done before it is");
+    world.until("the news is heard", |hub| hub.news.is_empty()).await;
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_session_that_cannot_be_written_nothing_goes_on_by_itself_now_or_later() {
+    for restart in [false, true] {
+        let world = World::new(5);
+        let host = world.start().await;
+        let (session, first) = world.open(Some("say 500 20 first"));
+        world.turn(first, TurnState::Running).await;
+        let second = world.prompt(session, "say 1 5 second");
+        world.turn(second, TurnState::Queued).await;
+        let (_, other) = world.open(Some("say 500 20 other"));
+        world.turn(other, TurnState::Running).await;
+        world.hub.refuse(session, usize::MAX);
+        // Its agent speaks, so it is refused at once; then it is said to whoever comes.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let third = world.prompt(session, "say 1 5 third");
+        assert_eq!(world.end(third).await, CommandState::Failed);
+        assert_eq!(world.hub.state().command(third).error, Some(ErrorCode::Internal));
+        let host = if restart {
+            drop(host);
+            world.start().await
+        } else {
+            world.turn(other, TurnState::Completed).await;
+            host
+        };
+        world.hub.refuse(session, 0);
+        let fourth = world.prompt(session, "say 1 5 fourth");
+        world.turn(fourth, TurnState::Completed).await;
+        for turn in [first, second] {
+            world.turn(turn, TurnState::Interrupted).await;
+        }
+        assert_eq!(world.end(second).await, CommandState::Failed);
+        let prompts = world.stage.prompts.lock().unwrap().clone();
+        assert!(!prompts.iter().any(|prompt| prompt.ends_with("second")), "{prompts:?}");
+        assert!(world.hub.state().notes.keys().all(|key| !key.starts_with("broken/")));
+        world.sound();
+        host.stop().await.unwrap();
+        // And after the next start neither.
+        let host = world.start().await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(world.stage.prompts.lock().unwrap().len(), prompts.len());
+        host.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_process_that_other_sessions_use_too_outlives_one_whose_report_is_refused() {
     let world = World::new(5);
     world.stage.shared.store(true, Ordering::SeqCst);
