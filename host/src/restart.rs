@@ -36,6 +36,7 @@ pub(crate) struct Restored {
 
 /// What became of a session whose task ended by a fault.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is handed on once")]
 pub(crate) enum Recovered {
     /// It is in order; it goes on by itself where prompts wait in it.
     Whole(Option<Restored>),

@@ -32,6 +32,7 @@ const WRITE_QUEUE: usize = 32;
 
 /// What a mapper makes of a line.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are events")]
 pub(super) enum Step {
     /// To tell the session.
     Event(AgentEvent),

@@ -18,6 +18,7 @@ use crate::restart::{self, Recovered};
 
 /// Something to do for a session.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are commands")]
 pub(super) enum Job {
     /// A command for it.
     Command(Leased),
@@ -57,12 +58,11 @@ pub(super) struct Looked {
 impl Executor {
     /// Puts something behind what waits for a session, and begins with it when nothing does.
     pub(super) fn queue(&mut self, session: SessionId, job: Job) {
-        match self.lanes.get_mut(&session) {
-            Some(lane) => lane.push_back(job),
-            None => {
-                self.lanes.insert(session, VecDeque::from([job]));
-                self.advance(session);
-            }
+        if let Some(lane) = self.lanes.get_mut(&session) {
+            lane.push_back(job);
+        } else {
+            self.lanes.insert(session, VecDeque::from([job]));
+            self.advance(session);
         }
     }
 
@@ -71,15 +71,12 @@ impl Executor {
         if jobs.is_empty() {
             return;
         }
-        match self.lanes.get_mut(&session) {
-            Some(lane) => {
-                jobs.append(lane);
-                *lane = jobs;
-            }
-            None => {
-                self.lanes.insert(session, jobs);
-                self.advance(session);
-            }
+        if let Some(lane) = self.lanes.get_mut(&session) {
+            jobs.append(lane);
+            *lane = jobs;
+        } else {
+            self.lanes.insert(session, jobs);
+            self.advance(session);
         }
     }
 

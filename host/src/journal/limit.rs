@@ -1,6 +1,8 @@
 //! The limits of what an agent says: the beginning is kept, the rest is counted, never cut silently. What is cut keeps a digest of the
 //! whole, so that a change of what nobody sees is a change all the same.
 
+use std::fmt::Write as _;
+
 use protocol::approval::{ApprovalContent, ApprovalOption};
 use protocol::item::{DeltaPart, ItemContent, ToolCall};
 use protocol::limits::{
@@ -180,7 +182,8 @@ pub(crate) fn approval(content: &mut ApprovalContent, options: &[ApprovalOption]
 pub(crate) fn detail(mut words: String) -> String {
     let left_out = cut(&mut words, MAX_DETAIL_BYTES);
     if left_out > 0 {
-        words.push_str(&format!("… ({left_out} more bytes were left out)"));
+        // Writing to a String cannot fail.
+        let _ = write!(words, "… ({left_out} more bytes were left out)");
     }
     words
 }
@@ -288,7 +291,7 @@ mod tests {
             let text: usize =
                 kept.diffs.iter().map(|edit| edit.new_text.len() + edit.old_text.as_ref().map_or(0, String::len)).sum();
             assert!(text <= MAX_DIFF_BYTES && text + 8 >= MAX_DIFF_BYTES.min(weight(&before) - diffs.len() * 4));
-            assert_eq!(cut.left_out as usize, weight(&before) - weight(&content));
+            assert_eq!(cut.left_out, (weight(&before) - weight(&content)) as u64);
             assert!(kept.diffs.iter().zip(&diffs).all(|(kept, all)| kept.old_text.is_some() == all.old_text.is_some()));
         }
         let tail = |last: char| clamp(&mut of(vec![edit(None, &format!("{long}{last}"))]));
@@ -296,7 +299,7 @@ mod tests {
         assert_ne!(tail('a'), tail('b'), "nobody sees it, and it counts");
         let step = |text: &str| PlanEntry { text: text.into(), status: PlanStatus::Pending };
         let mut plan = ItemContent::Plan { entries: vec![step("first"), step(&long), step("last")] };
-        assert_eq!(clamp(&mut plan).left_out as usize, MAX_DIFF_BYTES - (MAX_PLAN_BYTES - 64) + 4);
+        assert_eq!(clamp(&mut plan).left_out, (MAX_DIFF_BYTES - (MAX_PLAN_BYTES - 64) + 4) as u64);
         let mut small = of(vec![edit(Some(3), "x"), edit(None, "")]);
         assert_eq!(clamp(&mut small), Cut::default());
         assert_eq!(small, of(vec![edit(Some(3), "x"), edit(None, "")]));
