@@ -54,4 +54,5 @@ pub use pairing::{ClaimAnswer, ClaimError, ClaimWatch};
 pub use random::{Random, SystemRandom};
 pub use serve::serve;
 pub use sockets::SocketPass;
+pub use stall::Patient;
 pub use uplink::{FeedPage, OwnPage, OwnStream, Resume, RowPage, Unread, Uplink};

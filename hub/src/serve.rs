@@ -12,7 +12,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use protocol::limits::{HELLO_TIMEOUT_MS, MAX_SOCKETS_PER_SOURCE};
+use protocol::limits::{HELLO_TIMEOUT_MS, MAX_SOCKETS_PER_SOURCE, SEND_TIMEOUT_MS};
+use streams::http::Paced;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,9 @@ const MAX_CONNECTIONS: usize = 4_096;
 const MAX_CONNECTIONS_PER_SOURCE: usize = 4 * MAX_SOCKETS_PER_SOURCE;
 /// Longest that a connection may take to say what it wants (N-25); also how long it may be idle.
 const HEADER_TIMEOUT: Duration = Duration::from_millis(HELLO_TIMEOUT_MS);
+/// Longest that the other end may take nothing at all: half as long again as a socket waits for one frame, so that a socket ends
+/// in its own way first.
+const STALL: Duration = Duration::from_millis(SEND_TIMEOUT_MS / 2 * 3);
 /// Largest head of a request, in bytes: a cookie, a credential and a long path fit many times.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
@@ -89,7 +93,7 @@ impl Door {
             }
             let door = self.clone();
             connections.spawn(async move {
-                door.converse(Patient::new(io), source).await;
+                door.converse(Patient::new(io, STALL), source).await;
                 drop((place, one));
             });
         }
@@ -98,7 +102,7 @@ impl Door {
     async fn converse<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, io: I, source: Source) {
         let service = self.router.map_request(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(source);
-            request.map(Body::new)
+            request.map(|body| Body::new(Paced::new(body)))
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
@@ -205,5 +209,33 @@ mod tests {
         let mut rest = Vec::new();
         timeout(Duration::from_secs(1), here.read_to_end(&mut rest)).await.expect("an end").expect("bytes");
         assert_eq!(rest.len(), 64, "the rest was not waited for");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_announces_a_body_and_does_not_send_it_does_not_hold_a_connection() {
+        let world = World::new().await;
+        let door = open(&world);
+        for pause in [Duration::from_secs(20), Duration::from_mins(5)] {
+            let (mut here, there) = duplex(4_096);
+            door.send((there, ([10, 0, 0, 1], 1).into())).await.expect("a server");
+            let head = "POST /v1/pairings/claim HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                        Transfer-Encoding: chunked\r\n\r\n";
+            here.write_all(head.as_bytes()).await.expect("written");
+            let (mut read, mut write) = tokio::io::split(here);
+            let trickle = async {
+                while write.write_all(b"1\r\n{\r\n").await.is_ok() {
+                    sleep(pause).await;
+                }
+                pending::<()>().await;
+            };
+            let mut answer = Vec::new();
+            let ended = async {
+                tokio::select! {
+                    ended = read.read_to_end(&mut answer) => ended,
+                    () = trickle => unreachable!("it waits for the end"),
+                }
+            };
+            timeout(Duration::from_mins(2), ended).await.expect("an end").expect("bytes");
+        }
     }
 }

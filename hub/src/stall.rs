@@ -5,25 +5,22 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use protocol::limits::SEND_TIMEOUT_MS;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Longest that the other end may take nothing at all: half as long again as a socket waits for one frame, so that a socket ends
-/// in its own way first.
-const STALL: Duration = Duration::from_millis(SEND_TIMEOUT_MS / 2 * 3);
-
-/// A connection that fails with [`io::ErrorKind::TimedOut`] when nothing of what is written is taken for [`STALL`].
+/// A connection that fails with [`io::ErrorKind::TimedOut`] when nothing at all of what is written is taken for so long.
 #[derive(Debug)]
-pub(crate) struct Patient<I> {
+pub struct Patient<I> {
     io: I,
+    limit: Duration,
     /// Runs while something waits to be taken.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<I> Patient<I> {
-    pub(crate) const fn new(io: I) -> Self {
-        Self { io, waiting: None }
+    /// The same connection, with a limit.
+    pub const fn new(io: I, limit: Duration) -> Self {
+        Self { io, limit, waiting: None }
     }
 
     /// What becomes of an attempt to write.
@@ -32,7 +29,8 @@ impl<I> Patient<I> {
             self.waiting = None;
             return tried;
         }
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(STALL)));
+        let limit = self.limit;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(waiting.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -80,10 +78,12 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::{Instant, timeout};
 
+    const STALL: Duration = Duration::from_secs(15);
+
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_is_given_up_and_who_is_slow_is_not() {
         let (here, mut there) = tokio::io::duplex(8);
-        let mut line = Patient::new(here);
+        let mut line = Patient::new(here, STALL);
         let reader = tokio::spawn(async move {
             for _ in 0..8 {
                 sleep(STALL.mul_f32(0.9)).await;

@@ -9,6 +9,7 @@ mod headers;
 mod lane;
 mod live;
 mod metrics;
+mod pace;
 mod problem;
 mod quota;
 mod read;
@@ -35,6 +36,7 @@ use crate::subscription::is_late;
 use crate::{Streams, Subscriptions, lifetime};
 pub use lane::{Lane, Unusual};
 pub use metrics::{Metrics, metrics_router};
+pub use pace::Paced;
 pub use quota::Quota;
 
 use headers::name;
@@ -164,8 +166,7 @@ impl Face {
     /// Answers a request, whatever it is.
     async fn answer(&self, request: Request) -> Response {
         let method = request.method().clone();
-        // An answer to an append is kept by nobody, so who is no page need not be told what pages may do.
-        let page = method != Method::POST || request.headers().contains_key(header::ORIGIN);
+        let page = may_be_page(&method, request.headers());
         let said = self.dispatch(request).await;
         self.complete(said, &method, page)
     }
@@ -212,20 +213,13 @@ impl Face {
 
     async fn dispatch(&self, request: Request) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
-        let reserved = parts.uri.path().strip_prefix(ROOT).and_then(|path| path.strip_prefix(RESERVED));
-        if let Some(path) = reserved.filter(|_| parts.method != Method::OPTIONS) {
+        if parts.method == Method::OPTIONS {
+            return Ok(preflight());
+        }
+        if let Some(path) = reserved(&parts) {
             return self.reserved(&parts, path, body).await;
         }
-        let action = match parts.method {
-            Method::OPTIONS => return Ok(preflight()),
-            Method::PUT => Action::Create,
-            Method::POST => Action::Append,
-            Method::GET | Method::HEAD => Action::Read,
-            Method::DELETE => Action::Delete,
-            _ => return Err(Problem::method()),
-        };
-        let stream = path(&parts)?;
-        (self.options.access)(&parts, &stream, action).map_err(Problem::Denied)?;
+        let (stream, action) = self.let_in(&parts)?;
         if matches!(action, Action::Create | Action::Append) {
             self.bucket.take(&self.options.quota, self.options.clock.now())?;
         }
@@ -236,6 +230,28 @@ impl Face {
             Action::Read | Action::ReadAll => self.read(&parts, stream).await,
             Action::Delete => self.delete(&stream).await,
         }
+    }
+
+    /// Asks the access policy about a request before anything of its body is waited for.
+    fn enter(&self, parts: &Parts) -> Result<(), Problem> {
+        match reserved(parts) {
+            Some(path) => self.let_in_reserved(parts, path).map(drop),
+            None => self.let_in(parts).map(drop),
+        }
+    }
+
+    /// The stream that a request is for and what it wants there, when the access policy lets it.
+    fn let_in(&self, parts: &Parts) -> Result<(StreamPath, Action), Problem> {
+        let action = match parts.method {
+            Method::PUT => Action::Create,
+            Method::POST => Action::Append,
+            Method::GET | Method::HEAD => Action::Read,
+            Method::DELETE => Action::Delete,
+            _ => return Err(Problem::method()),
+        };
+        let stream = path(parts)?;
+        (self.options.access)(parts, &stream, action).map_err(Problem::Denied)?;
+        Ok((stream, action))
     }
 
     async fn describe(&self, stream: &StreamPath) -> Result<Response, Problem> {
@@ -273,11 +289,22 @@ impl Face {
         }
     }
 
-    /// Reads a body of limited size.
+    /// Reads a body of limited size, which may not come too slowly.
     async fn body(&self, body: Body) -> Result<bytes::Bytes, Problem> {
         let limit = self.options.max_append_bytes;
-        axum::body::to_bytes(body, limit).await.map_err(|e| Problem::body(&e, limit))
+        axum::body::to_bytes(Body::new(Paced::new(body)), limit).await.map_err(|e| Problem::body(&e, limit))
     }
+}
+
+/// Whether a page in a browser may have asked. An answer to an append is kept by nobody, so who is no page need not be told what pages
+/// may do.
+fn may_be_page(method: &Method, headers: &http::HeaderMap) -> bool {
+    method != Method::POST || headers.contains_key(header::ORIGIN)
+}
+
+/// The reserved path that a request names, without what all of them start with.
+fn reserved(parts: &Parts) -> Option<&str> {
+    parts.uri.path().strip_prefix(ROOT)?.strip_prefix(RESERVED)
 }
 
 fn preflight() -> Response {

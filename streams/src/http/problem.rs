@@ -7,6 +7,7 @@ use serde::Serialize;
 use store::{CommitError, Conflict, ReadError};
 
 use super::headers::name;
+use super::pace::TooSlow;
 use crate::lifetime::LifeError;
 use crate::{FollowError, SubscriptionError, json::JsonError, live};
 
@@ -75,6 +76,17 @@ impl Problem {
     }
 
     pub(super) fn body(error: &axum::Error, limit: usize) -> Self {
+        let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+        if causes.any(<dyn std::error::Error>::is::<TooSlow>) {
+            let title = "The body came too slowly";
+            return Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_too_slow",
+                title,
+                "It was waited for at 4 KiB a second.",
+            )
+            .hint("Send it again when the network is better, or in parts.");
+        }
         let too_long = std::error::Error::source(error).is_some_and(|e| e.to_string().contains("length limit"));
         if too_long {
             return Self::too_long(limit);

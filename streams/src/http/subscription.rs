@@ -7,6 +7,7 @@ use http::{Method, StatusCode, header};
 use protocol::path::StreamPath;
 
 use super::headers::{self, Reply};
+use super::pace::Paced;
 use super::problem::Problem;
 use super::{Action, Face};
 use crate::subscription::{Named, Said, Wish};
@@ -17,27 +18,26 @@ pub(super) const RESERVED: &str = "__ds/";
 const MAX_BODY: usize = 256 * 1024;
 
 impl Face {
-    /// Serves a reserved path, given without `__ds/`. Acks carry the token of their wake-up instead of a credential; all else asks the
-    /// access policy about the path as if it were a stream.
-    pub(super) async fn reserved(&self, parts: &Parts, path: &str, body: Body) -> Result<Response, Problem> {
+    /// Asks the access policy about a reserved path, given without `__ds/`, as if it were a stream, and tells which subscription it names
+    /// and what of it; nothing when it names none. Acks carry the token of their wake-up instead of a credential.
+    pub(super) fn let_in_reserved<'a>(
+        &self,
+        parts: &Parts,
+        path: &'a str,
+    ) -> Result<Option<(&'a str, Option<&'a str>)>, Problem> {
         let nothing = || Problem::new(StatusCode::NOT_FOUND, "not_found", "Nothing is here", "");
-        let subscriptions = self.options.subscriptions.as_ref().ok_or_else(nothing)?;
+        if self.options.subscriptions.is_none() {
+            return Err(nothing());
+        }
         if path == "jwks.json" {
-            let reply = Reply::new(StatusCode::OK)
-                .set(header::CONTENT_TYPE, "application/jwk-set+json")
-                .set(header::CACHE_CONTROL, "public, max-age=300");
-            return match parts.method {
-                Method::GET | Method::HEAD => Ok(reply.body(subscriptions.jwks().to_string())),
-                _ => Err(Problem::method()),
-            };
+            return Ok(None);
         }
         let rest = path.strip_prefix("subscriptions/").ok_or_else(nothing)?;
         let (id, step) = rest.split_once('/').map_or((rest, None), |(id, step)| (id, Some(step)));
-        let (method, token) = (parts.method.clone(), bearer(parts));
-        let by_token = method == Method::POST && matches!(step, Some("callback" | "ack" | "release"));
+        let by_token = parts.method == Method::POST && matches!(step, Some("callback" | "ack" | "release"));
         if !by_token {
             let named = format!("{RESERVED}subscriptions/{id}").parse::<StreamPath>().map_err(|_| nothing())?;
-            let action = match method {
+            let action = match parts.method {
                 Method::GET => Action::Read,
                 Method::DELETE if step.is_none() => Action::Delete,
                 Method::PUT => Action::Create,
@@ -45,7 +45,26 @@ impl Face {
             };
             (self.options.access)(parts, &named, action).map_err(Problem::Denied)?;
         }
-        let body = axum::body::to_bytes(body, MAX_BODY).await.map_err(|e| Problem::body(&e, MAX_BODY))?;
+        Ok(Some((id, step)))
+    }
+
+    /// Serves a reserved path, given without `__ds/`.
+    pub(super) async fn reserved(&self, parts: &Parts, path: &str, body: Body) -> Result<Response, Problem> {
+        let nothing = || Problem::new(StatusCode::NOT_FOUND, "not_found", "Nothing is here", "");
+        let subscriptions = self.options.subscriptions.as_ref().ok_or_else(nothing)?;
+        let Some((id, step)) = self.let_in_reserved(parts, path)? else {
+            let reply = Reply::new(StatusCode::OK)
+                .set(header::CONTENT_TYPE, "application/jwk-set+json")
+                .set(header::CACHE_CONTROL, "public, max-age=300");
+            return match parts.method {
+                Method::GET | Method::HEAD => Ok(reply.body(subscriptions.jwks().to_string())),
+                _ => Err(Problem::method()),
+            };
+        };
+        let (method, token) = (parts.method.clone(), bearer(parts));
+        let body = axum::body::to_bytes(Body::new(Paced::new(body)), MAX_BODY)
+            .await
+            .map_err(|e| Problem::body(&e, MAX_BODY))?;
         let said = match (method, step) {
             (Method::PUT, None) => match Wish::parse(&body) {
                 Ok(wish) => {

@@ -19,7 +19,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::{Buf, Bytes, BytesMut};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,14 +35,16 @@ use self::lone::{Count, End, Lone};
 use self::short::Short;
 pub use self::unusual::Unusual;
 use super::live::{Feed, Handed};
-use super::{Face, HttpOptions, Router};
+use super::pace::{Pace, STALL};
+use super::problem::Problem;
+use super::{Action, Face, HttpOptions, Router, may_be_page};
 use crate::Streams;
 
 /// How often it is looked whether the connection has asked for something; at the second look without, it is closed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Longest that the other side may neither send a byte of a body that it has announced, nor take a byte of an answer: a phone that
-/// has lost its network for a moment is back by then, and who keeps a connection for nothing holds a place of another.
-const STALL: Duration = Duration::from_secs(30);
+/// Longest that somebody who was refused before the body was read has to stop sending it: an end before that could reach them before the
+/// answer does.
+const LINGER: Duration = Duration::from_secs(5);
 /// Bytes of requests that are read ahead while one is served.
 const AHEAD: usize = 64 * 1024;
 /// Bodies below this are written with their head in one piece.
@@ -174,6 +176,12 @@ impl Lane {
 
     /// Serves one request.
     async fn one(&self, wire: &mut Wire, mut parts: Parts, length: usize) -> Result<(), Over> {
+        // What is not there yet is waited for by nobody who may not send it. With the body in hand it is asked once, where it is served.
+        if wire.input.len() < length
+            && let Err(problem) = self.face.enter(&parts)
+        {
+            return self.turn_away(wire, problem, &parts.method, may_be_page(&parts.method, &parts.headers)).await;
+        }
         let body = body(wire, length).await?;
         let asked_head = parts.method == Method::HEAD;
         let live = parts.uri.query().is_some_and(|query| query.contains("live=sse"));
@@ -199,8 +207,13 @@ impl Lane {
 
     /// Serves a plain append. Who leaves meanwhile gives its place to others; what it appends is done either way.
     async fn append(&self, wire: &mut Wire, mut short: Short) -> Result<(), Over> {
-        let body = body(wire, short.length).await?;
         let parts = short.parts();
+        if wire.input.len() < short.length
+            && let Err(denied) = (self.face.options.access)(&parts, &short.stream, Action::Append)
+        {
+            return self.turn_away(wire, Problem::Denied(denied), &Method::POST, false).await;
+        }
+        let body = body(wire, short.length).await?;
         let face = Arc::clone(&self.face);
         let append = async move { face.append_short(&parts, short.stream, short.wish, body).await };
         let lone = Arc::clone(wire.lone.get_or_insert_with(|| Lone::new(self.clone())));
@@ -212,6 +225,27 @@ impl Lane {
             }
             End::Over => Err(Over),
         }
+    }
+
+    /// Answers who may not send what it announced, and ends the connection.
+    async fn turn_away(&self, wire: &mut Wire, problem: Problem, method: &Method, page: bool) -> Result<(), Over> {
+        let mut response = self.face.complete(Err(problem), method, page);
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        self.tell(wire, response, *method == Method::HEAD).await?;
+        let Wire { read, write, input, .. } = wire;
+        write.as_mut().ok_or(Over)?.shutdown().await?;
+        let ends = async {
+            loop {
+                input.clear();
+                input.reserve(READ);
+                if !matches!(read.read_buf(input).await, Ok(1..)) {
+                    return;
+                }
+            }
+        };
+        // In time or not.
+        let _ended = tokio::time::timeout(LINGER, ends).await;
+        Err(Over)
     }
 
     /// Writes an SSE response: by itself as long as there is something to catch up with, then in a choir.
@@ -305,10 +339,13 @@ impl Lane {
 /// Reads the body of a request.
 async fn body(wire: &mut Wire, length: usize) -> Result<Bytes, Over> {
     let Wire { read, input, .. } = wire;
+    let mut pace = Pace::default();
     while input.len() < length {
         input.reserve((length - input.len()).min(AHEAD));
-        if moving(read.read_buf(input)).await? == 0 {
-            return Err(Over);
+        let began = Instant::now();
+        match tokio::time::timeout(pace.limit(), read.read_buf(input)).await.map_err(|_| Over)?? {
+            0 => return Err(Over),
+            bytes => pace.came(bytes, began.elapsed()),
         }
     }
     if length >= SMALL {

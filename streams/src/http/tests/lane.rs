@@ -368,3 +368,81 @@ async fn who_asks_for_much_and_takes_nothing_is_let_go() {
     }
     assert!(taken < 20 * 1024 * 1024, "{taken} bytes of 30 pages were kept for somebody who takes nothing");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_write_is_told_before_the_body() {
+    let served = Served::new(|options| {
+        options.access = Arc::new(|parts, _, _| {
+            let known = parts.headers.contains_key("authorization");
+            if known {
+                Ok(())
+            } else {
+                Err(Box::new(axum::response::IntoResponse::into_response(StatusCode::UNAUTHORIZED)))
+            }
+        });
+    })
+    .await;
+    for (method, target) in [("POST", "a"), ("PUT", "a"), ("PUT", "a?x=1")] {
+        for fields in ["content-type: text/plain", "content-type: text/plain\r\naccept-language: de"] {
+            let mut io = served.connect().await;
+            let head = format!(
+                "{method} /v1/stream/{target} HTTP/1.1\r\nhost: h\r\n{fields}\r\ncontent-length: 900000\r\n\r\nx"
+            );
+            io.write_all(head.as_bytes()).await.expect("written");
+            let begun = tokio::time::Instant::now();
+            let said = answer(&mut io, false).await;
+            assert_eq!((said.status.as_u16(), said.header("connection")), (401, Some("close")), "{method} {fields}");
+            let mut rest = Vec::new();
+            io.read_to_end(&mut rest).await.expect("an end");
+            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+            // With the body in hand nothing is lost by going on.
+            let mut io = served.connect().await;
+            for _ in 0..2 {
+                io.write_all(request(method, target, &[fields], "x").as_bytes()).await.expect("written");
+                let said = answer(&mut io, false).await;
+                assert_eq!((said.status.as_u16(), said.header("connection")), (401, None));
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_trickles_is_not_waited_for() {
+    let served = Served::new(|_| {}).await;
+    let mut io = served.connect().await;
+    let head = "POST /v1/stream/a HTTP/1.1\r\nhost: h\r\ncontent-type: text/plain\r\ncontent-length: 900000\r\n\r\n";
+    io.write_all(head.as_bytes()).await.expect("written");
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < Duration::from_hours(1) && io.write_all(b"x").await.is_ok() {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
+    assert!(begun.elapsed() < Duration::from_mins(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_chunks_that_trickles_or_stops_is_not_waited_for() {
+    let served = Served::new(|_| {}).await;
+    served.by_router("PUT", "a", &["content-type: text/plain"], "").await;
+    for pause in [20, 3_600] {
+        let mut io = served.connect().await;
+        let head =
+            "POST /v1/stream/a HTTP/1.1\r\nhost: h\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
+        io.write_all(head.as_bytes()).await.expect("written");
+        let begun = tokio::time::Instant::now();
+        let (mut read, mut write) = io.split();
+        let trickle = async {
+            while write.write_all(b"1\r\nx\r\n").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut said = [0; 12];
+        tokio::select! {
+            read = read.read_exact(&mut said) => drop(read.expect("an answer")),
+            () = trickle => {}
+        }
+        assert_eq!(&said, b"HTTP/1.1 408");
+        assert!(begun.elapsed() < Duration::from_mins(2), "{:?}", begun.elapsed());
+    }
+    assert_eq!(served.by_router("GET", "a?offset=-1", &[], "").await.body, "");
+}
