@@ -66,24 +66,46 @@ it("an answer that leaves it open is asked for again, and it is asked for once a
   expect(wishes.open.get().get("cmd_1")).toBeNull();
 });
 
-it("what has begun says so, and can be asked for once more", async () => {
+it("what its machine has taken and not begun is taken back there, once; what has begun says so", async () => {
   const { local } = device();
   const { wishes, dial, wire } = await page();
   dial();
-  wishes.add("cmd_1");
-  refuse(wire(), 0, "command_not_cancellable");
-  await settle();
-  wishes.tidy(() => "running");
-  expect(wishes.open.get().get("cmd_1")).toBe("command_not_cancellable");
+  const followed: string[] = [];
+  const tidy = (state: CommandState, turn: string | null): void =>
+    wishes.tidy(
+      () => state,
+      () => turn,
+      (id, of) => {
+        followed.push(`${id} ${of}`);
+        // As whoever posts something does.
+        tidy(state, turn);
+      },
+    );
+  for (const [id, at, refused] of [["cmd_1", 0, true], ["cmd_2", 1, false]] as const) {
+    wishes.add(id);
+    if (refused) refuse(wire(), at, "command_not_cancellable");
+    else answer(wire(), at, "leased");
+    await settle();
+    // The lists come a moment later.
+    tidy("leased", null);
+    tidy("running", null);
+    tidy("running", "trn_1");
+    tidy("running", "trn_1");
+    expect([followed.splice(0), wishes.open.get().get(id)]).toEqual([[`${id} trn_1`], null]);
+    tidy("succeeded", "trn_1");
+    expect(wishes.open.get().get(id)).toBe("command_not_cancellable");
+  }
   await vi.waitFor(() => expect(local.length).toBe(0));
-  // Handed over: the hub asks its machine, which has begun.
-  wishes.add("cmd_2");
-  answer(wire(), 1, "leased");
+});
+
+it("what is refused for another reason says why at once", async () => {
+  device();
+  const { wishes, dial, wire } = await page();
+  dial();
+  wishes.add("cmd_1");
+  refuse(wire(), 0, "forbidden");
   await settle();
-  wishes.tidy(() => "leased");
-  expect(wishes.open.get().get("cmd_2")).toBeNull();
-  wishes.tidy((id) => (id === "cmd_2" ? "running" : undefined));
-  expect(wishes.open.get().get("cmd_2")).toBe("command_not_cancellable");
+  expect(wishes.open.get().get("cmd_1")).toBe("forbidden");
 });
 
 it("what the hub does not know any more needs no answer, and what another device wanted is not asked for", async () => {
@@ -109,5 +131,7 @@ it("a message that may have arrived, and had, says what became of its being take
   await settle();
   refuse(wire(), 0, "command_not_cancellable");
   await settle();
+  expect(wishes.open.get().get(id)).toBeNull();
+  wishes.tidy(() => "succeeded");
   expect(wishes.open.get().get(id)).toBe("command_not_cancellable");
 });

@@ -245,7 +245,15 @@ export class Hub {
     const tidy = (): void => {
       const { command } = feed.rows.get();
       for (const [id, sent] of outbox.sent.get()) if (sent.phase === "acked" && command.has(id)) outbox.forget(id);
-      if (feed.rows.get().ready) wishes.tidy((id) => command.get(id)?.state ?? (outbox.sent.get().has(id) ? "queued" : undefined));
+      if (feed.rows.get().ready)
+        wishes.tidy(
+          (id) => command.get(id)?.state ?? (outbox.sent.get().has(id) ? "queued" : undefined),
+          (id) => command.get(id)?.turn ?? null,
+          (id, turn) => {
+            const { session, host } = command.get(id) ?? {};
+            if (session && host) outbox.post(host, { kind: "cancel_turn", session, turn });
+          },
+        );
       if (feed.rows.get().ready) outbox.tidy((id) => !["succeeded", "cancelled", undefined].includes(command.get(id)?.state));
     };
     this.#down.push(

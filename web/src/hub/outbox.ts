@@ -180,7 +180,7 @@ export class Outbox {
       if (gone) this.forget(id);
       else {
         this.#put({ ...now, withdrawn: false, phase: "acked", error: null });
-        this.onKeptBack(id, code);
+        this.onKeptBack(id, code === "command_not_cancellable" ? null : code);
       }
       return false;
     }

@@ -19,6 +19,7 @@ export class Wishes {
   readonly #kept: Kept;
   readonly #timing: Timing;
   readonly #asking = new Set<string>();
+  readonly #followed = new Set<string>();
   readonly #pauses = new Set<() => void>();
   #unwatch: () => void = () => {};
   #stopped = false;
@@ -63,16 +64,23 @@ export class Wishes {
   }
 
   /**
-   * Lets go of what was taken back; `state` says where a command stands, undefined where nothing is known of it. What has begun after all
-   * was not: that is known as long as this page is.
+   * Lets go of what was taken back; `state` says where a command stands, undefined where nothing is known of it. What its machine has taken
+   * and not begun is to be taken back there, which `follow` is called for once its turn is known, and once. What has begun after all was not taken back: that is known
+   * as long as this page is.
    */
-  tidy(state: (id: string) => CommandState | undefined): void {
+  tidy(state: (id: string) => CommandState | undefined, turnOf: (id: string) => string | null = () => null, follow: (id: string, turn: string) => void = () => {}): void {
     const next = new Map(this.open.get());
     for (const [id, why] of this.open.get()) {
       if (why !== null || this.#asking.has(id)) continue;
       const now = state(id);
-      if (now === "running" || now === "succeeded" || now === "indeterminate") next.set(id, "command_not_cancellable");
-      else if (now !== "queued" && now !== "leased") next.delete(id);
+      if (now === "succeeded" || now === "indeterminate") next.set(id, "command_not_cancellable");
+      else if (now === "running") {
+        const turn = this.#followed.has(id) ? null : turnOf(id);
+        if (turn !== null) {
+          this.#followed.add(id);
+          follow(id, turn);
+        }
+      } else if (now !== "queued" && now !== "leased") next.delete(id);
     }
     if ([...next].some(([id, why]) => this.open.get().get(id) !== why) || next.size < this.open.get().size) this.open.set(next);
   }
@@ -89,8 +97,9 @@ export class Wishes {
       }
       this.#kept.remove(PREFIX + id);
       this.#asking.delete(id);
-      // Handed over already: the hub has asked its machine, and the lists say what that said.
-      this.say(id, answer.ok || answer.problem.code === "not_found" ? null : answer.problem.code);
+      // Where its machine has it already, the lists say how far that is.
+      const listed = answer.ok || answer.problem.code === "not_found" || answer.problem.code === "command_not_cancellable";
+      this.say(id, listed ? null : answer.problem.code);
       return;
     }
   }
