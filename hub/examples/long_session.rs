@@ -132,6 +132,7 @@ fn lists(
         activity: Activity::NotLoaded,
         last_turn: Some(LastTurn { id: last, state: TurnState::Completed }),
         queued_turns: 0,
+        background_tasks: 0,
         created_at_ms: Wall.now(),
         updated_at_ms: Wall.now(),
         archived_at_ms: None,

@@ -33,6 +33,9 @@ pub struct Session {
     pub last_turn: Option<LastTurn>,
     /// Turns that wait behind the running one.
     pub queued_turns: u32,
+    /// What its agent goes on with in the background, such as commands and sub-agents; they may outlive the turns that began them.
+    #[serde(default)]
+    pub background_tasks: u32,
     /// When it was made.
     pub created_at_ms: UnixMs,
     /// When something last happened in it.

@@ -36,6 +36,15 @@ describe("the list of chats", () => {
     ]);
   });
 
+  it("shows what goes on in the background as that, and not as idle", () => {
+    const made = rows(session("ses_idle", "idle", 9, { backgroundTasks: 0 }), session("ses_behind", "idle", 1, { backgroundTasks: 2, content: { title: "x", doing: "old words" } }));
+    expect(listed(made, NOTHING).map((row) => [row.id, row.need])).toEqual([
+      ["ses_behind", "working"],
+      ["ses_idle", "rest"],
+    ]);
+    expect(listed(made, NOTHING)[0]?.doing).toContain("2 tasks in the background");
+  });
+
   it("counts as read what was read here, before the hub has said so, and never below nothing", () => {
     const made = rows(session("ses_a", "idle", 1, { endedTurns: 3 }), session("ses_b", "idle", 2, { endedTurns: 1 }), mark("ses_b", 5));
     expect(listed(made, NOTHING, new Map([["ses_a", 3]])).map((row) => row.unread)).toEqual([0, 0]);

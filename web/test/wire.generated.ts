@@ -859,6 +859,7 @@ export const wire = {
         "activity": "starting",
         "agent": "demo",
         "archivedAtMs": null,
+        "backgroundTasks": 0,
         "content": {
           "doing": "Write notes.txt",
           "title": "Tides"
@@ -891,6 +892,7 @@ export const wire = {
         "activity": "needs_input",
         "agent": "demo",
         "archivedAtMs": null,
+        "backgroundTasks": 0,
         "content": {
           "doing": "Write notes.txt",
           "title": "Tides"
@@ -926,6 +928,7 @@ export const wire = {
         "activity": "not_loaded",
         "agent": "demo",
         "archivedAtMs": 1767225600020,
+        "backgroundTasks": 0,
         "content": {
           "doing": "Write notes.txt",
           "title": "Tides"

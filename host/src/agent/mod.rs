@@ -253,6 +253,12 @@ pub enum AgentEvent {
     },
     /// The agent began a turn by itself, without a prompt.
     TurnStarted,
+    /// What it does beside its turns and may go on with between them, such as commands and sub-agents in the background: all of it, in
+    /// words, bounded by the adapter. Told when it changes; nothing any more once it is empty.
+    Background {
+        /// Each task.
+        tasks: Vec<String>,
+    },
     /// A prompt that was handed over in mid-turn belongs to the running turn from now on.
     SteerTaken {
         /// The key under which it was handed over.
@@ -368,6 +374,10 @@ pub struct TurnEnd {
     pub usage: Option<Usage>,
     /// The model that ran, as the agent reports it.
     pub model: Option<String>,
+    /// Whether it is the end of a turn that the agent began by itself ([`AgentEvent::TurnStarted`]): a prompt that went out meanwhile is
+    /// answered by another.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
 }
 
 /// Whether a turn was done.

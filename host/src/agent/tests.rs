@@ -144,6 +144,7 @@ impl Trace {
                 AgentEvent::Session { .. }
                 | AgentEvent::Options { .. }
                 | AgentEvent::TurnStarted
+                | AgentEvent::Background { .. }
                 | AgentEvent::SteerTaken { .. }
                 | AgentEvent::SteerDropped { .. }
                 | AgentEvent::Place { .. }

@@ -10,7 +10,7 @@ use protocol::port::{Leased, StreamStep, Transition};
 use protocol::turn::{TurnError, TurnErrorCode};
 
 use super::loaded::Loaded;
-use super::{Session, row};
+use super::Session;
 use crate::journal::batch::{After, Batch};
 use crate::notes::{self, CommandNote, Held, NOTE_VERSION, Todo};
 
@@ -45,6 +45,7 @@ impl Session {
                     turn @ Some(_) => {
                         self.commence(Leased { body: CommandBody::CancelTurn { session, turn }, ..leased });
                     }
+                    None if self.background.len() > 0 => self.commence(leased),
                     // What has ended stays ended: a success without effect.
                     None => self.hold(held, CommandKind::CancelTurn),
                 }
@@ -84,6 +85,7 @@ impl Session {
         let held = Held { id: leased.id, token: leased.token };
         match leased.body {
             CommandBody::CancelTurn { turn: Some(turn), .. } => self.cancel(held, leased.sender, turn),
+            CommandBody::CancelTurn { turn: None, .. } => self.stop_background(held),
             CommandBody::AnswerApproval { approval, option, content, .. } => {
                 self.answer(held, leased.sender, approval, option, content);
             }
@@ -98,7 +100,7 @@ impl Session {
         let mut batch = Batch::accepting(held.id, None);
         batch.after.push(After::Done(held));
         batch.step(StreamStep::CreateJournal(self.id));
-        batch.feed(row::fact(&self.context, self.id, &self.row, self.activity(), 0, Operation::Insert));
+        batch.feed(self.fact(0, Operation::Insert));
         batch.note(notes::session(self.id), Some(notes::encode(&self.row)));
         self.begun(&mut batch, held, CommandKind::StartSession, None);
         self.outbox.push(batch);

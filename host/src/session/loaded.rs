@@ -6,8 +6,9 @@ use std::fmt;
 use protocol::id::TurnId;
 use protocol::item::Sender;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
+use super::LAST_WORDS;
 use super::files::Files;
 use crate::agent::{AgentEvent, Answer, DriveError, Driver, Later, Opened, Steered};
 use crate::notes::Held;
@@ -23,7 +24,44 @@ pub(crate) enum Loaded {
     /// It is there.
     Open(Box<Open>),
     /// It is being closed.
-    Closing(Later<'static, ()>),
+    Closing(Closing),
+}
+
+/// An agent that is being closed.
+pub(crate) struct Closing {
+    /// Nothing of it is left.
+    done: Later<'static, ()>,
+    /// What it still says meanwhile.
+    events: mpsc::Receiver<AgentEvent>,
+    /// It has said all.
+    said: bool,
+    /// It is gone; until then its last words are waited for.
+    until: Option<Instant>,
+}
+
+impl Closing {
+    pub(crate) fn new(done: Later<'static, ()>, events: mpsc::Receiver<AgentEvent>) -> Self {
+        Self { done, events, said: false, until: None }
+    }
+
+    async fn stir(&mut self, listen: bool) -> Stir {
+        loop {
+            let until = match self.until {
+                Some(_) if self.said => return Stir::Closed,
+                Some(until) => until,
+                None => Instant::now() + LAST_WORDS,
+            };
+            tokio::select! {
+                biased;
+                event = self.events.recv(), if listen && !self.said => match event {
+                    None | Some(AgentEvent::Exited { .. }) => self.said = true,
+                    Some(event) => return Stir::Said(Some(event)),
+                },
+                () = &mut self.done, if self.until.is_none() => self.until = Some(Instant::now() + LAST_WORDS),
+                () = sleep_until(until), if self.until.is_some() => return Stir::Closed,
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Loaded {
@@ -88,10 +126,7 @@ impl Loaded {
         match self {
             Self::No | Self::Announced => std::future::pending().await,
             Self::Opening(opening) => Stir::Opened(opening.await),
-            Self::Closing(closing) => {
-                closing.await;
-                Stir::Closed
-            }
+            Self::Closing(closing) => closing.stir(listen).await,
             Self::Open(open) => {
                 let Open { call, events, driver, .. } = &mut **open;
                 let said = async { if listen { events.recv().await } else { std::future::pending().await } };
@@ -223,9 +258,10 @@ impl Open {
         }
     }
 
-    /// Takes it apart: how to close it properly, when that is possible, and what it was never told or never answered.
-    pub(crate) fn part(mut self) -> (Option<Box<dyn Driver>>, Vec<Order>) {
+    /// Takes it apart: how to close it properly, when that is possible, what it was never told or never answered, and
+    /// what it still says.
+    pub(crate) fn part(mut self) -> (Option<Box<dyn Driver>>, Vec<Order>, mpsc::Receiver<AgentEvent>) {
         let call = self.call.take().map(|call| call.order);
-        (self.driver.take(), call.into_iter().chain(self.orders).collect())
+        (self.driver.take(), call.into_iter().chain(self.orders).collect(), self.events)
     }
 }

@@ -2,6 +2,7 @@
 //! loaded; a dormant session is only its notes.
 
 mod approvals;
+mod background;
 mod commands;
 pub(crate) mod files;
 mod loaded;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use protocol::approval::ApprovalState;
 use protocol::command::Tried;
 use protocol::id::{ApprovalId, CommandId, SessionId, TurnId};
+use protocol::item::ItemContent;
 use protocol::limits::INTERRUPT_GRACE_MS;
 use protocol::offset::Offset;
 use protocol::port::Leased;
@@ -37,6 +39,7 @@ use crate::journal::live::Live;
 use crate::journal::pipeline::{InFlight, Sent};
 use crate::notes::{Held, SessionNote, TurnNote};
 use approvals::{Asked, Judging};
+use background::Background;
 use loaded::{Loaded, Stir};
 use turns::Finish;
 
@@ -50,6 +53,8 @@ const GULP: usize = 64;
 const KILL_GRACE: Duration = Duration::from_secs(2);
 /// Longest that the turn of a killed agent waits for its last words: with the grace of an interrupt, less than two seconds (W-017).
 const LAST_WORDS: Duration = Duration::from_millis(450);
+/// Notices that wait for the first turn of this life of a session's task.
+const MAX_EARLY: usize = 16;
 /// Shortest time between two facts that only say what the session is doing.
 const DOING_EVERY: Duration = Duration::from_secs(1);
 
@@ -80,6 +85,12 @@ pub(crate) struct Session {
     place: Option<String>,
     /// The turn that ended last, for what its agent still says of it.
     previous: Option<(TurnId, Live)>,
+    /// The agent has begun a turn by itself while one was on its way to it: that one goes on when its own has ended.
+    overlaid: bool,
+    /// What it does between its turns.
+    background: Background,
+    /// Notices from before the first turn.
+    early: Vec<ItemContent>,
     approvals: BTreeMap<ApprovalId, Asked>,
     /// What the agent asked and is being looked up in policy and rules, in order.
     judging: VecDeque<Judging>,
@@ -253,6 +264,9 @@ impl Session {
             current: None,
             place: None,
             previous: None,
+            overlaid: false,
+            background: Background::default(),
+            early: Vec::new(),
             approvals: BTreeMap::new(),
             judging: VecDeque::new(),
             closed: VecDeque::new(),
@@ -406,7 +420,7 @@ impl Session {
         let quiet = self.in_flight.is_none();
         let frame = self.current.as_ref().filter(|_| quiet).and_then(|running| running.live.next_frame(now));
         let doing = (quiet && self.dirty.doing).then(|| self.doing_told.map_or(now, |told| told + DOING_EVERY));
-        let idle = self.idle_since.map(|since| since + self.context.options.agent_idle);
+        let idle = self.idle_since.map(|since| since + self.patience());
         let killed = match &self.agent {
             Loaded::Open(open) => open.killed,
             Loaded::No | Loaded::Announced | Loaded::Opening(_) | Loaded::Closing(_) => None,
@@ -423,7 +437,7 @@ impl Session {
     fn tick(&mut self, now: Instant) {
         self.expire_approvals(now);
         self.look_at_silence(now);
-        if self.idle_since.is_some_and(|since| since + self.context.options.agent_idle <= now) {
+        if self.idle_since.is_some_and(|since| since + self.patience() <= now) {
             self.close_agent();
         }
         let stop = self.current.as_mut().and_then(|running| running.stop.as_mut()).filter(|stop| stop.deadline <= now);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::files::Files;
 use super::loaded::{Loaded, Order};
-use super::{DOING_EVERY, End, Session, opening, row};
+use super::{DOING_EVERY, End, Session, opening};
 use crate::agent::Later;
 use crate::journal::batch::{After, Batch};
 use crate::journal::pipeline::{InFlight, Sent};
@@ -87,7 +87,7 @@ impl Session {
             self.doing_told = Some(now);
             self.dirty.note = true;
             let queued = self.queue.len();
-            batch.feed(row::fact(&self.context, self.id, &self.row, self.activity(), queued, Operation::Update));
+            batch.feed(self.fact(queued, Operation::Update));
             (self.dirty.fact, self.dirty.doing) = (false, false);
         }
         if self.dirty.note {

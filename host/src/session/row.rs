@@ -5,6 +5,7 @@ use protocol::id::SessionId;
 use protocol::item::ItemContent;
 use protocol::session::{Activity, Session as Fact, SessionContent};
 
+use super::Session;
 use crate::context::Context;
 use crate::notes::{SessionNote, TurnNote};
 
@@ -13,7 +14,7 @@ const TITLE_CHARS: usize = 80;
 /// Longest line of what a session is doing, in characters.
 const DOING_CHARS: usize = 120;
 
-/// The feed's fact of a session.
+/// The feed's fact of a session without an agent's work in the background.
 pub(crate) fn fact(
     context: &Context,
     id: SessionId,
@@ -34,6 +35,7 @@ pub(crate) fn fact(
         activity,
         last_turn: row.last_turn,
         queued_turns: u32::try_from(queued_turns).unwrap_or(u32::MAX),
+        background_tasks: 0,
         created_at_ms: row.created_at_ms,
         updated_at_ms: row.updated_at_ms,
         // The hub's to say, whatever stands here.
@@ -51,6 +53,17 @@ pub(crate) fn title_by(prompt: &TurnNote) -> String {
     match prompt.fact.content.attachments.first() {
         Some(first) if words.is_empty() => title(&first.name),
         Some(_) | None => words,
+    }
+}
+
+impl Session {
+    /// The feed's fact of this session as it stands.
+    pub(super) fn fact(&self, queued_turns: usize, operation: Operation) -> FeedFact {
+        let mut fact = fact(&self.context, self.id, &self.row, self.activity(), queued_turns, operation);
+        if let FeedFact::Session { value: Some(value), .. } = &mut fact {
+            value.background_tasks = u32::try_from(self.background.len()).unwrap_or(u32::MAX);
+        }
+        fact
     }
 }
 

@@ -7,11 +7,11 @@ use protocol::fact::{FACT_VERSION, Operation};
 use protocol::id::{ItemId, TurnId};
 use protocol::item::{Item, ItemContent, ItemStatus, Role};
 use protocol::port::StreamStep;
-use protocol::turn::TurnErrorCode;
+use protocol::turn::{Origin, TurnErrorCode};
 use tokio::time::Instant;
 
 use super::approvals::Ask;
-use super::loaded::{Loaded, Open, Order, Stir};
+use super::loaded::{Closing, Loaded, Open, Order, Stir};
 use super::opening::Unavailable;
 use super::turns::Finish;
 use super::{GULP, KILL_GRACE, Session, row};
@@ -28,6 +28,8 @@ impl Session {
             Stir::Opened(Err(why)) => self.not_opened(&why),
             Stir::Said(first) => {
                 match first {
+                    // Of one that leaves only what it still had to say counts; nothing begins any more.
+                    Some(event) if matches!(self.agent, Loaded::Closing(_)) => self.hear_last(event),
                     Some(event) => self.hear(event),
                     None => self.agent_gone("the agent ended without a word"),
                 }
@@ -80,8 +82,11 @@ impl Session {
             }
             AgentEvent::Options { model, mode } => self.options(model, mode),
             AgentEvent::TurnStarted => {
-                if self.current.is_none() && !self.stopping {
-                    self.begin_own();
+                let alive = self.agent.running().is_some();
+                match &self.current {
+                    None if alive && !self.stopping => self.begin_own(),
+                    None => {}
+                    Some(_) => self.overlaid = true,
                 }
             }
             AgentEvent::ItemStarted { item, parent, role, content } => {
@@ -103,11 +108,8 @@ impl Session {
                 self.settle(item, parent.as_deref(), role, status, content);
             }
             AgentEvent::ItemAbandoned { item } => self.abandon(&item),
-            AgentEvent::Notice { level, code, text } => {
-                let content = ItemContent::Notice { level, code, text };
-                let key = format!("notice {}", self.context.clock.fresh().simple());
-                self.settle(key, None, Role::System, ItemStatus::Done, content);
-            }
+            AgentEvent::Notice { level, code, text } => self.remark(level, code, text),
+            AgentEvent::Background { tasks } => self.goes_on(tasks),
             AgentEvent::Ask { request, item, kind, options, content } => {
                 self.ask(Ask { request, item, kind, options, content });
             }
@@ -132,6 +134,13 @@ impl Session {
             AgentEvent::Place { place } => self.place = Some(place),
             AgentEvent::TurnEnded(end) => self.ended(end),
             AgentEvent::Exited { detail } => self.agent_gone(&detail),
+        }
+    }
+
+    fn hear_last(&mut self, event: AgentEvent) {
+        match event {
+            AgentEvent::Notice { .. } | AgentEvent::ItemSettled { .. } => self.hear(event),
+            _ => {}
         }
     }
 
@@ -176,7 +185,7 @@ impl Session {
     }
 
     /// The turn of which the agent speaks: the running one, or, after its end, the last.
-    fn spoken(&mut self) -> Option<(TurnId, &mut Live)> {
+    pub(super) fn spoken(&mut self) -> Option<(TurnId, &mut Live)> {
         match (&mut self.current, &mut self.previous) {
             (Some(running), _) => Some((running.note.id, &mut running.live)),
             (None, Some((turn, live))) => Some((*turn, live)),
@@ -246,11 +255,18 @@ impl Session {
     }
 
     fn ended(&mut self, end: TurnEnd) {
+        let own = self.current.as_ref().is_some_and(|running| running.note.fact.origin == Origin::Agent);
+        if end.own && !own {
+            // Its own turn had begun when this one was on its way; the answer to the prompt comes next.
+            self.overlaid = false;
+            return;
+        }
         // An end that comes before the prompt was handed over is that of another turn.
         if self.current.as_ref().is_none_or(|running| !running.prompted) {
             return;
         }
-        let TurnEnd { how, usage, model } = end;
+        let TurnEnd { how, usage, model, own: _ } = end;
+        self.overlaid = false;
         let finish = match how {
             TurnOutcome::Completed => Finish::default(),
             TurnOutcome::Interrupted => Finish::interrupted(),
@@ -348,7 +364,7 @@ impl Session {
     pub(super) fn agent_gone(&mut self, detail: &str) {
         let agent = std::mem::replace(&mut self.agent, Loaded::No);
         if let Loaded::Open(open) = agent {
-            let (driver, orders) = open.part();
+            let (driver, orders, _) = open.part();
             drop(driver);
             for order in orders {
                 match order {
@@ -359,8 +375,10 @@ impl Session {
                 }
             }
         }
+        self.overlaid = false;
         self.lose_told(detail);
         self.end_turn(Finish::failed(TurnErrorCode::AgentDied, detail), ApprovalState::Stale);
+        self.background_gone();
         self.unload();
     }
 
@@ -378,12 +396,13 @@ impl Session {
             return;
         }
         let Loaded::Open(open) = std::mem::replace(&mut self.agent, Loaded::No) else { return };
-        let (driver, orders) = open.part();
+        let (driver, orders, events) = open.part();
+        self.background_closed();
         for order in orders {
             self.untold(&order);
         }
         match driver {
-            Some(driver) => self.agent = Loaded::Closing(driver.close()),
+            Some(driver) => self.agent = Loaded::Closing(Closing::new(driver.close(), events)),
             // It was busy with an order, which was dropped, and the agent with it.
             None => self.unload(),
         }

@@ -104,7 +104,7 @@ impl Session {
         }
         batch.journal(self.id, (id, Operation::Insert, fact));
         batch.journal(self.id, (shown, Operation::Insert, item));
-        batch.feed(row::fact(&self.context, self.id, &self.row, self.activity(), self.queue.len() + 1, operation));
+        batch.feed(self.fact(self.queue.len() + 1, operation));
         let mut step = Transition::to(held.id, held.token, CommandState::Running);
         step.turn = Some(id);
         batch.report.commands.push(step);
@@ -259,6 +259,10 @@ impl Session {
             stop: None,
             cancels: Vec::new(),
         });
+        for content in std::mem::take(&mut self.early) {
+            let key = format!("notice {}", self.context.clock.fresh().simple());
+            self.settle(key, None, Role::System, ItemStatus::Done, content);
+        }
     }
 
     /// Tells the running turn to stop; the first reason counts.
@@ -272,6 +276,10 @@ impl Session {
         let given = running.prompted && !self.agent.running().is_some_and(|open| open.take_back(turn));
         if !given {
             self.end_turn(Finish::interrupted(), ApprovalState::Withdrawn);
+            if std::mem::take(&mut self.overlaid) && !self.stopping {
+                // What the agent had begun by itself meanwhile goes on.
+                self.begin_own();
+            }
         } else if let Some(open) = self.agent.running() {
             open.tell(Order::Interrupt);
         }

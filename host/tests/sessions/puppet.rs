@@ -10,7 +10,7 @@ use protocol::agent_health::AgentHealth;
 use protocol::agent_limits::{LimitStanding, LimitWindow};
 use protocol::approval::{ApprovalContent, ApprovalKind, ApprovalOption, OptionKind};
 use protocol::host::{Ability, AgentEntry, AgentState, Choice, Effort};
-use protocol::item::{DeltaPart, ItemContent, ItemStatus, Role, ToolCall, ToolKind};
+use protocol::item::{DeltaPart, ItemContent, ItemStatus, NoticeLevel, Role, ToolCall, ToolKind};
 use protocol::turn::TurnErrorCode;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
@@ -38,6 +38,8 @@ pub(crate) struct Stage {
     pub(crate) opens: Mutex<Vec<tokio::time::Instant>>,
     /// Whether all sessions are in one process.
     pub(crate) shared: AtomicBool,
+    /// Whether it says something as soon as it is there.
+    pub(crate) wordy: AtomicBool,
     /// Whether it takes no images.
     pub(crate) blind: AtomicBool,
     /// The images that it got.
@@ -65,6 +67,7 @@ struct Strings {
     /// What it was handed in mid-turn and has not taken in: each key with its words.
     steers: Arc<Mutex<VecDeque<(String, String)>>>,
     stubborn: bool,
+    last: bool,
 }
 
 impl Drop for Strings {
@@ -149,6 +152,10 @@ impl Agent for Puppet {
             let (answers, answered) = mpsc::channel(4);
             let name = spec.resume.unwrap_or_else(|| format!("puppet-{}", spec.tag));
             events.send(AgentEvent::Session { agent_session: name }).await.unwrap();
+            if self.stage.wordy.load(Ordering::SeqCst) {
+                let notice = AgentEvent::Notice { level: NoticeLevel::Warning, code: "early".into(), text: "mind".into() };
+                events.send(notice).await.unwrap();
+            }
             let driver = Strings {
                 stage: self.stage.clone(),
                 events,
@@ -158,6 +165,7 @@ impl Agent for Puppet {
                 answered: Arc::new(tokio::sync::Mutex::new(answered)),
                 steers: Arc::default(),
                 stubborn: false,
+                last: false,
             };
             let process = Some(ProcessMark {
                 pid: 7,
@@ -183,6 +191,7 @@ impl Driver for Strings {
     fn prompt<'a>(&'a mut self, text: &'a str) -> Later<'a, Result<(), DriveError>> {
         self.stage.prompts.lock().unwrap().push(text.to_owned());
         self.stubborn = text.starts_with("stubborn");
+        self.last = text.starts_with("last");
         let turn = Turn::new(self.stage.clone());
         let act = act(turn, self.events.clone(), text.to_owned(), self.answered.clone());
         let (interrupted, events, stubborn) = (self.interrupted.clone(), self.events.clone(), self.stubborn);
@@ -195,7 +204,7 @@ impl Driver for Strings {
                     for (key, _) in dropped {
                         let _ = events.send(AgentEvent::SteerDropped { key }).await;
                     }
-                    let end = TurnEnd { how: TurnOutcome::Interrupted, usage: None, model: None };
+                    let end = TurnEnd { how: TurnOutcome::Interrupted, usage: None, model: None, own: false };
                     let _ = events.send(AgentEvent::TurnEnded(end)).await;
                 }
             }
@@ -265,6 +274,11 @@ impl Driver for Strings {
     fn close(self: Box<Self>) -> Later<'static, ()> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(5)).await;
+            if self.last {
+                let text = "a task failed".to_owned();
+                let notice = AgentEvent::Notice { level: NoticeLevel::Info, code: "background_task".into(), text };
+                let _ = self.events.send(notice).await;
+            }
             drop(self);
         })
     }
@@ -278,6 +292,7 @@ fn settled(item: String, content: ItemContent) -> AgentEvent {
     AgentEvent::ItemSettled { item, parent: None, role: Role::Agent, status: ItemStatus::Done, content }
 }
 
+/// `background N`: goes on for N seconds behind its turn. `overlap`: had begun a turn by itself. `last`: says something when it is closed.
 /// `run COMMAND`: asks to run it. `change A => B`: asks to run A, and then it is B.
 /// `say N MS`: N words, one per MS milliseconds. `die`: ends in the middle. `ask`: waits for an answer. `withdraw`: asks no more.
 /// `burst N`: N items, one after the other. `rush N`: N items without a breath. `flood N`: N bytes of tool output. `drop`: begins an item that never was. `stubborn` and `hang`: never end by themselves.
@@ -402,7 +417,7 @@ async fn act(
         "fail" => {
             let how = TurnOutcome::Failed { code: TurnErrorCode::RateLimited, detail: "too much".into() };
             drop(turn);
-            let _ = events.send(AgentEvent::TurnEnded(TurnEnd { how, usage: None, model: None })).await;
+            let _ = events.send(AgentEvent::TurnEnded(TurnEnd { how, usage: None, model: None, own: false })).await;
             return;
         }
         "drop" => {
@@ -425,6 +440,15 @@ async fn act(
             };
             let _ = events.send(AgentEvent::Limits { windows: vec![window] }).await;
         }
+        "overlap" => {
+            // A turn of its own had begun when the prompt came.
+            let _ = events.send(AgentEvent::TurnStarted).await;
+            let _ = events.send(settled("o".into(), text("by itself"))).await;
+            let end = TurnEnd { how: TurnOutcome::Completed, usage: None, model: Some("other".into()), own: true };
+            let _ = events.send(AgentEvent::TurnEnded(end)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            say.push(settled("a".into(), text("the answer")));
+        }
         "hang" | "stubborn" => {
             let _ = events.send(begin("a", text("unfinished"))).await;
             std::future::pending::<()>().await;
@@ -436,12 +460,18 @@ async fn act(
     }
     drop(turn);
     let _ = events.send(AgentEvent::Place { place: format!("after {script}") }).await;
-    let end = TurnEnd { how: TurnOutcome::Completed, usage: None, model: Some("big-1".into()) };
+    let end = TurnEnd { how: TurnOutcome::Completed, usage: None, model: Some("big-1".into()), own: false };
     let _ = events.send(AgentEvent::TurnEnded(end)).await;
     if verb == "own" {
         let _ = events.send(AgentEvent::TurnStarted).await;
         let _ = events.send(settled("b".into(), text("by itself"))).await;
-        let end = TurnEnd { how: TurnOutcome::Completed, usage: None, model: None };
+        let end = TurnEnd { how: TurnOutcome::Completed, usage: None, model: None, own: true };
         let _ = events.send(AgentEvent::TurnEnded(end)).await;
+    }
+    if verb == "background" {
+        let pause = number();
+        let _ = events.send(AgentEvent::Background { tasks: vec!["npm test".into(), "look around".into()] }).await;
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        let _ = events.send(AgentEvent::Background { tasks: Vec::new() }).await;
     }
 }

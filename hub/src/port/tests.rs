@@ -30,6 +30,7 @@ fn session_fact(world: &World, id: SessionId, host: DeviceId) -> FeedFact {
         activity: Activity::Idle,
         last_turn: None,
         queued_turns: 0,
+        background_tasks: 0,
         created_at_ms: world.clock.now(),
         updated_at_ms: world.clock.now(),
         archived_at_ms: None,

@@ -38,6 +38,7 @@ fn said(world: &World, id: SessionId, title: &str, ended_turns: u64) -> FeedFact
         activity: Activity::Idle,
         last_turn: None,
         queued_turns: 0,
+        background_tasks: 0,
         created_at_ms: world.clock.now(),
         updated_at_ms: world.clock.now(),
         archived_at_ms: None,

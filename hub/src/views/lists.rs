@@ -100,7 +100,7 @@ fn idle_since(message: &[u8]) -> Option<UnixMs> {
         FeedFact::Session { value: Some(session), .. } => {
             let over =
                 matches!(session.activity, Activity::Idle | Activity::NotLoaded | Activity::Dead | Activity::Archived);
-            over.then_some(session.updated_at_ms)
+            (over && session.background_tasks == 0).then_some(session.updated_at_ms)
         }
         FeedFact::Command { value: Some(command), .. } => command.state.is_final().then_some(command.updated_at_ms),
         FeedFact::Approval { value: Some(approval), .. } => {

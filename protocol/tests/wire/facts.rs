@@ -372,6 +372,7 @@ fn row(activity: Activity, last_turn: Option<LastTurn>) -> Session {
         activity,
         last_turn,
         queued_turns: 2,
+        background_tasks: 0,
         created_at_ms: at(0),
         updated_at_ms: at(8),
         archived_at_ms: None,

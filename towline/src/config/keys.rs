@@ -214,7 +214,7 @@ pub(crate) const KEYS: &[Key] = &[
         flag: Some("--agent-idle"),
         default: "\"10m\"",
         example: "\"30m\"",
-        about: "How long an agent that has nothing to do stays loaded; the next prompt loads it again.",
+        about: "How long an agent that has nothing to do stays loaded, 12 h at least while it works in the background; the next prompt loads it again.",
     },
     Key {
         section: "host",

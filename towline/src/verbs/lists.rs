@@ -24,6 +24,7 @@ struct SessionRow {
     session: String,
     title: String,
     activity: Activity,
+    background_tasks: u32,
     host: DeviceId,
     machine: String,
     project: String,
@@ -57,6 +58,7 @@ pub(crate) async fn sessions(node: &Node, all: bool, out: Output) -> Result<(), 
             session: id.to_string(),
             title: session.content.title.clone(),
             activity: session.activity,
+            background_tasks: session.background_tasks,
             host: session.host,
             machine: known.called(session.host),
             project: known.projects.get(&session.project).map(|p| p.content.name.clone()).unwrap_or_default(),
@@ -81,7 +83,9 @@ pub(crate) async fn sessions(node: &Node, all: bool, out: Output) -> Result<(), 
     }
     rows.iter().try_for_each(|row| {
         let machine = if known.hosts.len() > 1 { format!("{:<12} ", row.machine) } else { String::new() };
-        let what = format!("{machine}{:<11} {:<12} {:<8} {}", word(&row.activity), row.project, row.agent, row.title);
+        let behind = row.activity == Activity::Idle && row.background_tasks > 0;
+        let activity = if behind { "background".to_owned() } else { word(&row.activity) };
+        let what = format!("{machine}{activity:<11} {:<12} {:<8} {}", row.project, row.agent, row.title);
         out.line(printable(&format!("{}  {}  {what}", row.session, time(row.updated_at_ms))))
     })
 }

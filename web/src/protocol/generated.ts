@@ -917,6 +917,10 @@ lastTurn: LastTurn | null,
  */
 queuedTurns: number, 
 /**
+ * What its agent goes on with in the background, such as commands and sub-agents; they may outlive the turns that began them.
+ */
+backgroundTasks: number, 
+/**
  * When it was made.
  */
 createdAtMs: UnixMs, 

@@ -80,7 +80,8 @@ export class Openers {
   }
 
   #works(session: string): boolean {
-    const activity = this.#rows.get().session.get(session)?.activity;
-    return activity === "working" || activity === "needs_input" || activity === "starting";
+    const row = this.#rows.get().session.get(session);
+    if (!row) return false;
+    return row.activity === "working" || row.activity === "needs_input" || row.activity === "starting" || row.backgroundTasks > 0;
   }
 }

@@ -50,6 +50,10 @@ pub(super) fn takes(method: &str) -> bool {
 struct Screen(Handle<AcpMapper>);
 
 impl Watcher for Screen {
+    fn began(&self, terminal: &str, command: &str) {
+        self.0.with(|mapper| mapper.terminal_began(terminal, command));
+    }
+
     fn said(&self, terminal: &str, text: &str) {
         self.0.with(|mapper| mapper.terminal_said(terminal, text));
     }

@@ -64,6 +64,9 @@ pub(super) struct AcpMapper {
     unknown: Unknown,
     pub(super) held: VecDeque<AgentEvent>,
     pub(super) screens: Screens,
+    /// Terminals whose command runs, and which; at most as many as there may be terminals. And those that the session was told of.
+    pub(super) running: BTreeMap<String, String>,
+    pub(super) running_told: BTreeMap<String, String>,
     /// Where requests for files and terminals go; `None` refuses them.
     pub(super) desk: Option<mpsc::Sender<Job>>,
     /// Answers of the desk that are not written yet; bounded by the requests that it works off at once.
@@ -397,6 +400,7 @@ impl link::Mapper for AcpMapper {
         if self.prompt.is_some() {
             out.extend(self.held.drain(..).map(Step::Event));
         }
+        out.extend(self.goes_on().map(Step::Event));
         // What was done is told before the agent learns of it and goes on.
         out.extend(self.replies.drain(..).map(Step::Write));
         out

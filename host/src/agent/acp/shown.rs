@@ -66,6 +66,20 @@ impl Screens {
 }
 
 impl AcpMapper {
+    /// A terminal runs a command.
+    pub(super) fn terminal_began(&mut self, terminal: &str, command: &str) {
+        self.running.insert(terminal.to_owned(), title(command));
+    }
+
+    /// What runs between turns, when that is news.
+    pub(super) fn goes_on(&mut self) -> Option<AgentEvent> {
+        if self.prompt.is_some() || self.running_told == self.running {
+            return None;
+        }
+        self.running_told.clone_from(&self.running);
+        Some(AgentEvent::Background { tasks: self.running.values().cloned().collect() })
+    }
+
     /// A terminal wrote this.
     pub(super) fn terminal_said(&mut self, terminal: &str, said: &str) {
         let Some(screen) = self.screens.of(terminal) else { return };
@@ -82,6 +96,7 @@ impl AcpMapper {
 
     /// A terminal ended.
     pub(super) fn terminal_ended(&mut self, terminal: &str, code: Option<i32>) {
+        self.running.remove(terminal);
         let Some(screen) = self.screens.of(terminal) else { return };
         screen.exit = code;
         let Some(item) = screen.item.clone() else { return };

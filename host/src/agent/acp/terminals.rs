@@ -72,6 +72,8 @@ impl Exit {
 
 /// What a terminal tells while it runs.
 pub(super) trait Watcher: Clone + Send + 'static {
+    /// It runs this.
+    fn began(&self, terminal: &str, command: &str);
     /// It wrote this.
     fn said(&self, terminal: &str, text: &str);
     /// It ended.
@@ -147,9 +149,11 @@ impl<W: Watcher> Terminals<W> {
             return Err(TerminalError::TooMany);
         }
         let spec = SpawnSpec { program: found, args, cwd, environment, tag: tag_below(&self.tag) };
-        let child =
-            Child::spawn(&spec).map_err(|error| TerminalError::NotStarted { program, said: error.to_string() })?;
+        let failed = |said: String| TerminalError::NotStarted { program: program.clone(), said };
+        let child = Child::spawn(&spec).map_err(|error| failed(error.to_string()))?;
         let id = format!("terminal-{}", child.mark().pid);
+        let words = std::iter::once(program.as_str()).chain(list(params, "args").iter().filter_map(Value::as_str));
+        self.watcher.began(&id, &words.collect::<Vec<_>>().join(" "));
         let kept = Arc::new(Mutex::new(Kept { limit: limit.min(MAX_OUTPUT_BYTES), ..Kept::default() }));
         let (ended, exit) = watch::channel(None);
         let (kill, release) = (CancellationToken::new(), CancellationToken::new());
@@ -370,6 +374,7 @@ mod tests {
     struct Heard(Arc<Mutex<(String, Vec<Exit>)>>);
 
     impl Watcher for Heard {
+        fn began(&self, _: &str, _: &str) {}
         fn said(&self, _: &str, text: &str) {
             locked(&self.0).0.push_str(text);
         }

@@ -37,10 +37,11 @@ impl AcpMapper {
         let result = result.as_ref().unwrap_or(&Value::Null);
         let model = result.pointer("/_meta/quota/model_usage/0").and_then(|usage| maybe(usage, "model"));
         let end =
-            TurnEnd { how, usage: self.usage(result), model: model.or_else(|| self.offer.models.current.clone()) };
+            TurnEnd { how, usage: self.usage(result), model: model.or_else(|| self.offer.models.current.clone()), own: false };
         out.push(Step::Event(AgentEvent::TurnEnded(end)));
         self.prompt = None;
         self.cancelling = false;
+        out.extend(self.goes_on().map(Step::Event));
     }
 
     fn usage(&self, result: &Value) -> Option<Usage> {

@@ -12,11 +12,14 @@ use super::tools::Tasks;
 use crate::agent::ledger::Ledger;
 use crate::agent::limits;
 use crate::agent::link::{self, Refusal, Step};
-use crate::agent::words::{Unknown, list, maybe, notice, text, unreadable_line};
-use crate::agent::{AgentEvent, Answer, DriveError};
+use crate::agent::words::{Unknown, list, maybe, notice, text, title, unreadable_line};
+use crate::agent::{AgentEvent, Answer, DriveError, TurnEnd, TurnOutcome};
 
 /// Events of sub-agents that are kept while no turn runs; they are told when the next one begins.
 const HELD: usize = 1024;
+
+/// Tasks in the background that are told of.
+const MOST_TASKS: usize = 64;
 
 /// The turn that Claude works on.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -202,9 +205,12 @@ impl ClaudeMapper {
                 let event = notice(NoticeLevel::Info, "background_task", &background(message));
                 self.tell(out, Some(event));
             }
+            "background_tasks_changed" => {
+                let tasks = list(message, "tasks").iter().take(MOST_TASKS).map(|task| title(text(task, "description")));
+                out.push(Step::Event(AgentEvent::Background { tasks: tasks.collect() }));
+            }
             // Progress that is shown in other ways, or by nobody.
             "thinking_tokens"
-            | "background_tasks_changed"
             | "task_updated"
             | "task_progress"
             | "session_title_changed"
@@ -349,6 +355,14 @@ impl ClaudeMapper {
                 let taken = state == "started";
                 let event = if taken { AgentEvent::SteerTaken { key } } else { AgentEvent::SteerDropped { key } };
                 out.push(Step::Event(event));
+            } else if self.turn == Turn::Own {
+                // It was on its way when Claude began by itself: taken in there, that turn is its own; else it will never run.
+                if state == "started" {
+                    self.turn = Turn::Prompt { uuid: uuid.to_owned(), begun: true };
+                } else {
+                    let how = TurnOutcome::Interrupted;
+                    out.push(Step::Event(AgentEvent::TurnEnded(TurnEnd { how, usage: None, model: None, own: false })));
+                }
             }
         }
     }
@@ -391,11 +405,11 @@ impl link::Mapper for ClaudeMapper {
 
     fn ended(&mut self) -> Vec<AgentEvent> {
         let mut out = Vec::new();
+        // What waited for a next turn is said now or never.
+        self.release(&mut out);
+        out.extend(self.ledger.close(ItemStatus::Interrupted, false).into_iter().map(Step::Event));
         self.withdraw(&mut out);
-        let mut events: Vec<AgentEvent> = self.ledger.close(ItemStatus::Interrupted, false);
-        events
-            .extend(out.into_iter().filter_map(|step| if let Step::Event(event) = step { Some(event) } else { None }));
-        events
+        out.into_iter().filter_map(|step| if let Step::Event(event) = step { Some(event) } else { None }).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Recorded transcripts through the mapper.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::mapper::{ClaudeMapper, Turn};
 use crate::agent::link::Mapper as _;
@@ -309,4 +309,50 @@ fn more_tokens_than_a_number_holds_are_no_end_of_the_session() {
     mapper.prompted("p");
     let line = r#"{"type":"result","subtype":"success","is_error":false,"result":"","usage":{"input_tokens":18446744073709551615,"cache_creation_input_tokens":14}}"#;
     assert!(!mapper.line(line).is_empty());
+}
+
+/// A prompt that goes out when Claude has begun by itself, and what becomes of it.
+fn overlapped(then: &[Value]) -> Vec<String> {
+    let mut mapper = ClaudeMapper::new("/p", false);
+    let mut trace = Trace::default();
+    let init = json!({"type": "system", "subtype": "init", "session_id": "s", "capabilities": ["msg_lifecycle_v1"]});
+    trace.take(mapper.line(&init.to_string()));
+    mapper.prompted("ours");
+    for line in then {
+        trace.take(mapper.line(&line.to_string()));
+    }
+    let end = |event: &AgentEvent| match event {
+        AgentEvent::TurnStarted => Some("began".to_owned()),
+        AgentEvent::TurnEnded(end) => Some(format!("{}: {:?}", if end.own { "own" } else { "ours" }, end.how)),
+        _ => None,
+    };
+    trace.events.iter().filter_map(end).collect()
+}
+
+#[test]
+fn a_turn_of_its_own_and_a_prompt_that_comes_meanwhile_are_told_apart() {
+    let state = |state: &str| json!({"type": "command_lifecycle", "command_uuid": "ours", "state": state});
+    let own = json!({"type": "result", "subtype": "success", "origin": {"kind": "task-notification"}});
+    let result = json!({"type": "result", "subtype": "success"});
+    let behind = overlapped(&[own.clone(), state("started"), result.clone()]);
+    assert_eq!(behind, ["began", "own: Completed", "ours: Completed"]);
+    assert_eq!(overlapped(&[state("started"), result]), ["began", "ours: Completed"], "it was taken into that turn");
+    assert_eq!(overlapped(&[state("cancelled"), own]), ["began", "ours: Interrupted", "own: Completed"]);
+}
+
+#[test]
+fn what_goes_on_in_the_background_is_told_and_what_was_held_is_said_at_the_end() {
+    let told = |trace: &Trace| -> Vec<Vec<String>> {
+        let tasks = |event: &AgentEvent| match event {
+            AgentEvent::Background { tasks } => Some(tasks.clone()),
+            _ => None,
+        };
+        trace.events.iter().filter_map(tasks).collect()
+    };
+    assert_eq!(told(&replay("claude-11f-bg")), [vec!["bg".to_owned()], vec![]]);
+    assert_eq!(told(&replay("claude-05d-todo-subagent")), [vec!["sub job".to_owned()], vec![]]);
+    let mut mapper = ClaudeMapper::new("/p", false);
+    let line = json!({"type": "system", "subtype": "task_notification", "task_id": "t", "status": "failed"});
+    assert!(mapper.line(&line.to_string()).is_empty(), "no turn runs");
+    assert!(matches!(&mapper.ended()[..], [AgentEvent::Notice { code, .. }] if code == "background_task"));
 }

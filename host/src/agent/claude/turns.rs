@@ -31,12 +31,14 @@ impl ClaudeMapper {
             self.close_items(&outcome, out);
             return;
         }
-        self.end(TurnEnd { how: outcome, usage, model: self.answering.clone().or_else(|| self.model.clone()) }, out);
+        let model = self.answering.clone().or_else(|| self.model.clone());
+        self.end(TurnEnd { how: outcome, usage, model, own: self.turn == Turn::Own }, out);
     }
 
     pub(super) fn end_without_result(&mut self, dropped: bool, out: &mut Vec<Step>) {
         let how = if dropped { TurnOutcome::Interrupted } else { TurnOutcome::Completed };
-        self.end(TurnEnd { how, usage: None, model: self.answering.clone().or_else(|| self.model.clone()) }, out);
+        let model = self.answering.clone().or_else(|| self.model.clone());
+        self.end(TurnEnd { how, usage: None, model, own: false }, out);
     }
 
     fn end(&mut self, end: TurnEnd, out: &mut Vec<Step>) {

@@ -94,6 +94,10 @@ pub(super) struct CodexMapper {
     pub(super) thread: String,
     pub(super) ledger: Ledger,
     pub(super) turn: Turn,
+    /// Whether Codex began it by itself.
+    pub(super) own: bool,
+    /// Its own turn in which a prompt of ours was sent: Codex takes that into it, and has one end for both.
+    pub(super) overlaid: Option<String>,
     pub(super) interrupting: bool,
     /// Why the turn fails, known before its end.
     pub(super) failure: Option<(TurnErrorCode, String)>,
@@ -102,6 +106,8 @@ pub(super) struct CodexMapper {
     pub(super) commands: BTreeMap<String, String>,
     /// Commands that a turn which was cut off has left running, and their threads.
     pub(super) left: BTreeMap<String, String>,
+    /// Commands that go on behind a turn that is whole, and what each is.
+    pub(super) background: BTreeMap<String, String>,
     /// The call by which each sub-agent was started, by its thread.
     children: BTreeMap<String, String>,
     pub(super) plan: Option<String>,
@@ -170,7 +176,11 @@ impl CodexMapper {
     }
 
     fn begin(&mut self, turn: Turn) {
-        self.turn = turn;
+        self.overlaid = match std::mem::replace(&mut self.turn, turn) {
+            Turn::Running(own) => Some(own),
+            Turn::Idle | Turn::Asked(_) => None,
+        };
+        self.own = false;
         (self.interrupting, self.waits, self.failure) = (false, false, None);
         self.spent.turn_begins();
     }
@@ -321,6 +331,12 @@ impl CodexMapper {
     }
 
     fn item(&mut self, method: &str, params: &Value, own: bool, out: &mut Vec<Step>) {
+        if method == "item/completed" {
+            let id = params.pointer("/item/id").and_then(Value::as_str).unwrap_or_default();
+            if self.background.remove(id).is_some() {
+                out.push(Step::Event(self.goes_on()));
+            }
+        }
         if !self.in_turn(params, own) {
             return;
         }

@@ -13,6 +13,8 @@ use crate::agent::{AgentEvent, TurnEnd, TurnOutcome};
 
 /// Longest detail of a failure, in characters.
 const DETAIL_CHARS: usize = 2000;
+/// Commands in the background that are told of.
+const MOST_TASKS: usize = 64;
 /// How to log in.
 pub(super) const LOG_IN: &str = "Log in on this machine: run `codex login`.";
 
@@ -22,6 +24,7 @@ impl CodexMapper {
         let own = self.turn == Turn::Idle;
         let stop = self.interrupting && !own;
         if own {
+            self.own = true;
             self.spent.turn_begins();
             out.push(Step::Event(AgentEvent::TurnStarted));
         }
@@ -42,6 +45,13 @@ impl CodexMapper {
                 detail: clip(text(error, "message"), DETAIL_CHARS),
             };
             self.end(how, out);
+        }
+        // The answer names the turn that runs already, when the prompt was taken into that.
+        if let (Turn::Asked(asked), Some(running)) = (&self.turn, &self.overlaid)
+            && asked == id
+            && message.pointer("/result/turn/id").is_some_and(|turn| *turn == running.as_str())
+        {
+            self.turn = Turn::Running(running.clone());
         }
         // Which processes the commands are that a turn has left.
         for terminal in message.pointer("/result/data").and_then(Value::as_array).into_iter().flatten() {
@@ -79,6 +89,16 @@ impl CodexMapper {
         // What Codex leaves running when a turn is cut off; a command that goes on after a whole turn is meant to. It names their
         // processes only when it is asked for them.
         let commands = std::mem::take(&mut self.commands);
+        if status == ItemStatus::Done && !commands.is_empty() {
+            for item in commands.keys() {
+                if self.background.len() < MOST_TASKS
+                    && let Some(ItemContent::ToolCall(call)) = self.ledger.content(item)
+                {
+                    self.background.insert(item.clone(), call.title.clone());
+                }
+            }
+            out.push(Step::Event(self.goes_on()));
+        }
         if status != ItemStatus::Done {
             let threads: BTreeSet<String> = commands.values().cloned().collect();
             self.left = commands;
@@ -95,9 +115,15 @@ impl CodexMapper {
             how,
             usage: self.spent.in_turn(),
             model: self.model.clone(),
+            own: std::mem::take(&mut self.own),
         })));
         self.turn = Turn::Idle;
         (self.interrupting, self.waits) = (false, false);
+    }
+
+    /// What goes on in the background.
+    pub(super) fn goes_on(&self) -> AgentEvent {
+        AgentEvent::Background { tasks: self.background.values().cloned().collect() }
     }
 
     /// Nothing stays open, and nothing is asked any longer.

@@ -144,6 +144,7 @@ impl Estate {
             activity: Activity::Working,
             last_turn: None,
             queued_turns: 0,
+            background_tasks: 0,
             created_at_ms: now,
             updated_at_ms: now,
             archived_at_ms: None,

@@ -96,5 +96,5 @@ function agentsLine(agents: readonly AgentEntry[]): string {
 }
 
 function runs(session: Session): boolean {
-  return session.activity === "working" || session.activity === "needs_input" || session.activity === "starting";
+  return session.activity === "working" || session.activity === "needs_input" || session.activity === "starting" || session.backgroundTasks > 0;
 }

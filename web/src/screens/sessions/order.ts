@@ -53,7 +53,8 @@ export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: Readon
     const host = called.get(session.host) ?? "";
     const project = rows.project.get(session.project)?.content.name ?? "";
     const where = [host, project].filter((part) => part !== "").join(" · ");
-    const now = need === "rest" || need === "unread" ? null : session.content.doing;
+    const behind = session.activity === "idle" && session.backgroundTasks > 0;
+    const now = need === "rest" || need === "unread" ? null : behind ? words.sessions.background(session.backgroundTasks) : session.content.doing;
     const title = session.content.title || words.sessions.untitled;
     list.push({
       id,
@@ -122,7 +123,7 @@ function fold(text: string): string {
 
 function needOf(session: Session, waits: boolean, count: number): Need {
   if (session.activity === "needs_input") return "needs";
-  if (session.activity === "working" || session.activity === "starting") return "working";
+  if (session.activity === "working" || session.activity === "starting" || session.backgroundTasks > 0) return "working";
   return waits ? "waiting" : count > 0 ? "unread" : "rest";
 }
 

@@ -187,7 +187,7 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
             {changeable === null || !row ? null : <LateEdits session={session} host={row.host} waiting={changeable} />}
             {making ? <p className="chat-note soft small">{words.transcript.starting}</p> : null}
             {phase === "open" && lines.length === 0 && waits.length === 0 ? <Written title={words.transcript.emptyTitle} text={words.transcript.empty} /> : null}
-            <Now running={running?.[1].state} quietSince={running?.[1].quietSinceMs ?? null} stop={stop.press} stopping={stop.stop.state === "going"} activity={row?.activity} agent={agent} host={rows.host.get(host)} hostName={hostName} />
+            <Now running={running?.[1].state} quietSince={running?.[1].quietSinceMs ?? null} stop={stop.press} stopping={stop.stop.state === "going"} activity={row?.activity} background={row?.backgroundTasks ?? 0} stopBackground={() => hub.post(host, { kind: "cancel_turn", session, turn: null })} agent={agent} host={rows.host.get(host)} hostName={hostName} />
           </div>
         </div>
       ) : (
@@ -258,7 +258,7 @@ function Top({ older, lines, more }: { older: "none" | "more" | "loading" | "fai
  * One line about the turn that runs, below everything that it has said; its place is kept, so that nothing jumps. Without a
  * connection it says nothing: nobody here knows what the agent does now. The same when its machine is away, and that is said.
  */
-function Now({ running, quietSince, stop, stopping, activity, agent, host, hostName }: { running: string | undefined; quietSince: number | null; stop: () => void; stopping: boolean; activity: string | undefined; agent: string; host: Host | undefined; hostName: string }) {
+function Now({ running, quietSince, stop, stopping, activity, background, stopBackground, agent, host, hostName }: { running: string | undefined; quietSince: number | null; stop: () => void; stopping: boolean; activity: string | undefined; background: number; stopBackground: () => void; agent: string; host: Host | undefined; hostName: string }) {
   const live = useStore(useHub().socket.connection).state === "live";
   const now = useNow();
   const away = host !== undefined && host.presence !== "online" && host.presence !== "stale";
@@ -269,6 +269,16 @@ function Now({ running, quietSince, stop, stopping, activity, agent, host, hostN
         {words.transcript.quiet(agent, Math.max(0, now - quietSince))}{" "}
         <button type="button" className="button small" aria-disabled={stopping} onClick={stop}>
           {stopping ? words.composer.stopping : words.transcript.quietStop}
+        </button>
+      </p>
+    );
+  }
+  if (live && !away && running === undefined && background > 0) {
+    return (
+      <p className="chat-now small soft" role="status" data-background>
+        <span className="breathing">{words.transcript.background(agent, background)}</span>{" "}
+        <button type="button" className="button small" onClick={stopBackground}>
+          {words.transcript.quietStop}
         </button>
       </p>
     );
