@@ -386,3 +386,108 @@ read line; say '"id":2,"error":{{"code":-32603,"message":"the disk is busy"}}'
     let gone = script(list, &[without]).fork(spec(), None).await.unwrap_err();
     assert!(matches!(gone, OpenError::NotSaved { .. }), "{gone}");
 }
+
+fn spec(world: &World) -> OpenSpec {
+    OpenSpec {
+        cwd: world.project(),
+        resume: None,
+        model: None,
+        mode: None,
+        effort: None,
+        tag: fresh_tag("acp-client"),
+        lines: None,
+    }
+}
+
+async fn until_gone(command: &str) {
+    let begun = tokio::time::Instant::now();
+    while running(command) {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{command} still runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What the agent of the tests of a stop begins with; `ask N METHOD PARAMS` asks and keeps the answer.
+const BEGIN: &str = r#"
+say() { printf '{"jsonrpc":"2.0",%s}\n' "$1"; }
+write() { say "\"id\":$1,\"method\":\"$2\",\"params\":{\"sessionId\":\"s\",$3}"; }
+ask() { write "$1" "$2" "$3"; IFS= read -r line; printf '%s\n' "$line" >> ../answers; }
+read line; say '"id":1,"result":{"protocolVersion":1}'
+read line; say '"id":2,"result":{"sessionId":"s"}'
+read line
+"#;
+
+#[tokio::test]
+async fn nothing_begins_after_a_stop_or_without_a_turn() {
+    let _orphans = adopt_orphans().unwrap();
+    let world = World::new();
+    let script = BEGIN.to_owned()
+        + r#"
+say '"method":"session/update","params":{"sessionId":"s","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"up"}}}'
+read line
+ask 10 terminal/create '"command":"sleep 717"'
+ask 11 fs/write_text_file "\"path\":\"$PWD/late\",\"content\":\"x\""
+say '"id":3,"result":{"stopReason":"cancelled"}'
+ask 12 terminal/create '"command":"sleep 717"'
+say '"method":"session/update","params":{"sessionId":"s","update":{"sessionUpdate":"current_mode_update","currentModeId":"done"}}'
+read line
+"#;
+    let mut opened = shell(&script).open(spec(&world)).await.unwrap();
+    opened.driver.prompt("go").await.unwrap();
+    while !matches!(timeout(LONG, opened.events.recv()).await.unwrap().unwrap(), AgentEvent::Delta { .. }) {}
+    opened.driver.interrupt().await.unwrap();
+    until_end(&mut opened).await;
+    while !matches!(timeout(LONG, opened.events.recv()).await.unwrap().unwrap(), AgentEvent::Options { .. }) {}
+    let answers = world.answers();
+    assert_eq!(answers.len(), 3);
+    assert!(answers.iter().all(|answer| answer.get("error").is_some()), "{answers:?}");
+    assert!(!running("sleep 717") && !world.project().join("late").exists());
+    opened.driver.close().await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_behind_requests() {
+    let _orphans = adopt_orphans().unwrap();
+    let world = World::new();
+    let script = BEGIN.to_owned()
+        + r#"
+ask 10 terminal/create '"command":"sleep 718"'
+id=$(printf %s "$line" | sed 's/.*"terminalId":"\([^"]*\)".*/\1/')
+n=20
+while [ $n -lt 100 ]; do write $n terminal/wait_for_exit "\"terminalId\":\"$id\""; n=$((n + 1)); done
+say '"method":"session/update","params":{"sessionId":"s","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"up"}}}'
+read line
+say '"id":3,"result":{"stopReason":"cancelled"}'
+read line
+sleep 719
+"#;
+    let mut opened = shell(&script).open(spec(&world)).await.unwrap();
+    opened.driver.prompt("go").await.unwrap();
+    while !matches!(timeout(LONG, opened.events.recv()).await.unwrap().unwrap(), AgentEvent::Delta { .. }) {}
+    let begun = tokio::time::Instant::now();
+    while !running("sleep 718") {
+        assert!(begun.elapsed() < LONG, "it never ran");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    opened.driver.interrupt().await.unwrap();
+    until_end(&mut opened).await;
+    until_gone("sleep 718").await;
+    opened.driver.close().await;
+}
+
+#[tokio::test]
+async fn a_command_that_outlives_its_turn_is_told_of_as_work_in_the_background() {
+    let _orphans = adopt_orphans().unwrap();
+    let world = World::new();
+    let create = request(10, "terminal/create", json!({"command": "sleep", "args": ["0.7"]}));
+    let mut opened = world.open(&[create, end()]).await;
+    until_end(&mut opened).await;
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        if let AgentEvent::Background { tasks } = timeout(LONG, opened.events.recv()).await.unwrap().unwrap() {
+            told.push(tasks);
+        }
+    }
+    assert_eq!(told, [vec!["sleep 0.7".to_owned()], vec![]]);
+    opened.driver.close().await;
+}

@@ -119,8 +119,36 @@ pub(super) fn skipped_line(bytes: u64) -> AgentEvent {
     notice(NoticeLevel::Warning, "line_too_long", &text)
 }
 
+/// Lines that are no message: something beside the agent writes to its output. The first in a turn is told of; the others are counted
+/// and told at its end.
+#[derive(Debug, Default)]
+pub(super) struct Garbage {
+    told: bool,
+    more: u64,
+}
+
+impl Garbage {
+    /// A notice for the first line.
+    pub(super) fn meet(&mut self, line: &str) -> Option<AgentEvent> {
+        if std::mem::replace(&mut self.told, true) {
+            self.more = self.more.saturating_add(1);
+            return None;
+        }
+        Some(unreadable_line(line))
+    }
+
+    /// A turn has ended: a notice for the others.
+    pub(super) fn over(&mut self) -> Option<AgentEvent> {
+        self.told = false;
+        let more = std::mem::take(&mut self.more);
+        let lines = if more == 1 { "line" } else { "lines" };
+        let text = format!("The agent sent {more} more {lines} that are no message; they were skipped.");
+        (more > 0).then(|| notice(NoticeLevel::Warning, "unreadable_line", &text))
+    }
+}
+
 /// The notice for a line that is no JSON.
-pub(super) fn unreadable_line(line: &str) -> AgentEvent {
+fn unreadable_line(line: &str) -> AgentEvent {
     let text = format!("The agent sent {} bytes that are no message; they were skipped.", line.len());
     notice(NoticeLevel::Warning, "unreadable_line", &text)
 }
@@ -146,6 +174,18 @@ mod tests {
         assert!(unknown.meet("a").is_none());
         let told = (0..1000).filter(|n| unknown.meet(&format!("k{n}")).is_some()).count();
         assert_eq!(told, UNKNOWN_KINDS - 1);
+    }
+
+    #[test]
+    fn garbage_is_told_of_twice_in_a_turn() {
+        let mut garbage = Garbage::default();
+        for _ in 0..2 {
+            let told: Vec<AgentEvent> = (0..100_000).filter_map(|_| garbage.meet("npm warn")).collect();
+            assert_eq!(told.len(), 1);
+            let rest = garbage.over();
+            assert!(matches!(&rest, Some(AgentEvent::Notice { text, .. }) if text.contains("99999 more")), "{rest:?}");
+        }
+        assert_eq!(garbage.over(), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use protocol::time::UnixMs;
 use super::limit;
 use crate::agent::Answer;
 use crate::notes::{Held, TurnNote};
+use crate::session::Chosen;
 
 /// What becomes of a session goes out in one report, or not at all.
 #[derive(Debug, Default)]
@@ -63,7 +64,7 @@ pub(crate) enum After {
     /// A standing rule holds.
     Rule(RuleId, Box<Rule>),
     /// Options may be handed over.
-    Options(Held, Option<String>),
+    Options(Held, Chosen),
 }
 
 impl Batch {

@@ -10,7 +10,7 @@ use protocol::port::{Leased, StreamStep, Transition};
 use protocol::turn::{TurnError, TurnErrorCode};
 
 use super::loaded::Loaded;
-use super::Session;
+use super::{Chosen, Session};
 use crate::journal::batch::{After, Batch};
 use crate::notes::{self, CommandNote, Held, NOTE_VERSION, Todo};
 
@@ -120,7 +120,7 @@ impl Session {
     }
 
     fn set_options(&mut self, held: Held, model: Option<String>, mode: Option<String>, effort: Option<String>) {
-        let told = effort.clone();
+        let told = Chosen { model: model.clone(), mode: mode.clone(), effort: effort.clone() };
         if let Some(model) = model {
             self.row.model = Some(model);
         }

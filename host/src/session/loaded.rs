@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::LAST_WORDS;
+use super::choices::Choice;
 use super::files::Files;
 use crate::agent::{AgentEvent, Answer, DriveError, Driver, Later, Opened, Steered};
 use crate::notes::Held;
@@ -79,12 +80,34 @@ impl fmt::Debug for Loaded {
 /// What to tell an agent.
 #[derive(Debug)]
 pub(crate) enum Order {
-    Prompt { turn: TurnId, text: String, files: Files },
-    Steer { held: Held, turn: TurnId, text: String, files: Files },
-    Unsteer { held: Held, by: Sender, turn: TurnId },
+    Prompt {
+        turn: TurnId,
+        text: String,
+        files: Files,
+    },
+    Steer {
+        held: Held,
+        turn: TurnId,
+        text: String,
+        files: Files,
+    },
+    Unsteer {
+        held: Held,
+        by: Sender,
+        turn: TurnId,
+    },
     Interrupt,
-    Answer { held: Option<Held>, request: String, answer: Answer },
-    Options { held: Held, model: Option<String>, mode: Option<String>, effort: Option<String> },
+    Answer {
+        held: Option<Held>,
+        request: String,
+        answer: Answer,
+    },
+    /// One of the things that a command has chosen; the `last` one ends the command.
+    Choose {
+        held: Held,
+        choice: Choice,
+        last: bool,
+    },
 }
 
 /// A running agent.
@@ -222,13 +245,14 @@ impl Open {
                     (driver, result.map(|()| None))
                 })
             }
-            Order::Options { model, mode, effort, .. } => {
-                let (model, mode, effort) = (model.clone(), mode.clone(), effort.clone());
+            Order::Choose { choice, .. } => {
+                let choice = choice.clone();
                 Box::pin(async move {
-                    let mut result = driver.set_options(model, mode).await;
-                    if let (Ok(()), Some(effort)) = (&result, effort) {
-                        result = driver.set_effort(&effort).await;
-                    }
+                    let result = match choice {
+                        Choice::Model(model) => driver.set_options(Some(model), None).await,
+                        Choice::Mode(mode) => driver.set_options(None, Some(mode)).await,
+                        Choice::Effort(effort) => driver.set_effort(&effort).await,
+                    };
                     (driver, result.map(|()| None))
                 })
             }
@@ -241,6 +265,19 @@ impl Open {
         let before = self.orders.len();
         self.orders.retain(|order| !matches!(order, Order::Prompt { turn: of, .. } if *of == turn));
         self.orders.len() < before
+    }
+
+    /// Forgets what else a command has chosen.
+    pub(crate) fn forget_choices(&mut self, of: Held) -> Vec<Choice> {
+        let all = std::mem::take(&mut self.orders);
+        let mut forgotten = Vec::new();
+        for order in all {
+            match order {
+                Order::Choose { held, choice, .. } if held == of => forgotten.push(choice),
+                order => self.orders.push_back(order),
+            }
+        }
+        forgotten
     }
 
     /// What it said already and nobody has read.

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod background;
+mod choices;
 mod commands;
 pub(crate) mod files;
 mod loaded;
@@ -43,6 +44,7 @@ use background::Background;
 use loaded::{Loaded, Stir};
 use turns::Finish;
 
+pub(crate) use choices::Chosen;
 pub(crate) use row::fact;
 
 /// Bytes that wait for the disk before the agent is no longer listened to.
@@ -97,6 +99,8 @@ pub(crate) struct Session {
     /// How the last approvals ended.
     closed: VecDeque<(ApprovalId, ApprovalState)>,
     agent: Loaded,
+    /// What the agent took of what was chosen.
+    took: Chosen,
     /// What was chosen takes effect only with a new process of the agent: this one is closed once its turn has ended.
     reopen: bool,
     slot: Slot,
@@ -130,6 +134,8 @@ struct Waiting {
     edits: u32,
     /// The agent was told it in mid-turn: if it does not take it in, it begins with it next.
     told: bool,
+    /// The agent did not say whether it took it: it fails when the turn that runs has ended.
+    in_doubt: bool,
     /// How often its agent could not be started.
     tried: Option<Tried>,
     /// When that is tried again.
@@ -138,7 +144,7 @@ struct Waiting {
 
 impl Waiting {
     fn new(note: TurnNote, accepted: bool) -> Self {
-        Self { note, accepted, edits: 0, told: false, tried: None, not_before: None }
+        Self { note, accepted, edits: 0, told: false, in_doubt: false, tried: None, not_before: None }
     }
 }
 
@@ -271,6 +277,7 @@ impl Session {
             judging: VecDeque::new(),
             closed: VecDeque::new(),
             agent: Loaded::No,
+            took: Chosen::default(),
             reopen: false,
             slot: Slot::No,
             outbox: Outbox::default(),

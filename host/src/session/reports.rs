@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::files::Files;
 use super::loaded::{Loaded, Order};
-use super::{DOING_EVERY, End, Session, opening};
+use super::{Chosen, DOING_EVERY, End, Session, opening, row};
 use crate::agent::Later;
 use crate::journal::batch::{After, Batch};
 use crate::journal::pipeline::{InFlight, Sent};
@@ -141,13 +141,7 @@ impl Session {
                 After::Prompt(turn) => self.hand_over(turn),
                 After::Rule(id, rule) => self.context.rules.add(id, *rule),
                 After::Answer(held, request, answer) => self.tell(Order::Answer { held, request, answer }),
-                After::Options(held, effort) => {
-                    let (model, mode) = (self.row.model.clone(), self.row.mode.clone());
-                    match self.agent.running() {
-                        Some(open) => open.tell(Order::Options { held, model, mode, effort }),
-                        None => self.finish(held, Ok(())),
-                    }
-                }
+                After::Options(held, chosen) => self.tell_choices(held, chosen),
             }
         }
         self.catch_up();
@@ -176,6 +170,7 @@ impl Session {
             return;
         }
         let tag = self.tag.clone();
+        self.took = Chosen::of(&self.row);
         let opening: Later<'static, _> = Box::pin(opening::open(self.context.clone(), self.id, self.row.clone(), tag));
         self.agent = Loaded::Opening(opening);
     }

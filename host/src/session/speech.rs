@@ -152,6 +152,9 @@ impl Session {
             running.note.fact.model = Some(model);
             self.dirty.turn = true;
         }
+        if mode.is_some() {
+            self.took.mode.clone_from(&mode);
+        }
         if mode.is_some() && self.row.mode != mode {
             self.row.mode = mode;
             (self.dirty.fact, self.dirty.note) = (true, true);
@@ -273,6 +276,7 @@ impl Session {
             TurnOutcome::Failed { code, detail } => Finish::failed(code, detail),
         };
         self.end_turn(Finish { usage, model, ..finish }, ApprovalState::Withdrawn);
+        self.fail_doubted();
         self.begin_told();
     }
 
@@ -301,19 +305,7 @@ impl Session {
                     tracing::info!(session = %self.id, %error, "the agent did not take an answer that nobody was asked for");
                 }
             }
-            (Order::Options { held, .. }, Ok(_)) => self.finish(held, Ok(())),
-            (Order::Options { held, .. }, Err(DriveError::Reopen)) => {
-                self.reopen = true;
-                self.finish(held, Ok(()));
-            }
-            (Order::Options { held, model, .. }, Err(error)) => {
-                let (code, detail) = refusal(&error);
-                let code = match error {
-                    DriveError::Refused { .. } if model.is_some() => ErrorCode::ModelUnavailable,
-                    _ => code,
-                };
-                self.finish(held, Err((code, detail)));
-            }
+            (Order::Choose { held, choice, last }, result) => self.chosen(held, choice, last, result.map(|_| ())),
         }
         if let Some(open) = self.agent.running() {
             open.next();
@@ -350,9 +342,9 @@ impl Session {
                 self.finish(*held, Ok(()));
             }
             Order::Unsteer { held, .. } => self.not_given_back(*held),
-            Order::Interrupt | Order::Answer { held: None, .. } => {}
             Order::Answer { held: Some(held), .. } => self.gone_before(*held),
-            Order::Options { held, .. } => self.finish(*held, Ok(())),
+            Order::Choose { held, last: true, .. } => self.finish(*held, Ok(())),
+            Order::Interrupt | Order::Answer { held: None, .. } | Order::Choose { .. } => {}
         }
     }
 
@@ -409,7 +401,7 @@ impl Session {
     }
 }
 
-fn refusal(error: &DriveError) -> (ErrorCode, String) {
+pub(super) fn refusal(error: &DriveError) -> (ErrorCode, String) {
     let code = match error {
         DriveError::Died { .. } => ErrorCode::AgentDied,
         DriveError::NotAsked { .. } => ErrorCode::ApprovalNotPending,

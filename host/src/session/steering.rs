@@ -86,6 +86,13 @@ impl Session {
                 }
             }
             (Err(error), true) => self.not_prompted(turn, &error),
+            (Err(error @ DriveError::Timeout { .. }), false) => {
+                if let Some(waiting) = self.queue.iter_mut().find(|waiting| waiting.note.id == turn) {
+                    waiting.in_doubt = true;
+                }
+                self.fail_doubted();
+                return self.finish(held, Err((ErrorCode::AgentUnavailable, error.to_string())));
+            }
             // Of an agent that is gone or hangs its end says what becomes of the prompt.
             (Ok(Steered::Later), _) | (Err(_), false) => {}
         }
@@ -166,8 +173,23 @@ impl Session {
         if self.current.is_some() || self.agent.running().is_none() {
             return;
         }
-        if let Some(place) = self.queue.iter().position(|waiting| waiting.told) {
+        if let Some(place) = self.queue.iter().position(|waiting| waiting.told && !waiting.in_doubt) {
             self.begin_untold(place);
+        }
+    }
+
+    /// The turn into which they were handed has ended, and the agent never said whether it had taken them in: whether they were answered
+    /// nobody knows, and it would not begin with them by itself.
+    pub(super) fn fail_doubted(&mut self) {
+        if self.current.is_some() {
+            return;
+        }
+        let doubted: Vec<TurnId> =
+            self.queue.iter().filter(|waiting| waiting.in_doubt).map(|waiting| waiting.note.id).collect();
+        for turn in doubted {
+            let detail =
+                "the agent did not say in time whether it took this in; if the answer does not show it, send it again";
+            self.fail_queued(turn, TurnErrorCode::AgentError, detail);
         }
     }
 

@@ -399,7 +399,8 @@ impl Session {
         let Some(place) = self.queue.iter().position(|waiting| waiting.note.id == turn) else { return };
         let Some(waiting) = self.queue.remove(place) else { return };
         let error = TurnError { code, by: None };
-        let command = Some(ErrorCode::AgentDied);
+        let died = code == TurnErrorCode::AgentDied;
+        let command = Some(if died { ErrorCode::AgentDied } else { ErrorCode::AgentUnavailable });
         self.end_queued(waiting, TurnState::Failed, error, Some(detail.to_owned()), command);
     }
 

@@ -416,3 +416,20 @@ async fn errors_of_the_model_are_told_apart_and_a_wait_for_the_network_ends() {
     talk.driver.close().await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_outlives_its_turn_is_told_of_until_it_ends() {
+    let Some(world) = World::start().await else { return };
+    let agent = world.agent();
+    let mut talk = open(&agent, world.spec(None)).await;
+    // Codex goes on without a command that takes more than ten seconds.
+    talk.driver.prompt("[[tool bash sleep 13]] [[say it runs]]").await.unwrap();
+    let events = talk.turn_ends().await;
+    println!("{events:?}");
+    let told = |tasks: &[String]| AgentEvent::Background { tasks: tasks.to_vec() };
+    assert!(events.contains(&told(&["sleep 13".to_owned()])), "{events:?}");
+    talk.until(|event| *event == told(&[])).await;
+    assert!(running(&["sleep", "13"]).is_empty());
+    talk.driver.close().await;
+    world.end().await;
+}

@@ -28,6 +28,8 @@ pub(crate) struct Stage {
     pub(crate) most: AtomicUsize,
     pub(crate) processes: AtomicUsize,
     pub(crate) options: Mutex<Vec<(Option<String>, Option<String>)>>,
+    /// The model or the mode that it refuses.
+    pub(crate) refuses: Mutex<Option<String>>,
     /// Whether it does not answer when it is asked what it offers.
     pub(crate) silent: AtomicBool,
     /// Whether it goes on from the newest turn of a session only, and names no place.
@@ -153,7 +155,8 @@ impl Agent for Puppet {
             let name = spec.resume.unwrap_or_else(|| format!("puppet-{}", spec.tag));
             events.send(AgentEvent::Session { agent_session: name }).await.unwrap();
             if self.stage.wordy.load(Ordering::SeqCst) {
-                let notice = AgentEvent::Notice { level: NoticeLevel::Warning, code: "early".into(), text: "mind".into() };
+                let notice =
+                    AgentEvent::Notice { level: NoticeLevel::Warning, code: "early".into(), text: "mind".into() };
                 events.send(notice).await.unwrap();
             }
             let driver = Strings {
@@ -219,11 +222,13 @@ impl Driver for Strings {
         Box::pin(async { Ok(()) })
     }
 
-    /// `refused`: does not take it. `now`: it is part of the turn. `step`: it is, a little later. Anything else: when the turn has ended.
+    /// `refused`: does not take it. `slow`: does not say whether it has it. `now`: it is part of the turn. `step`: it is, a little later. Anything else: when the turn has ended.
     fn steer<'a>(&'a mut self, key: &'a str, text: &'a str, _: &'a [Image]) -> Later<'a, Result<Steered, DriveError>> {
         Box::pin(async move {
             self.stage.steered.lock().unwrap().push(text.to_owned());
             match text.split_whitespace().next() {
+                // It does not say: it may have it.
+                Some("slow") => return Err(DriveError::Timeout { waited_ms: 5_000 }),
                 Some("refused") => return Err(DriveError::Refused { detail: "not now".into() }),
                 Some("now") => return Ok(Steered::Now),
                 _ => self.steers.lock().unwrap().push_back((key.to_owned(), text.to_owned())),
@@ -267,8 +272,11 @@ impl Driver for Strings {
     }
 
     fn set_options(&mut self, model: Option<String>, mode: Option<String>) -> Later<'_, Result<(), DriveError>> {
+        let not_this = self.stage.refuses.lock().unwrap().clone();
+        let refused = not_this.is_some() && [&model, &mode].into_iter().any(|choice| *choice == not_this);
         self.stage.options.lock().unwrap().push((model, mode));
-        Box::pin(async { Ok(()) })
+        let result = if refused { Err(DriveError::Refused { detail: "not on this plan".into() }) } else { Ok(()) };
+        Box::pin(std::future::ready(result))
     }
 
     fn close(self: Box<Self>) -> Later<'static, ()> {

@@ -211,3 +211,24 @@ async fn what_the_agent_may_have_is_not_given_to_another_one() {
 fn steer_was_told(world: &World, text: &str) -> bool {
     world.stage.steered.lock().unwrap().iter().any(|told| told == text)
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_of_which_the_agent_does_not_say_whether_it_took_it_fails_and_holds_nobody_up() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("say 5 2000 first"));
+    world.turn(first, TurnState::Running).await;
+    let (doubted, turn) = waiting(&world, session, "slow words").await;
+    let (next, _) = waiting(&world, session, "say 1 5 next").await;
+    let steer = world.steer(session, turn);
+    assert_eq!(world.end(steer).await, CommandState::Failed);
+    assert_eq!(code(&world, steer), Some(ErrorCode::AgentUnavailable));
+    assert_eq!(world.hub.state().turns[&turn].state, TurnState::Queued, "until the turn has ended");
+    world.turn(next, TurnState::Completed).await;
+    let over = world.hub.state().turns[&turn].clone();
+    assert_eq!((over.state, over.error.map(|error| error.code)), (TurnState::Failed, Some(TurnErrorCode::AgentError)));
+    assert_eq!(code(&world, doubted), Some(ErrorCode::AgentUnavailable));
+    assert_eq!(prompts(&world), ["say 5 2000 first", "say 1 5 next"], "it is not run a second time by itself");
+    world.sound();
+    host.stop().await.unwrap();
+}

@@ -301,6 +301,39 @@ async fn options_reach_the_running_agent_and_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_agent_refuses_does_not_stay_chosen() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("hello"));
+    world.turn(first, TurnState::Completed).await;
+    let set = |model: Option<&str>, mode: Option<&str>| {
+        let (model, mode) = (model.map(str::to_owned), mode.map(str::to_owned));
+        world.command(CommandBody::SetOptions { session, model, mode, effort: None })
+    };
+    let chosen = || {
+        let state = world.hub.state();
+        let row = state.session(session).unwrap();
+        (row.model.clone(), row.mode.clone())
+    };
+    // One of two is taken, and the other one is what the error is about.
+    *world.stage.refuses.lock().unwrap() = Some("default".into());
+    let both = set(Some("small"), Some("default"));
+    assert_eq!(world.end(both).await, CommandState::Failed);
+    assert_eq!(world.hub.state().command(both).error, Some(ErrorCode::ModeNotAllowed));
+    world.until("the mode is put back", |hub| hub.session(session).is_some_and(|row| row.mode.is_none())).await;
+    assert_eq!(chosen(), (Some("small".to_owned()), None));
+    *world.stage.refuses.lock().unwrap() = Some("big".into());
+    let refused = set(Some("big"), Some("default"));
+    assert_eq!(world.end(refused).await, CommandState::Failed);
+    assert_eq!(world.hub.state().command(refused).error, Some(ErrorCode::ModelUnavailable));
+    let small = Some("small".to_owned());
+    world.until("both are put back", |hub| hub.session(session).is_some_and(|row| row.model == small)).await;
+    assert_eq!(chosen(), (small, None));
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_effort_that_needs_a_new_process_gets_one_after_the_turn_that_runs() {
     let world = World::new(1);
     let host = world.start().await;

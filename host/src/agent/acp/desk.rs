@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::codec;
@@ -25,10 +25,8 @@ const NOT_THERE: i64 = -32002;
 /// What an agent asks of its client.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Job {
-    /// A request to answer.
-    Request { id: Value, method: String, params: Value },
-    /// The turn was stopped: no command goes on.
-    Stop,
+    /// A request to answer; how many stops there had been before it.
+    Request { id: Value, method: String, params: Value, stops: u64 },
 }
 
 /// The methods that are worked off here.
@@ -64,12 +62,13 @@ impl Watcher for Screen {
 }
 
 /// A refusal: code and words.
-type Refused = (i64, String);
+pub(super) type Refused = (i64, String);
 
 /// Works off requests until the agent is gone; then every command that it had started ends.
 pub(super) async fn run(
     handle: Handle<AcpMapper>,
     mut jobs: mpsc::Receiver<Job>,
+    mut stops: watch::Receiver<u64>,
     root: PathBuf,
     environment: Environment,
     tag: String,
@@ -82,16 +81,22 @@ pub(super) async fn run(
         let job = tokio::select! {
             biased;
             () = handle.ended() => break,
+            // Never behind requests: a stop is counted before this, and none that was made before it begins anything after.
+            Ok(()) = stops.changed() => {
+                terminals.kill_all();
+                continue;
+            }
             _ = working.join_next(), if !working.is_empty() => continue,
             job = jobs.recv(), if working.len() < JOBS => job,
         };
         match job {
             None => break,
-            Some(Job::Stop) => terminals.kill_all(),
-            Some(Job::Request { id, method, params }) => {
+            Some(Job::Request { id, method, params, stops: before }) => {
+                let stops = stops.clone();
                 let (handle, terminals, root) = (handle.clone(), std::sync::Arc::clone(&terminals), root.clone());
                 working.spawn(async move {
-                    let result = work(&handle, &terminals, root, &method, params).await;
+                    let valid = move || *stops.borrow() == before;
+                    let result = work(&handle, &terminals, root, &method, params, valid).await;
                     let line = match result {
                         Ok(result) => codec::answer(&id, &result),
                         Err((code, words)) => codec::error(&id, code, &words),
@@ -110,6 +115,7 @@ async fn work(
     root: PathBuf,
     method: &str,
     params: Value,
+    valid: impl Fn() -> bool + Send + 'static,
 ) -> Result<Value, Refused> {
     match method {
         "fs/read_text_file" => {
@@ -121,17 +127,31 @@ async fn work(
         "fs/write_text_file" => {
             let (path, content) = (text(&params, "path").to_owned(), text(&params, "content").to_owned());
             let (place, new) = (path.clone(), content.clone());
-            let written = aside(move || files::write(&root, &place, &new)).await?.map_err(of_file)?;
+            let write =
+                move || if valid() { files::write(&root, &place, &new).map_err(of_file) } else { Err(stopped()) };
+            let written = aside(write).await??;
             handle.with(|mapper| mapper.wrote(&path, written.old, content));
             Ok(json!({}))
         }
-        "terminal/create" => terminals.create(&params).map(|id| json!({ "terminalId": id })).map_err(of_terminal),
+        "terminal/create" => {
+            terminals.create(&params, valid).map(|id| json!({ "terminalId": id })).map_err(of_terminal)
+        }
         "terminal/output" => terminals.output(&params).map_err(of_terminal),
         "terminal/wait_for_exit" => terminals.wait(&params).await.map_err(of_terminal),
         "terminal/kill" => terminals.kill(&params).map_err(of_terminal),
         "terminal/release" => terminals.release(&params).map_err(of_terminal),
         _ => Err((INTERNAL, format!("`{method}` is not worked off here"))),
     }
+}
+
+/// What would begin something after its turn was stopped, or without any turn.
+pub(super) fn begins(method: &str) -> bool {
+    matches!(method, "terminal/create" | "fs/write_text_file")
+}
+
+/// The answer to that.
+pub(super) fn stopped() -> Refused {
+    (INTERNAL, "no turn runs, or it was stopped".to_owned())
 }
 
 /// Disks may take their time.
@@ -156,7 +176,7 @@ fn of_file(error: FileError) -> Refused {
 fn of_terminal(error: TerminalError) -> Refused {
     let code = match error {
         TerminalError::Unknown { .. } => NOT_THERE,
-        TerminalError::TooMany | TerminalError::NotStarted { .. } => INTERNAL,
+        TerminalError::TooMany | TerminalError::Stopped | TerminalError::NotStarted { .. } => INTERNAL,
         TerminalError::NoCommand | TerminalError::Outside { .. } | TerminalError::NotFound { .. } => INVALID_PARAMS,
     };
     (code, error.to_string())

@@ -7,7 +7,7 @@ use protocol::host::SlashCommand;
 use protocol::item::{DeltaPart, ItemContent, ItemStatus, PlanEntry, PlanStatus, ToolCall};
 use protocol::limits::MAX_SLASH_COMMANDS;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::asks::{self, Asked};
 use super::choices::Offer;
@@ -18,7 +18,7 @@ use super::{forms, health, tools};
 use crate::agent::ledger::Ledger;
 use crate::agent::limits;
 use crate::agent::link::{self, Refusal, Step};
-use crate::agent::words::{Unknown, list, maybe, slash_command, text, unreadable_line};
+use crate::agent::words::{Garbage, Unknown, list, maybe, slash_command, text};
 use crate::agent::{AgentEvent, Answer, DriveError};
 
 /// Events between turns that are kept for the next one.
@@ -62,6 +62,7 @@ pub(super) struct AcpMapper {
     /// What the agent takes after a slash, once it has said so.
     pub(super) commands: Option<Vec<SlashCommand>>,
     unknown: Unknown,
+    pub(super) garbage: Garbage,
     pub(super) held: VecDeque<AgentEvent>,
     pub(super) screens: Screens,
     /// Terminals whose command runs, and which; at most as many as there may be terminals. And those that the session was told of.
@@ -69,6 +70,8 @@ pub(super) struct AcpMapper {
     pub(super) running_told: BTreeMap<String, String>,
     /// Where requests for files and terminals go; `None` refuses them.
     pub(super) desk: Option<mpsc::Sender<Job>>,
+    /// How often a turn was stopped: commands end, and what was asked for before does not begin any more.
+    pub(super) stops: watch::Sender<u64>,
     /// Answers of the desk that are not written yet; bounded by the requests that it works off at once.
     replies: Vec<String>,
     requests: u64,
@@ -96,10 +99,7 @@ impl AcpMapper {
     pub(super) fn cancel(&mut self) -> Vec<String> {
         let Some(session) = self.session.clone() else { return Vec::new() };
         self.cancelling = self.prompt.is_some();
-        if let Some(desk) = &self.desk {
-            // A full desk is stopped by the end of the agent, at the latest.
-            let _: Result<_, _> = desk.try_send(Job::Stop);
-        }
+        self.stops.send_modify(|stops| *stops += 1);
         let mut lines = vec![codec::cancel(&session)];
         for (request, asked) in std::mem::take(&mut self.asks) {
             lines.push(asked.cancelled());
@@ -327,7 +327,12 @@ impl AcpMapper {
         let Some(desk) = self.desk.as_ref().filter(|_| is_ours) else {
             return out.push(Step::Write(codec::refuse(id, method)));
         };
-        let job = Job::Request { id: id.clone(), method: method.to_owned(), params: params.clone() };
+        if desk::begins(method) && (self.prompt.is_none() || self.cancelling) {
+            let (code, words) = desk::stopped();
+            return out.push(Step::Write(codec::error(id, code, &words)));
+        }
+        let stops = *self.stops.borrow();
+        let job = Job::Request { id: id.clone(), method: method.to_owned(), params: params.clone(), stops };
         if desk.try_send(job).is_err() {
             out.push(Step::Write(codec::error(id, BUSY, "Towline works off as many requests as it can; ask again")));
         }
@@ -356,7 +361,8 @@ impl link::Mapper for AcpMapper {
     fn line(&mut self, line: &str) -> Vec<Step> {
         let mut out = Vec::new();
         let Ok(message) = serde_json::from_str::<Value>(line) else {
-            self.tell(&mut out, Some(unreadable_line(line)));
+            let event = self.garbage.meet(line);
+            self.tell(&mut out, event);
             return out;
         };
         out.extend(self.pending());

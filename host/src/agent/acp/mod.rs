@@ -134,8 +134,11 @@ impl AcpAgent {
             .ok_or_else(|| self.not_now("its pipes are gone".to_owned()))?;
         link.keep(lines);
         let (desk, jobs) = mpsc::channel(desk::JOBS);
-        link.with(|mapper| mapper.desk = Some(desk));
-        tokio::spawn(desk::run(link.handle(), jobs, cwd, environment, tag.to_owned()));
+        let stops = link.with(|mapper| {
+            mapper.desk = Some(desk);
+            mapper.stops.subscribe()
+        });
+        tokio::spawn(desk::run(link.handle(), jobs, stops, cwd, environment, tag.to_owned()));
         let hello = self.step(&link, &codec::initialize(env!("CARGO_PKG_VERSION"), true), STEP).await?;
         let hello = hello.map_err(|refusal| self.failed(refusal.message))?;
         if deviations::must_read_itself(&hello) {

@@ -162,8 +162,8 @@ impl AcpMapper {
             && last_part == part
         {
             all.push_str(text);
-        } else if self.held.len() < HELD || !matches!(event, AgentEvent::Delta { .. }) {
-            // What settles has all of it; the rest is bounded by the requests that are worked off at once.
+        } else if self.held.len() < HELD || (self.prompt.is_some() && !matches!(event, AgentEvent::Delta { .. })) {
+            // What settles has all of it; in a turn the rest is fetched at once, and bounded by the requests that are worked off.
             self.held.push_back(event);
         }
     }

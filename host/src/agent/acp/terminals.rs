@@ -32,6 +32,8 @@ pub(super) enum TerminalError {
     Unknown { id: String },
     #[error("there are {MOST} terminals already; release some")]
     TooMany,
+    #[error("the turn was stopped")]
+    Stopped,
     #[error("a terminal needs a command")]
     NoCommand,
     #[error("`{path}` is no directory of the project")]
@@ -127,11 +129,12 @@ impl<W: Watcher> Terminals<W> {
         Self { root, environment, tag, watcher, open: Mutex::new(BTreeMap::new()) }
     }
 
-    /// Starts a command (`terminal/create`) and names it.
+    /// Starts a command (`terminal/create`) and names it, unless it is not `valid` any more. Whatever makes it so is followed by
+    /// [`Terminals::kill_all`].
     ///
     /// # Errors
     /// [`TerminalError`].
-    pub(super) fn create(&self, params: &Value) -> Result<String, TerminalError> {
+    pub(super) fn create(&self, params: &Value, valid: impl Fn() -> bool) -> Result<String, TerminalError> {
         let program = maybe(params, "command").ok_or(TerminalError::NoCommand)?;
         let args: Vec<OsString> = list_of_words(params);
         let cwd = self.directory(maybe(params, "cwd"))?;
@@ -145,6 +148,9 @@ impl<W: Watcher> Terminals<W> {
         let limit = params.get("outputByteLimit").and_then(Value::as_u64);
         let limit = limit.map_or(MAX_OUTPUT_BYTES, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let mut open = locked(&self.open);
+        if !valid() {
+            return Err(TerminalError::Stopped);
+        }
         if open.len() >= MOST {
             return Err(TerminalError::TooMany);
         }
@@ -409,8 +415,11 @@ mod tests {
         std::fs::create_dir(folder.path().join("sub")).unwrap();
         let (terminals, heard) = world(folder.path());
         let id = terminals
-            .create(&json!({"command": "sh", "args": ["-c", "pwd; echo $GREETING; echo err >&2; exit 3"],
-                "env": [{"name": "GREETING", "value": "hi"}], "cwd": folder.path().join("sub")}))
+            .create(
+                &json!({"command": "sh", "args": ["-c", "pwd; echo $GREETING; echo err >&2; exit 3"],
+                "env": [{"name": "GREETING", "value": "hi"}], "cwd": folder.path().join("sub")}),
+                || true,
+            )
             .unwrap();
         assert_eq!(terminals.wait(&of(&id)).await.unwrap(), json!({"exitCode": 3, "signal": null}));
         let output = terminals.output(&of(&id)).unwrap();
@@ -422,7 +431,7 @@ mod tests {
         terminals.release(&of(&id)).unwrap();
         assert!(matches!(terminals.output(&of(&id)), Err(TerminalError::Unknown { .. })));
         // A whole line for the shell.
-        let id = terminals.create(&json!({"command": "echo a && echo b"})).unwrap();
+        let id = terminals.create(&json!({"command": "echo a && echo b"}), || true).unwrap();
         terminals.wait(&of(&id)).await.unwrap();
         assert_eq!(terminals.output(&of(&id)).unwrap()["output"], "a\nb\n");
     }
@@ -431,7 +440,7 @@ mod tests {
     async fn the_end_of_the_output_is_kept_within_its_limit() {
         let folder = tempfile::tempdir().unwrap();
         let (terminals, _) = world(folder.path());
-        let id = terminals.create(&json!({"command": "seq 1 100000", "outputByteLimit": 20})).unwrap();
+        let id = terminals.create(&json!({"command": "seq 1 100000", "outputByteLimit": 20}), || true).unwrap();
         terminals.wait(&of(&id)).await.unwrap();
         let output = terminals.output(&of(&id)).unwrap();
         assert_eq!((output["output"].as_str(), &output["truncated"]), (Some("\n99998\n99999\n100000\n"), &json!(true)));
@@ -441,7 +450,7 @@ mod tests {
     async fn a_command_that_is_killed_stays_to_be_asked_and_takes_along_what_it_started() {
         let folder = tempfile::tempdir().unwrap();
         let (terminals, _) = world(folder.path());
-        let id = terminals.create(&json!({"command": "setsid sleep 631 & echo up; sleep 632"})).unwrap();
+        let id = terminals.create(&json!({"command": "setsid sleep 631 & echo up; sleep 632"}), || true).unwrap();
         while terminals.output(&of(&id)).unwrap()["output"] != "up\n" {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -457,11 +466,11 @@ mod tests {
     async fn what_a_command_leaves_running_ends_with_its_release_or_with_all_of_them() {
         let folder = tempfile::tempdir().unwrap();
         let (terminals, _) = world(folder.path());
-        let id = terminals.create(&json!({"command": "sleep 633 & echo started"})).unwrap();
+        let id = terminals.create(&json!({"command": "sleep 633 & echo started"}), || true).unwrap();
         assert_eq!(terminals.wait(&of(&id)).await.unwrap()["exitCode"], 0);
         terminals.release(&of(&id)).unwrap();
         gone("sleep 633 ").await;
-        terminals.create(&json!({"command": "sleep 634 & sleep 634"})).unwrap();
+        terminals.create(&json!({"command": "sleep 634 & sleep 634"}), || true).unwrap();
         drop(terminals);
         gone("sleep 634 ").await;
     }
@@ -470,15 +479,16 @@ mod tests {
     async fn what_cannot_be_run_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (terminals, _) = world(folder.path());
-        let refused = |params: Value| terminals.create(&params).unwrap_err();
+        let refused = |params: Value| terminals.create(&params, || true).unwrap_err();
         assert_eq!(refused(json!({})), TerminalError::NoCommand);
         assert!(matches!(refused(json!({"command": "no-such-program"})), TerminalError::NotFound { .. }));
         assert!(matches!(refused(json!({"command": "ls", "cwd": "/"})), TerminalError::Outside { .. }));
         assert!(matches!(refused(json!({"command": "ls", "cwd": "../"})), TerminalError::Outside { .. }));
         for _ in 0..MOST {
-            terminals.create(&json!({"command": "true"})).unwrap();
+            terminals.create(&json!({"command": "true"}), || true).unwrap();
         }
         assert_eq!(refused(json!({"command": "true"})), TerminalError::TooMany);
+        assert_eq!(terminals.create(&json!({"command": "true"}), || false), Err(TerminalError::Stopped));
         assert!(terminals.wait(&of("terminal-0")).await.is_err());
         assert!(terminals.kill(&of("terminal-0")).is_err() && terminals.release(&of("terminal-0")).is_err());
     }

@@ -36,8 +36,13 @@ impl AcpMapper {
         self.close(status, out);
         let result = result.as_ref().unwrap_or(&Value::Null);
         let model = result.pointer("/_meta/quota/model_usage/0").and_then(|usage| maybe(usage, "model"));
-        let end =
-            TurnEnd { how, usage: self.usage(result), model: model.or_else(|| self.offer.models.current.clone()), own: false };
+        let end = TurnEnd {
+            how,
+            usage: self.usage(result),
+            model: model.or_else(|| self.offer.models.current.clone()),
+            own: false,
+        };
+        out.extend(self.garbage.over().map(Step::Event));
         out.push(Step::Event(AgentEvent::TurnEnded(end)));
         self.prompt = None;
         self.cancelling = false;

@@ -12,7 +12,7 @@ use super::tools::Tasks;
 use crate::agent::ledger::Ledger;
 use crate::agent::limits;
 use crate::agent::link::{self, Refusal, Step};
-use crate::agent::words::{Unknown, list, maybe, notice, text, title, unreadable_line};
+use crate::agent::words::{Garbage, Unknown, list, maybe, notice, text, title};
 use crate::agent::{AgentEvent, Answer, DriveError, TurnEnd, TurnOutcome};
 
 /// Events of sub-agents that are kept while no turn runs; they are told when the next one begins.
@@ -76,6 +76,7 @@ pub(super) struct ClaudeMapper {
     held: VecDeque<AgentEvent>,
     held_lost: u64,
     pub(super) unknown: Unknown,
+    pub(super) garbage: Garbage,
     limits: Option<String>,
     controls: u64,
 }
@@ -372,7 +373,8 @@ impl link::Mapper for ClaudeMapper {
     fn line(&mut self, line: &str) -> Vec<Step> {
         let mut out = Vec::new();
         let Ok(message) = serde_json::from_str::<Value>(line) else {
-            self.tell(&mut out, Some(unreadable_line(line)));
+            let event = self.garbage.meet(line);
+            self.tell(&mut out, event);
             return out;
         };
         if self.turn != Turn::Idle {
@@ -407,6 +409,7 @@ impl link::Mapper for ClaudeMapper {
         let mut out = Vec::new();
         // What waited for a next turn is said now or never.
         self.release(&mut out);
+        out.extend(self.garbage.over().map(Step::Event));
         out.extend(self.ledger.close(ItemStatus::Interrupted, false).into_iter().map(Step::Event));
         self.withdraw(&mut out);
         out.into_iter().filter_map(|step| if let Step::Event(event) = step { Some(event) } else { None }).collect()

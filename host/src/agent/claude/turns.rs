@@ -54,6 +54,7 @@ impl ClaudeMapper {
         if let Some(place) = self.place.take().filter(|_| end.how == TurnOutcome::Completed) {
             out.push(Step::Event(AgentEvent::Place { place }));
         }
+        out.extend(self.garbage.over().map(Step::Event));
         out.push(Step::Event(AgentEvent::TurnEnded(end)));
         self.turn = self.queued.pop_front().map_or(Turn::Idle, |uuid| Turn::Prompt { uuid, begun: false });
     }

@@ -9,7 +9,7 @@ use super::codec::{self, Call};
 use super::lane::{Lane, Parcel};
 use crate::agent::AgentEvent;
 use crate::agent::link::{self, Refusal, Step};
-use crate::agent::words::{text, unreadable_line};
+use crate::agent::words::{Garbage, text};
 
 /// Most threads of sub-agents that are followed in one process; a session seldom has ten.
 const THREADS: usize = 4096;
@@ -22,6 +22,8 @@ pub(super) struct Switchboard {
     threads: BTreeMap<String, u64>,
     /// Requests whose answer names the thread of a seat.
     opening: BTreeMap<String, u64>,
+    /// Told to all sessions; what is counted is told with the end of a turn, whoever has it.
+    garbage: Garbage,
     seats: u64,
     requests: u64,
 }
@@ -113,14 +115,14 @@ impl Switchboard {
 impl link::Mapper for Switchboard {
     fn line(&mut self, said: &str) -> Vec<Step> {
         let Ok(message) = serde_json::from_str::<Value>(said) else {
-            return vec![Step::Event(unreadable_line(said))];
+            return self.garbage.meet(said).map(Step::Event).into_iter().collect();
         };
         let id = message.get("id").filter(|id| !id.is_null()).cloned();
         let method = text(&message, "method").to_owned();
         if method.is_empty() {
             return match id {
                 Some(id) => self.answered(&id, message, said.len()),
-                None => vec![Step::Event(unreadable_line(said))],
+                None => self.garbage.meet(said).map(Step::Event).into_iter().collect(),
             };
         }
         let params = message.get("params").cloned().unwrap_or_default();
@@ -138,6 +140,7 @@ impl link::Mapper for Switchboard {
         match id {
             // There is nobody who could be asked.
             Some(id) if !taken => vec![Step::Write(codec::refuse(&id, &method))],
+            None if method == "turn/completed" => self.garbage.over().map(Step::Event).into_iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -138,7 +138,7 @@ impl Driver for Play {
                     biased;
                     () = act.play() => {}
                     () = interrupted.notified() => {
-                        let end = TurnEnd { how: TurnOutcome::Interrupted, usage: None, model: None };
+                        let end = TurnEnd { how: TurnOutcome::Interrupted, usage: None, model: None, own: false };
                         drop(events.send(AgentEvent::TurnEnded(end)).await);
                     }
                 }
@@ -236,7 +236,7 @@ impl Act {
         let events = self.events.clone();
         // It has stopped working before it says so.
         drop(self);
-        drop(events.send(AgentEvent::TurnEnded(TurnEnd { how, usage: None, model: None })).await);
+        drop(events.send(AgentEvent::TurnEnded(TurnEnd { how, usage: None, model: None, own: false })).await);
     }
 
     async fn speak(&mut self, scene: u64) {
