@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use protocol::id::ProjectId;
 use protocol::port::{HubPort, PortError, Started};
 use protocol::time::Clock;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
@@ -20,6 +23,9 @@ use crate::news;
 use crate::options::Options;
 use crate::project::{self, Projects, RegisterError};
 use crate::restart;
+
+/// Shortest time that an agent which several sessions used has for its end, also when the sessions have taken all of the budget.
+const LAST: Duration = Duration::from_secs(1);
 
 /// The host: `Host::start`.
 #[derive(Debug, Clone, Copy)]
@@ -144,11 +150,16 @@ impl HostHandle {
     /// # Errors
     /// Why the host had failed before, or why it could not say that it stops.
     pub async fn stop(mut self) -> Result<(), PortError> {
+        let until = Instant::now() + self.context.options.stop_budget;
         self.context.stop.cancel();
         for (name, task) in [("executor", &mut self.work), ("probes", &mut self.probes)] {
             if let Err(error) = task.await {
                 tracing::error!(name, %error, "a task of the host ended by a bug of ours");
             }
+        }
+        let shared = join_all(self.context.agents.values().map(|agent| agent.end()));
+        if tokio::time::timeout_at(until.max(Instant::now() + LAST), shared).await.is_err() {
+            tracing::warn!("what several sessions used did not end in time and is killed");
         }
         match self.context.failure.get() {
             Some(error) => Err(error.clone()),

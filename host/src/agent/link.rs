@@ -21,8 +21,6 @@ use crate::raw_lines::{RawLines, Way};
 const WRITE: Duration = Duration::from_secs(10);
 /// How long an agent whose stdin was closed may take to end by itself, and again after SIGTERM.
 const CLOSE: Duration = Duration::from_secs(2);
-/// How long a dropped agent may take to end after SIGTERM: Claude Code ends its shell commands and itself in 150 ms.
-const DROP: Duration = Duration::from_millis(400);
 /// How long the pipe is read after the agent's own end; a child of it may hold the pipe for ever.
 const DRAIN: Duration = Duration::from_millis(250);
 /// Longest that the session may take to fetch the last events.
@@ -347,8 +345,10 @@ impl<M: Mapper> Supervisor<M> {
         }
         drop(lines);
         self.writer = None;
-        let grace = if self.closing.is_cancelled() { CLOSE } else { DROP };
-        let detail = match child.end(Duration::ZERO, grace).await {
+        // Claude Code ends its shell commands and itself in 150 ms after SIGTERM; a dropped agent and all that it started have 300.
+        let stopped = self.stop.is_cancelled();
+        let gone = if stopped { child.end_now().await } else { child.end(Duration::ZERO, CLOSE).await };
+        let detail = match gone {
             Ok(status) => describe(status, &tail),
             Err(unreaped) => {
                 tracing::error!(error = %unreaped, "an agent could not be ended");

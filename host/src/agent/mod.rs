@@ -47,6 +47,12 @@ pub trait Agent: Send + Sync + fmt::Debug + 'static {
         let _ = tag;
     }
 
+    /// The host has stopped: ends what several sessions used. Returns when nothing of it is left, or after what the adapter allows;
+    /// dropping the future ends it at the latest with this.
+    fn end(&self) -> Later<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Finds out whether it can be started, and what it offers. Bounded in time by the adapter (10 s, and 30 s for one
     /// that must begin a session to know); never an error: what is wrong
     /// stands in the entry. Every process that is started for it has a tag of its own below `tag` (`{tag}/…`), by which it is found

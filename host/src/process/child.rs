@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
@@ -19,6 +20,8 @@ use crate::agent::ProcessMark;
 
 /// How long stderr is read after the end of a child; what is not of its tree may hold the pipe for ever.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Longest that the end of a child is waited for after SIGKILL.
+const KILLED: Duration = Duration::from_secs(2);
 
 /// How a child is to be started.
 #[derive(Debug, Clone)]
@@ -40,7 +43,7 @@ pub struct SpawnSpec {
 pub struct Child {
     inner: Box<dyn ChildWrapper>,
     mark: ProcessMark,
-    tree: Tree,
+    tree: Arc<Mutex<Tree>>,
     tail: Tail,
     // Ends with the child's stderr, at the latest with this.
     tail_reader: Option<AbortOnDropHandle<()>>,
@@ -82,7 +85,7 @@ impl Child {
         let tail = Tail::default();
         let tail_reader =
             inner.stderr().take().map(|stderr| AbortOnDropHandle::new(tokio::spawn(tail.clone().fill(stderr))));
-        let tree = Tree::new([(pid, started)], vec![spec.tag.clone()]);
+        let tree = reap::watched(Tree::of_child((pid, started), spec.tag.clone()));
         Ok(Self { inner, mark, tree, tail, tail_reader, ended: None })
     }
 
@@ -149,22 +152,45 @@ impl Child {
     /// [`reap::Unreaped`] when something cannot be ended.
     pub async fn end(mut self, patience: Duration, grace: Duration) -> Result<Option<ExitStatus>, reap::Unreaped> {
         // Seen now, a descendant is not lost when its parents go.
-        self.tree.survey();
+        reap::survey(&self.tree).await;
         let mut gone = tokio::time::timeout(patience, self.exited()).await.is_ok();
         if !gone {
-            self.tree.survey();
+            reap::survey(&self.tree).await;
             reap::ask(self.mark.pid, self.mark.started);
             gone = tokio::time::timeout(grace, self.exited()).await.is_ok();
         }
         if !gone {
-            self.tree.survey();
-            // Gone already is what was wanted.
-            let _: std::io::Result<()> = self.inner.start_kill();
-            let _: Result<_, _> = tokio::time::timeout(grace.max(Duration::from_secs(2)), self.exited()).await;
+            reap::survey(&self.tree).await;
+            self.kill(grace.max(KILLED)).await;
         }
-        reap::end(&mut self.tree).await?;
+        reap::end(&self.tree).await?;
         self.hear_out().await;
         Ok(self.ended)
+    }
+
+    /// Ends the child and everything that it started at once: SIGTERM to all of it, and SIGKILL 0.3 s later to what is left. Afterwards
+    /// its [`Tail`] holds its last words.
+    ///
+    /// Not cancellation safe, as [`Child::end`].
+    ///
+    /// # Errors
+    /// [`reap::Unreaped`] when something cannot be ended.
+    pub async fn end_now(mut self) -> Result<Option<ExitStatus>, reap::Unreaped> {
+        let tree = Arc::clone(&self.tree);
+        // Together: where only the group is known, it is there until its leader was waited for.
+        let (result, gone) = tokio::join!(reap::end(&tree), tokio::time::timeout(KILLED, self.exited()));
+        if gone.is_err() {
+            self.kill(KILLED).await;
+        }
+        result?;
+        self.hear_out().await;
+        Ok(self.ended)
+    }
+
+    async fn kill(&mut self, wait: Duration) {
+        // Gone already is what was wanted.
+        let _: std::io::Result<()> = self.inner.start_kill();
+        let _: Result<_, _> = tokio::time::timeout(wait, self.exited()).await;
     }
 }
 

@@ -1,13 +1,13 @@
 //! Ends what an agent started, and takes the exit status of what was left to us.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::tree::{self, Seen, Tree};
+use super::tree::{self, Seen, Snapshot, Tree};
 use crate::agent::ProcessMark;
 
 /// Between SIGTERM and SIGKILL for what an agent left behind: it was given its time with the agent itself.
@@ -16,12 +16,55 @@ const GRACE: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks while waiting for an end.
 const LOOK: Duration = Duration::from_millis(15);
-/// Between two looks for dead orphans.
+/// Longest that one look may take: a process that is stuck in the kernel can hold it up, and the next look passes over that one.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+/// Between two looks at all that live, for what leaves its parents, and for dead orphans.
 const SWEEP: Duration = Duration::from_secs(3);
 
 /// Children that we started ourselves and whose exit status tokio waits for: nobody else may take it. A plain set under a plain lock:
-/// it is held while forking or looking, never while waiting.
+/// it is held while forking and while the status of one is taken, never while looking or waiting.
 static OWN: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// The trees of the children that live: what they start is seen before its parents go.
+static LIVE: Mutex<Vec<Weak<Mutex<Tree>>>> = Mutex::new(Vec::new());
+
+/// A tree that is looked at for as long as somebody holds it.
+pub(super) fn watched(tree: Tree) -> Arc<Mutex<Tree>> {
+    let tree = Arc::new(Mutex::new(tree));
+    let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    live.retain(|tree| tree.strong_count() > 0);
+    live.push(Arc::downgrade(&tree));
+    tree
+}
+
+/// A look at all processes, beside the tasks; `None` when it takes too long.
+async fn looked() -> Option<Snapshot> {
+    let look = tokio::task::spawn_blocking(Snapshot::take);
+    tokio::time::timeout(LOOK_LIMIT, look).await.ok()?.ok()
+}
+
+/// What is there of a tree now; `None` when that could not be looked at.
+pub(super) async fn survey(tree: &Mutex<Tree>) -> Option<Vec<Seen>> {
+    let snapshot = looked().await?;
+    Some(locked(tree).take_in(&snapshot))
+}
+
+/// Held for as long as a snapshot is taken in, never while waiting.
+fn locked(tree: &Mutex<Tree>) -> MutexGuard<'_, Tree> {
+    tree.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes the exit status of a dead process that is ours and that nobody else waits for.
+fn collect(zombie: Seen) {
+    // Not what has its number by now.
+    if tree::started(zombie.pid) == Some(zombie.started) || !cfg!(target_os = "linux") {
+        // Held meanwhile, so that no child of ours can get the number in between.
+        let own = own();
+        if !own.contains(&zombie.pid) {
+            tree::collect(zombie);
+        }
+    }
+}
 
 pub(super) fn own() -> MutexGuard<'static, BTreeSet<u32>> {
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -55,11 +98,25 @@ impl Drop for OrphanReaper {
 async fn sweep(stop: CancellationToken) {
     let mut before: BTreeMap<u32, u64> = BTreeMap::new();
     while stop.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
-        let own = own();
-        let dead: Vec<Seen> = tree::own_zombies().into_iter().filter(|zombie| !own.contains(&zombie.pid)).collect();
+        let Some(snapshot) = looked().await else {
+            tracing::warn!("the processes of this machine could not be looked at in time");
+            continue;
+        };
+        let live: Vec<_> = {
+            let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+            live.retain(|tree| tree.strong_count() > 0);
+            live.iter().filter_map(Weak::upgrade).collect()
+        };
+        for tree in live {
+            locked(&tree).take_in(&snapshot);
+        }
+        let dead: Vec<Seen> = {
+            let own = own();
+            snapshot.own_zombies().filter(|zombie| !own.contains(&zombie.pid)).collect()
+        };
         // Only what was already dead at the last look: a child that somebody else in this program started gets waited for by then.
         for zombie in dead.iter().filter(|zombie| before.get(&zombie.pid) == Some(&zombie.started)) {
-            tree::collect(*zombie);
+            collect(*zombie);
         }
         before = dead.iter().map(|zombie| (zombie.pid, zombie.started)).collect();
     }
@@ -78,7 +135,7 @@ pub async fn reap_marked(marks: &[ProcessMark]) -> Result<usize, Unreaped> {
     }
     let roots = marks.iter().map(|mark| (mark.pid, mark.started));
     let tags = marks.iter().map(|mark| mark.tag.clone()).collect();
-    end(&mut Tree::new(roots, tags)).await
+    end(&Mutex::new(Tree::new(roots, tags))).await
 }
 
 /// Some of what an agent started could not be ended.
@@ -92,11 +149,18 @@ pub struct Unreaped {
 /// Ends all of a tree: SIGTERM, SIGKILL after a moment, until nothing is left. Returns how many processes there were.
 ///
 /// Cancellation safe in that it can be called again.
-pub(super) async fn end(tree: &mut Tree) -> Result<usize, Unreaped> {
+pub(super) async fn end(tree: &Mutex<Tree>) -> Result<usize, Unreaped> {
     let begun = Instant::now();
     let mut asked: BTreeSet<u32> = BTreeSet::new();
     loop {
-        let alive = look(tree);
+        let alive = look(tree).await;
+        let Some(alive) = alive else {
+            if begun.elapsed() > GRACE + PATIENCE {
+                return Err(Unreaped { pids: Vec::new() });
+            }
+            tokio::time::sleep(LOOK).await;
+            continue;
+        };
         if alive.is_empty() {
             return Ok(asked.len());
         }
@@ -117,17 +181,16 @@ pub(super) async fn end(tree: &mut Tree) -> Result<usize, Unreaped> {
 }
 
 /// The living of a tree; the dead that fell to us are waited for on the way.
-fn look(tree: &mut Tree) -> Vec<Seen> {
-    let own = own();
+async fn look(tree: &Mutex<Tree>) -> Option<Vec<Seen>> {
     let mut alive = Vec::new();
-    for seen in tree.survey() {
-        if !seen.zombie {
+    for seen in survey(tree).await? {
+        if seen.zombie {
+            collect(seen);
+        } else {
             alive.push(seen);
-        } else if !own.contains(&seen.pid) {
-            tree::collect(seen);
         }
     }
-    alive
+    Some(alive)
 }
 
 #[cfg(unix)]
@@ -143,7 +206,7 @@ fn send(_to: Seen, _insist: bool) {}
 #[cfg(unix)]
 pub(super) fn ask(pid: u32, started: u64) {
     #[cfg(target_os = "linux")]
-    let seen = Seen { pid, parent: 0, started, zombie: false };
+    let seen = Seen { pid, parent: 0, session: 0, started, zombie: false };
     #[cfg(not(target_os = "linux"))]
     let seen = Seen { pid, started, zombie: false };
     send(seen, false);

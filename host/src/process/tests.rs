@@ -80,6 +80,40 @@ async fn an_orphan_that_ignores_sigterm_is_ended_after_its_parent_went_by_itself
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
+async fn what_left_its_parents_without_a_tag_is_ended_too() {
+    let _orphans = adopt_orphans().unwrap();
+    // The first is in a session of its own and was seen while its parent lived; the second has lost its parent at once.
+    let script = "(env -i setsid sleep 604 & echo $!; exec sleep 5); (env -i sleep 605 & echo $!); read line";
+    let mut child = Child::spawn(&sh(script, &tag("bare"))).unwrap();
+    let mut lines = child.take_lines(1000).unwrap();
+    let mut orphans = Vec::new();
+    for _ in 0..2 {
+        orphans.push(line(&mut lines).await.parse::<u32>().unwrap());
+    }
+    let parent =
+        |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().split(' ').nth(3).unwrap().to_owned();
+    let ours = std::process::id().to_string();
+    until("they have lost their parents", || orphans.iter().all(|pid| parent(*pid) == ours)).await;
+    child.end_now().await.unwrap();
+    assert!(!orphans.iter().any(|pid| is_there(*pid)), "{orphans:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_ignores_sigterm_is_ended_together_and_not_one_after_the_other() {
+    let _orphans = adopt_orphans().unwrap();
+    let script =
+        "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1; done' & while :; do sleep 1; done";
+    let mut child = Child::spawn(&sh(script, &tag("deaf"))).unwrap();
+    let mut lines = child.take_lines(1000).unwrap();
+    let other: u32 = line(&mut lines).await.parse().unwrap();
+    let leader = child.mark().pid;
+    child.end_now().await.unwrap();
+    assert!(!is_there(leader) && !is_there(other));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
 async fn dead_orphans_are_waited_for_and_our_own_children_are_not_stolen() {
     let _orphans = adopt_orphans().unwrap();
     let mut child = Child::spawn(&sh("(setsid sleep 0.1 & echo $!); read line; exit 7", &tag("zombie"))).unwrap();

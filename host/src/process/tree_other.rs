@@ -8,6 +8,22 @@ pub(super) struct Seen {
     pub(super) zombie: bool,
 }
 
+/// There is nothing to look at but the groups themselves.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot;
+
+impl Snapshot {
+    /// Looks at nothing.
+    pub(super) const fn take() -> Self {
+        Self
+    }
+
+    /// Our own children that are dead: without a subreaper only those that we started, and those are waited for.
+    pub(super) fn own_zombies(&self) -> impl Iterator<Item = Seen> {
+        std::iter::empty()
+    }
+}
+
 /// An agent's process group.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
@@ -20,8 +36,13 @@ impl Tree {
         Self { groups: roots.into_iter().map(|(pid, _)| pid).collect() }
     }
 
+    /// The group of a child.
+    pub(super) fn of_child(root: (u32, u64), tag: String) -> Self {
+        Self::new([root], vec![tag])
+    }
+
     /// The groups in which somebody lives.
-    pub(super) fn survey(&mut self) -> Vec<Seen> {
+    pub(super) fn take_in(&mut self, _snapshot: &Snapshot) -> Vec<Seen> {
         self.groups.retain(|group| is_alive(*group));
         self.groups.iter().map(|pid| Seen { pid: *pid, started: 0, zombie: false }).collect()
     }
@@ -30,11 +51,6 @@ impl Tree {
 /// There is nothing to tell a process by but its id.
 pub(super) fn started(_pid: u32) -> Option<u64> {
     None
-}
-
-/// Our own children that are dead: without a subreaper only those that we started, and those are waited for.
-pub(super) fn own_zombies() -> Vec<Seen> {
-    Vec::new()
 }
 
 /// Never called: there are no zombies to collect.

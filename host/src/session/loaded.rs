@@ -2,17 +2,21 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::time::Duration;
 
 use protocol::id::TurnId;
 use protocol::item::Sender;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::LAST_WORDS;
 use super::choices::Choice;
 use super::files::Files;
 use crate::agent::{AgentEvent, Answer, DriveError, Driver, Later, Opened, Steered};
 use crate::notes::Held;
+
+/// Longest that the end of a dropped agent is waited for: what the end of everything that it started takes at most.
+const LEFT: Duration = Duration::from_secs(10);
 
 /// The agent of a session.
 pub(crate) enum Loaded {
@@ -38,11 +42,22 @@ pub(crate) struct Closing {
     said: bool,
     /// It is gone; until then its last words are waited for.
     until: Option<Instant>,
+    /// Its driver was dropped: it is gone when it says so.
+    dropped: bool,
 }
 
 impl Closing {
     pub(crate) fn new(done: Later<'static, ()>, events: mpsc::Receiver<AgentEvent>) -> Self {
-        Self { done, events, said: false, until: None }
+        Self { done, events, said: false, until: None, dropped: false }
+    }
+
+    /// One whose driver was dropped: it ends by itself, and says nothing more then.
+    pub(crate) fn left(events: mpsc::Receiver<AgentEvent>) -> Self {
+        let late = async {
+            sleep(LEFT).await;
+            tracing::error!("an agent that was dropped does not end");
+        };
+        Self { dropped: true, ..Self::new(Box::pin(late), events) }
     }
 
     async fn stir(&mut self, listen: bool) -> Stir {
@@ -50,6 +65,7 @@ impl Closing {
             let until = match self.until {
                 Some(_) if self.said => return Stir::Closed,
                 Some(until) => until,
+                None if self.said && self.dropped => return Stir::Closed,
                 None => Instant::now() + LAST_WORDS,
             };
             tokio::select! {

@@ -23,7 +23,7 @@ use std::time::Duration;
 use protocol::approval::ApprovalState;
 use protocol::command::Tried;
 use protocol::id::{ApprovalId, CommandId, SessionId, TurnId};
-use protocol::item::ItemContent;
+use protocol::item::{ItemContent, ItemStatus, NoticeLevel, Role};
 use protocol::limits::INTERRUPT_GRACE_MS;
 use protocol::offset::Offset;
 use protocol::port::Leased;
@@ -450,8 +450,8 @@ impl Session {
         let stop = self.current.as_mut().and_then(|running| running.stop.as_mut()).filter(|stop| stop.deadline <= now);
         match (&mut self.agent, stop) {
             (Loaded::Open(open), stop) => match (open.killed, stop) {
-                (Some(until), _) if until <= now => self.agent_gone("the agent did not end in time"),
-                (Some(_), Some(_)) => self.end_turn(Finish::interrupted(), ApprovalState::Withdrawn),
+                (Some(until), _) if until <= now => self.agent_left("the agent did not end in time"),
+                (Some(_), Some(_)) => self.end_unproven(),
                 (None, Some(stop)) => {
                     tracing::info!(session = %self.id, "the agent does not stop and is killed");
                     stop.deadline = now + LAST_WORDS;
@@ -472,7 +472,12 @@ impl Session {
             Slot::No | Slot::Waiting(_) | Slot::Held { .. } => Slot::No,
         };
         match self.agent {
-            Loaded::Announced | Loaded::Opening(_) => self.agent_gone("the host stops"),
+            Loaded::Announced => self.agent_gone("the host stops"),
+            // It ends without being waited for, and stays on record: the next life looks whether anything is left of it.
+            Loaded::Opening(_) => {
+                self.agent = Loaded::No;
+                self.dirty.fact = true;
+            }
             Loaded::No | Loaded::Open(_) | Loaded::Closing(_) => {}
         }
         if self.current.is_some() {
@@ -481,6 +486,16 @@ impl Session {
         if self.current.is_none() {
             self.close_agent();
         }
+    }
+
+    /// The time is up, and the system has not said that all of a killed agent is gone: the turn ends, and says so.
+    fn end_unproven(&mut self) {
+        let text = "The agent was ended by force; the system has not confirmed yet that everything it started is gone.";
+        let (level, code) = (NoticeLevel::Warning, "still_ending".to_owned());
+        let key = format!("notice {}", self.context.clock.fresh().simple());
+        let notice = ItemContent::Notice { level, code, text: text.to_owned() };
+        self.settle(key, None, Role::System, ItemStatus::Done, notice);
+        self.end_turn(Finish::interrupted(), ApprovalState::Withdrawn);
     }
 
     /// When a turn that is told to stop is stopped by force.

@@ -8,6 +8,7 @@ use protocol::id::{ItemId, TurnId};
 use protocol::item::{Item, ItemContent, ItemStatus, Role};
 use protocol::port::StreamStep;
 use protocol::turn::{Origin, TurnErrorCode};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::approvals::Ask;
@@ -354,10 +355,26 @@ impl Session {
 
     /// The agent is gone, whatever was the reason.
     pub(super) fn agent_gone(&mut self, detail: &str) {
+        drop(self.part_from_agent(detail));
+        self.unload();
+    }
+
+    /// The agent was killed and is not gone in time: it counts no more for what was going on, and stays on record until it is.
+    pub(super) fn agent_left(&mut self, detail: &str) {
+        match self.part_from_agent(detail) {
+            Some(events) => self.agent = Loaded::Closing(Closing::left(events)),
+            None => self.unload(),
+        }
+    }
+
+    /// Ends what was going on with the agent; what it still says, where its end is to be waited for.
+    fn part_from_agent(&mut self, detail: &str) -> Option<mpsc::Receiver<AgentEvent>> {
+        let mut left = None;
         let agent = std::mem::replace(&mut self.agent, Loaded::No);
         if let Loaded::Open(open) = agent {
-            let (driver, orders, _) = open.part();
+            let (driver, orders, events) = open.part();
             drop(driver);
+            left = Some(events);
             for order in orders {
                 match order {
                     Order::Prompt { .. } => {}
@@ -371,7 +388,7 @@ impl Session {
         self.lose_told(detail);
         self.end_turn(Finish::failed(TurnErrorCode::AgentDied, detail), ApprovalState::Stale);
         self.background_gone();
-        self.unload();
+        left
     }
 
     fn unload(&mut self) {
@@ -393,11 +410,11 @@ impl Session {
         for order in orders {
             self.untold(&order);
         }
-        match driver {
-            Some(driver) => self.agent = Loaded::Closing(Closing::new(driver.close(), events)),
-            // It was busy with an order, which was dropped, and the agent with it.
-            None => self.unload(),
-        }
+        // One that was busy with an order was dropped with it, and is on record until it is gone.
+        self.agent = Loaded::Closing(match driver {
+            Some(driver) => Closing::new(driver.close(), events),
+            None => Closing::left(events),
+        });
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Stage {
     pub(crate) not_now: AtomicUsize,
     /// How often that was tried, and when.
     pub(crate) opens: Mutex<Vec<tokio::time::Instant>>,
+    /// Whether it takes three seconds to go when it is killed.
+    pub(crate) lingers: AtomicBool,
     /// Whether all sessions are in one process.
     pub(crate) shared: AtomicBool,
     /// Whether it says something as soon as it is there.
@@ -75,6 +77,13 @@ struct Strings {
 impl Drop for Strings {
     fn drop(&mut self) {
         self.act.take().inspect(AbortHandle::abort);
+        if self.stage.lingers.load(Ordering::SeqCst) {
+            let events = self.events.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                let _ = events.send(AgentEvent::Exited { detail: "killed at last".into() }).await;
+            });
+        }
         self.stage.processes.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -5,6 +5,7 @@ use protocol::command::{CommandBody, CommandState};
 use protocol::error::ErrorCode;
 use protocol::host::AgentState;
 use protocol::id::SessionId;
+use protocol::item::ItemContent;
 use protocol::session::Activity;
 use protocol::turn::{TurnErrorCode, TurnState};
 
@@ -429,6 +430,34 @@ async fn what_was_taken_back_before_it_was_accepted_never_was() {
     assert!(world.hub.state().session(never).is_none());
     let again = world.prompt(never, "orphan");
     assert_eq!(world.end(again).await, CommandState::Failed);
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_takes_long_to_go_is_said_to_and_stays_on_record_until_it_is_gone() {
+    let world = World::new(5);
+    world.stage.lingers.store(true, Ordering::SeqCst);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("stubborn"));
+    world.turn(first, TurnState::Running).await;
+    world.until("it has the prompt", |_| !world.stage.prompts.lock().unwrap().is_empty()).await;
+    let note = format!("process/{session}");
+    let begun = tokio::time::Instant::now();
+    let stop = world.cancel(session, None);
+    assert_eq!(world.end(stop).await, CommandState::Succeeded);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    world.turn(first, TurnState::Interrupted).await;
+    let items = world.transcript(session).items().into_iter().map(|(_, item)| item.content.clone()).collect::<Vec<_>>();
+    let said = items.iter().any(|item| matches!(item, ItemContent::Notice { code, .. } if code == "still_ending"));
+    assert!(said, "{items:?}");
+    // The next prompt waits for the end, so that no two agents go on with one conversation.
+    let second = world.prompt(session, "say 1 5 second");
+    tokio::time::sleep_until(begun + Duration::from_secs(4)).await;
+    assert!(world.hub.state().notes.contains_key(&note), "it may still be there");
+    assert_eq!(world.stage.opens.lock().unwrap().len(), 1);
+    world.turn(second, TurnState::Completed).await;
+    assert!(begun.elapsed() >= Duration::from_millis(4_500), "{:?}", begun.elapsed());
     world.sound();
     host.stop().await.unwrap();
 }

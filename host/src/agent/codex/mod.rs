@@ -344,6 +344,15 @@ impl Agent for CodexAgent {
         *self.above.lock().unwrap_or_else(PoisonError::into_inner) = Some(tag.to_owned());
     }
 
+    fn end(&self) -> Later<'_, ()> {
+        Box::pin(async {
+            let shared = home::look(&self.place).take();
+            if let Some(shared) = shared {
+                shared.link.shut().await;
+            }
+        })
+    }
+
     fn probe<'a>(&'a self, tag: &'a str) -> Later<'a, AgentEntry> {
         Box::pin(self.look(tag))
     }
