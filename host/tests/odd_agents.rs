@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use host::agent::acp::{AcpAgent, AcpOptions};
+use host::agent::codex::{CodexAgent, CodexOptions, NETWORK_PATIENCE};
 use host::agent::{Agent, AgentEvent, DriveError, OpenError, OpenSpec};
 use host::process::{Environment, adopt_orphans, fresh_tag};
 use protocol::item::{ItemContent, ItemStatus};
@@ -163,4 +164,44 @@ read line"#;
     let spec = OpenSpec { resume: Some("old".to_owned()), ..spec() };
     let refused = agent(script).open(spec).await.unwrap_err();
     assert!(matches!(refused, OpenError::NotSaved { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_codex_that_cannot_be_spoken_to_makes_room_for_a_fresh_one() {
+    let _orphans = adopt_orphans().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("codex");
+    // After its first chat it takes nothing in any more.
+    let script = r#"#!/bin/sh
+echo started >> starts
+read line; echo '{"id":1,"result":{"userAgent":"codex/0.169.0"}}'
+read line
+read line; echo '{"id":2,"result":{"account":{"type":"apiKey"},"requiresOpenaiAuth":true}}'
+read line; echo '{"id":3,"result":{"thread":{"id":"t"}}}'
+exec <&-
+sleep 720
+"#;
+    std::fs::write(&program, script).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, mode).unwrap();
+    let agent = CodexAgent::new(CodexOptions {
+        id: "codex".to_owned(),
+        program: program.into(),
+        environment: Environment::cleaned([("PATH".into(), "/usr/bin:/bin".into())]),
+        extra_args: Vec::new(),
+        allow_bypass: false,
+        cwd: folder.path().to_owned(),
+        network_patience: NETWORK_PATIENCE,
+    });
+    let mut first = agent.open(spec()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let second = agent.open(spec()).await;
+    assert!(matches!(second, Err(OpenError::NotNow { .. })), "tried again: {second:?}");
+    let third = agent.open(spec()).await.unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("starts")).unwrap(), "started\nstarted\n");
+    // Who was in the old one is told, and comes back in a fresh one.
+    let begun = Instant::now();
+    while !matches!(timeout(LONG, first.events.recv()).await.unwrap(), Some(AgentEvent::Exited { .. })) {}
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    drop((first, third));
 }

@@ -13,8 +13,9 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::hidden::Hidden;
 use super::{AgentEvent, DriveError, words};
-use crate::process::{Child, Line, Tail};
+use crate::process::{Child, Line};
 use crate::raw_lines::{RawLines, Way};
 
 /// Longest that one line may take to be written: an agent that does not read its stdin for so long hangs.
@@ -111,6 +112,7 @@ pub(super) struct Link<M> {
     end: watch::Receiver<Option<String>>,
     nudge: Arc<Notify>,
     kept: Arc<OnceLock<RawLines>>,
+    hidden: Arc<OnceLock<Hidden>>,
     stop: CancellationToken,
     _stop: DropGuard,
 }
@@ -137,6 +139,7 @@ impl<M: Mapper> Link<M> {
         let (ended, end) = watch::channel(None);
         let nudge = Arc::new(Notify::new());
         let kept = Arc::<OnceLock<RawLines>>::default();
+        let hidden = Arc::<OnceLock<Hidden>>::default();
         tokio::spawn(write_lines(stdin, queue, closing.clone(), stop.clone(), Arc::clone(&kept)));
         let supervisor = Supervisor {
             mapper: Arc::clone(&mapper),
@@ -148,9 +151,21 @@ impl<M: Mapper> Link<M> {
             ended,
             nudge: Arc::clone(&nudge),
             kept: Arc::clone(&kept),
+            hidden: Arc::clone(&hidden),
         };
         tokio::spawn(supervisor.run(child, lines));
-        Some(Self { mapper, writer, pending, closing, end, nudge, kept, stop: stop.clone(), _stop: stop.drop_guard() })
+        Some(Self {
+            mapper,
+            writer,
+            pending,
+            closing,
+            end,
+            nudge,
+            kept,
+            hidden,
+            stop: stop.clone(),
+            _stop: stop.drop_guard(),
+        })
     }
 
     /// Keeps the lines that come and go from here on. Once for each line; nothing happens the second time.
@@ -158,6 +173,11 @@ impl<M: Mapper> Link<M> {
         if let Some(lines) = lines {
             let _: Result<(), _> = self.kept.set(lines);
         }
+    }
+
+    /// What is not to be shown of the agent's last words. Once for each line; nothing happens the second time.
+    pub(super) fn hide(&self, hidden: Hidden) {
+        let _: Result<(), _> = self.hidden.set(hidden);
     }
 
     /// A way into the mapper for work beside the line.
@@ -281,7 +301,10 @@ async fn write_lines(
         // Whoever asked may be gone.
         let _: Result<(), _> = written.send(result);
         if failed {
-            // Half a line may have been written: nothing that follows would make sense.
+            // Half a line may have been written: nothing that follows would make sense, so this is the end of the agent. One that ends
+            // by itself is heard to its end first.
+            tokio::time::sleep(DRAIN * 2).await;
+            stop.cancel();
             return;
         }
     }
@@ -297,6 +320,7 @@ struct Supervisor<M> {
     ended: watch::Sender<Option<String>>,
     nudge: Arc<Notify>,
     kept: Arc<OnceLock<RawLines>>,
+    hidden: Arc<OnceLock<Hidden>>,
 }
 
 impl<M: Mapper> Supervisor<M> {
@@ -349,7 +373,7 @@ impl<M: Mapper> Supervisor<M> {
         let stopped = self.stop.is_cancelled();
         let gone = if stopped { child.end_now().await } else { child.end(Duration::ZERO, CLOSE).await };
         let detail = match gone {
-            Ok(status) => describe(status, &tail),
+            Ok(status) => describe(status, &self.hidden.get().cloned().unwrap_or_default().strike(&tail.text())),
             Err(unreaped) => {
                 tracing::error!(error = %unreaped, "an agent could not be ended");
                 unreaped.to_string()
@@ -419,12 +443,11 @@ impl<M: Mapper> Supervisor<M> {
     }
 }
 
-fn describe(status: Option<std::process::ExitStatus>, tail: &Tail) -> String {
+fn describe(status: Option<std::process::ExitStatus>, words: &str) -> String {
     let mut detail = status.map_or_else(|| "it was ended".to_owned(), |status| format!("it ended with {status}"));
-    let words = tail.text();
     if !words.is_empty() {
         detail.push_str(": ");
-        detail.push_str(&words);
+        detail.push_str(words);
     }
     detail
 }

@@ -6,6 +6,7 @@
 pub mod acp;
 pub mod claude;
 pub mod codex;
+mod hidden;
 mod ledger;
 mod limits;
 mod link;
@@ -285,6 +286,14 @@ pub enum AgentEvent {
         role: Role,
         /// What is known of it.
         content: ItemContent,
+    },
+    /// Whether it is a model for which a tool call that has begun waits: its input is still being written, or a sub-agent works on it.
+    /// Without a word about it the tool itself runs.
+    ModelWorks {
+        /// Its key.
+        item: String,
+        /// Whether it is.
+        works: bool,
     },
     /// An unsettled item grew.
     Delta {

@@ -145,6 +145,7 @@ impl Trace {
                 | AgentEvent::Options { .. }
                 | AgentEvent::TurnStarted
                 | AgentEvent::Background { .. }
+                | AgentEvent::ModelWorks { .. }
                 | AgentEvent::SteerTaken { .. }
                 | AgentEvent::SteerDropped { .. }
                 | AgentEvent::Place { .. }

@@ -34,6 +34,14 @@ pub(super) fn clip(text: &str, chars: usize) -> String {
     }
 }
 
+/// At most the last `chars` characters, with an ellipsis when something is left out.
+pub(super) fn clip_front(text: &str, chars: usize) -> String {
+    match text.char_indices().rev().nth(chars) {
+        Some((before, sign)) => format!("…{}", text[before + sign.len_utf8()..].trim_start()),
+        None => text.to_owned(),
+    }
+}
+
 /// A tool's output within its limit, and how many bytes were left out at its end.
 pub(super) fn output(text: &str) -> (String, u64) {
     if text.len() <= MAX_TOOL_OUTPUT_BYTES {

@@ -44,6 +44,8 @@ pub(crate) struct LiveItem {
     pub(crate) content: ItemContent,
     /// What was left out of it.
     pub(crate) cut: Cut,
+    /// A model is waited for in it, and no tool runs.
+    model_works: bool,
     /// A position of the turn stream at or before its first message; `None` until there is one.
     start: Option<Offset>,
     last_frame: Option<Instant>,
@@ -71,6 +73,21 @@ impl LiveItem {
         }
     }
 
+    /// Readers are to be told of what it has grown by.
+    fn grow(&mut self, part: DeltaPart, more: &str) {
+        if more.is_empty() {
+            return;
+        }
+        match &mut self.untold {
+            Untold::Snapshot => {}
+            Untold::Nothing => self.untold = Untold::Growth(vec![(part, more.to_owned())]),
+            Untold::Growth(parts) => match parts.last_mut() {
+                Some((last, words)) if *last == part => words.push_str(more),
+                _ => parts.push((part, more.to_owned())),
+            },
+        }
+    }
+
     /// Whether readers know of it.
     pub(crate) fn told(&self) -> bool {
         self.start.is_some()
@@ -93,9 +110,16 @@ impl Live {
         self.known.get(key).and_then(|known| self.open.get(&known.ord)).map(|item| (&item.content, &item.cut))
     }
 
-    /// What is known of everything that has not settled.
-    pub(crate) fn open(&self) -> impl Iterator<Item = &ItemContent> {
-        self.open.values().map(|item| &item.content)
+    /// Whether a tool runs.
+    pub(crate) fn tool_runs(&self) -> bool {
+        self.open.values().any(|item| !item.model_works && matches!(item.content, ItemContent::ToolCall(_)))
+    }
+
+    /// Says whether a model is waited for in a tool call.
+    pub(crate) fn model_works(&mut self, key: &str, works: bool) {
+        if let Some(item) = self.open_mut(key) {
+            item.model_works = works;
+        }
     }
 
     /// Remembers what a key stands for.
@@ -107,7 +131,16 @@ impl Live {
     pub(crate) fn begin(&mut self, key: String, known: Known, role: Role, mut content: ItemContent) {
         let cut = limit::clamp(&mut content);
         self.known.insert(key, known);
-        let item = LiveItem { known, role, content, cut, start: None, last_frame: None, untold: Untold::Snapshot };
+        let item = LiveItem {
+            known,
+            role,
+            content,
+            cut,
+            model_works: false,
+            start: None,
+            last_frame: None,
+            untold: Untold::Snapshot,
+        };
         self.open.insert(known.ord, item);
     }
 
@@ -124,14 +157,7 @@ impl Live {
             return true;
         }
         extend(&mut item.content, part, kept);
-        match &mut item.untold {
-            Untold::Snapshot => {}
-            Untold::Nothing => item.untold = Untold::Growth(vec![(part, kept.to_owned())]),
-            Untold::Growth(parts) => match parts.last_mut() {
-                Some((last, words)) if *last == part => words.push_str(kept),
-                _ => parts.push((part, kept.to_owned())),
-            },
-        }
+        item.grow(part, kept);
         true
     }
 
@@ -139,7 +165,11 @@ impl Live {
     pub(crate) fn update(&mut self, key: &str, mut content: ItemContent) -> bool {
         let Some(item) = self.open_mut(key) else { return false };
         item.cut = limit::clamp(&mut content);
-        if item.content != content {
+        // Agents that tell all of it each time: readers are told what is new of it.
+        if let Some((part, more)) = grown(&mut item.content, &mut content) {
+            item.content = content;
+            item.grow(part, &more);
+        } else if item.content != content {
             item.content = content;
             item.untold = Untold::Snapshot;
         }
@@ -216,6 +246,27 @@ impl Live {
     }
 }
 
+/// What the text or the output of a content has grown by, when nothing else of it is new. How much output was left out is no news by
+/// itself: the settled content says it.
+fn grown(old: &mut ItemContent, new: &mut ItemContent) -> Option<(DeltaPart, String)> {
+    match (old, new) {
+        (ItemContent::Text { text: old }, ItemContent::Text { text: new })
+        | (ItemContent::Reasoning { text: old }, ItemContent::Reasoning { text: new }) => {
+            new.strip_prefix(old.as_str()).map(|more| (DeltaPart::Text, more.to_owned()))
+        }
+        (ItemContent::ToolCall(old), ItemContent::ToolCall(new)) => {
+            let more = new.output.strip_prefix(old.output.as_str())?.to_owned();
+            // Compared without what may be long.
+            let (before, now) = (std::mem::take(&mut old.output), std::mem::take(&mut new.output));
+            let omitted = std::mem::replace(&mut old.output_omitted_bytes, new.output_omitted_bytes);
+            let same = old == new;
+            (old.output, new.output, old.output_omitted_bytes) = (before, now, omitted);
+            same.then_some((DeltaPart::Output, more))
+        }
+        _ => None,
+    }
+}
+
 fn fact(session: SessionId, turn: TurnId, item: &LiveItem) -> Item {
     Item {
         v: FACT_VERSION,
@@ -231,5 +282,48 @@ fn fact(session: SessionId, turn: TurnId, item: &LiveItem) -> Item {
         settled_at_ms: None,
         left_out_bytes: item.cut.left_out,
         content: item.content.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::item::ToolCall;
+
+    use super::*;
+
+    fn call(output: &str, omitted: u64, title: &str) -> ItemContent {
+        let (output, title) = (output.to_owned(), title.to_owned());
+        ItemContent::ToolCall(ToolCall { output, title, output_omitted_bytes: omitted, ..ToolCall::default() })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_output_that_is_told_anew_each_time_readers_are_told_what_is_new() {
+        let id = |n: u128| uuid::Uuid::from_u128((n << 80) | (0x7000_u128 << 64) | (0x8000_u128 << 48));
+        let mut live = Live::new(SessionId::from_uuid(id(1)), TurnId::from_uuid(id(2)));
+        let known = Known { id: ItemId::from_uuid(id(3)), ord: 1, created_at_ms: UnixMs(0), messages: 0, parent: None };
+        live.begin("a".to_owned(), known, Role::Agent, call("", 0, "make"));
+        let mut told = 0;
+        let mut frames = async |live: &mut Live| {
+            tokio::time::advance(Duration::from_millis(DELTA_FRAME_MS)).await;
+            let facts = live.frames(Instant::now(), Offset::ZERO);
+            told += facts.iter().map(|fact| format!("{fact:?}").len()).sum::<usize>();
+            facts
+        };
+        frames(&mut live).await;
+        let mut all = String::new();
+        for line in 0..500 {
+            all.extend(["line ".to_owned(), line.to_string(), " of the build\n".to_owned()]);
+            live.update("a", call(&all, 0, "make"));
+            let facts = frames(&mut live).await;
+            assert!(matches!(&facts[..], [SessionFact::Delta { .. }]), "{facts:?}");
+        }
+        live.update("a", call(&all, 37, "make"));
+        assert!(frames(&mut live).await.is_empty(), "a count alone is no news");
+        assert_eq!(live.content("a").map(|(content, _)| content), Some(&call(&all, 37, "make")));
+        live.update("a", call(&all, 37, "make all"));
+        assert!(matches!(&frames(&mut live).await[..], [SessionFact::Item { .. }]));
+        live.update("a", call("other", 37, "make all"));
+        assert!(matches!(&frames(&mut live).await[..], [SessionFact::Item { .. }]));
+        assert!(told < 500 * 600, "{told} bytes");
     }
 }

@@ -1,13 +1,17 @@
 //! An agent that says nothing: shown after a while, and in the end no longer waited for.
 //!
-//! A model may hang without an end, and no vendor's program tells of that. An agent is waited for while its turn runs, nobody is asked, and
-//! no tool of it runs: how long a tool takes is the tool's own affair.
+//! A model may hang without an end, and no vendor's program tells of that. An agent is waited for while its turn runs and nobody is asked.
+//! How long a tool takes is the tool's own affair: its silence is not shown, and lasts far longer before it is no longer waited for.
 
-use protocol::item::ItemContent;
+use std::time::Duration;
+
 use protocol::turn::{TurnError, TurnErrorCode};
 use tokio::time::Instant;
 
 use super::{Running, Session};
+
+/// How many times as long a tool that runs is waited for without a word: a long build or download prints something within a day.
+const TOOL_TIMES: u32 = 24;
 
 impl Session {
     /// The agent has said something.
@@ -28,6 +32,9 @@ impl Session {
     pub(super) fn silence_deadline(&self) -> Option<Instant> {
         let running = self.waited_for()?;
         let options = &self.context.options;
+        if running.live.tool_runs() {
+            return self.limit(running).map(|limit| running.heard + limit);
+        }
         if running.note.fact.quiet_since_ms.is_none() {
             return Some(running.heard + options.quiet_after);
         }
@@ -38,12 +45,13 @@ impl Session {
     pub(super) fn look_at_silence(&mut self, now: Instant) {
         let Some(running) = self.waited_for() else { return };
         let silence = now.saturating_duration_since(running.heard);
-        if self.context.options.silence_limit.is_some_and(|limit| limit <= silence) {
+        let tool = running.live.tool_runs();
+        if self.limit(running).is_some_and(|limit| limit <= silence) {
             tracing::warn!(session = %self.id, agent = self.row.agent, "the agent says nothing and is stopped");
             self.interrupt(TurnError { code: TurnErrorCode::Silent, by: None });
             return;
         }
-        let quiet = self.context.options.quiet_after <= silence;
+        let quiet = !tool && self.context.options.quiet_after <= silence;
         let now_ms = self.context.now();
         if let Some(running) = self.current.as_mut().filter(|_| quiet)
             && running.note.fact.quiet_since_ms.is_none()
@@ -57,7 +65,12 @@ impl Session {
     /// The running turn, while it is its agent that is waited for.
     fn waited_for(&self) -> Option<&Running> {
         let running = self.current.as_ref().filter(|running| running.prompted && running.stop.is_none())?;
-        let works = running.live.open().any(|content| matches!(content, ItemContent::ToolCall(_)));
-        (self.approvals.is_empty() && self.judging.is_empty() && !works).then_some(running)
+        (self.approvals.is_empty() && self.judging.is_empty()).then_some(running)
+    }
+
+    /// How long it is waited for without a word.
+    fn limit(&self, running: &Running) -> Option<Duration> {
+        let limit = self.context.options.silence_limit?;
+        Some(if running.live.tool_runs() { limit * TOOL_TIMES } else { limit })
     }
 }

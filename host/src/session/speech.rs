@@ -93,6 +93,11 @@ impl Session {
             AgentEvent::ItemStarted { item, parent, role, content } => {
                 self.start(item, parent.as_deref(), role, content);
             }
+            AgentEvent::ModelWorks { item, works } => {
+                if let Some(running) = &mut self.current {
+                    running.live.model_works(&item, works);
+                }
+            }
             AgentEvent::Delta { item, part, text } => {
                 if !self.current.as_mut().is_some_and(|running| running.live.grow(&item, part, &text)) {
                     tracing::debug!(session = %self.id, "a piece of nothing that is open");
@@ -293,7 +298,7 @@ impl Session {
             (Order::Prompt { .. } | Order::Interrupt, Ok(_)) => {}
             (Order::Prompt { turn, .. }, Err(error)) => self.not_prompted(turn, &error),
             (Order::Interrupt, Err(error)) => {
-                tracing::info!(session = %self.id, %error, "the agent cannot be interrupted and is killed");
+                tracing::info!(session = %self.id, code = ?refusal(&error).0, "the agent cannot be interrupted and is killed");
                 if let Some(open) = self.agent.running() {
                     open.kill(Instant::now() + KILL_GRACE);
                 }
@@ -303,7 +308,8 @@ impl Session {
             }
             (Order::Answer { held: None, .. }, result) => {
                 if let Err(error) = result {
-                    tracing::info!(session = %self.id, %error, "the agent did not take an answer that nobody was asked for");
+                    let code = refusal(&error).0;
+                    tracing::info!(session = %self.id, ?code, "the agent did not take an answer that nobody was asked for");
                 }
             }
             (Order::Choose { held, choice, last }, result) => self.chosen(held, choice, last, result.map(|_| ())),

@@ -309,6 +309,7 @@ fn settled(item: String, content: ItemContent) -> AgentEvent {
     AgentEvent::ItemSettled { item, parent: None, role: Role::Agent, status: ItemStatus::Done, content }
 }
 
+/// `build`: a tool runs for ever. `writes`: the input of one is written for ever.
 /// `background N`: goes on for N seconds behind its turn. `overlap`: had begun a turn by itself. `last`: says something when it is closed.
 /// `run COMMAND`: asks to run it. `change A => B`: asks to run A, and then it is B.
 /// `say N MS`: N words, one per MS milliseconds. `die`: ends in the middle. `ask`: waits for an answer. `withdraw`: asks no more.
@@ -465,6 +466,13 @@ async fn act(
             let _ = events.send(AgentEvent::TurnEnded(end)).await;
             tokio::time::sleep(Duration::from_millis(200)).await;
             say.push(settled("a".into(), text("the answer")));
+        }
+        "build" | "writes" => {
+            let _ = events.send(begin("tool", ItemContent::ToolCall(ToolCall::default()))).await;
+            if verb == "writes" {
+                let _ = events.send(AgentEvent::ModelWorks { item: "tool".into(), works: true }).await;
+            }
+            std::future::pending::<()>().await;
         }
         "hang" | "stubborn" => {
             let _ = events.send(begin("a", text("unfinished"))).await;

@@ -61,3 +61,24 @@ async fn who_speaks_again_is_not_silent_and_who_waits_for_a_person_is_waited_for
     world.sound();
     host.stop().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_is_waited_for_far_longer_and_a_model_that_writes_its_input_is_not() {
+    let mut world = World::new(2);
+    world.options.silence_limit = Some(Duration::from_mins(20));
+    let host = world.start().await;
+    let (writing, writes) = world.open(Some("writes"));
+    let (building, builds) = world.open(Some("build"));
+    let (w, b) = (world.turn(writes, TurnState::Running).await, world.turn(builds, TurnState::Running).await);
+    tokio::time::sleep(Duration::from_mins(3)).await;
+    assert!(turn(&world, writing, w).quiet_since_ms.is_some());
+    assert_eq!(turn(&world, building, b).quiet_since_ms, None);
+    tokio::time::sleep(Duration::from_mins(18)).await;
+    assert_eq!(turn(&world, writing, w).error.map(|error| error.code), Some(TurnErrorCode::Silent));
+    tokio::time::sleep(Duration::from_hours(7)).await;
+    assert_eq!(turn(&world, building, b).state, TurnState::Running);
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert_eq!(turn(&world, building, b).error.map(|error| error.code), Some(TurnErrorCode::Silent));
+    world.sound();
+    host.stop().await.unwrap();
+}

@@ -257,7 +257,7 @@ pub(crate) const KEYS: &[Key] = &[
         default: "\"1h\"",
         example: "\"20m\"",
         about: "How long an agent may say nothing while it is the one that is waited for, no tool of it running and nobody being asked; then its \
-                turn fails with `silent`. Two minutes of it are shown.",
+                turn fails with `silent`. Two minutes of it are shown. A tool that runs is waited for 24 times as long.",
     },
     Key {
         section: "remote_prompts",

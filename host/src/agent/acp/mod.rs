@@ -33,6 +33,7 @@ use self::codec::Call;
 use self::driver::AcpDriver;
 use self::mapper::AcpMapper;
 use self::sessions::{FORK, offers};
+use super::hidden::Hidden;
 use super::link::{Link, Refusal};
 use super::words::maybe;
 use super::{Agent, AgentEvent, DriveError, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened};
@@ -133,6 +134,7 @@ impl AcpAgent {
         let link = Link::start(child, AcpMapper::new(&name), tell.clone())
             .ok_or_else(|| self.not_now("its pipes are gone".to_owned()))?;
         link.keep(lines);
+        link.hide(Hidden::of(&self.options.environment));
         let (desk, jobs) = mpsc::channel(desk::JOBS);
         let stops = link.with(|mapper| {
             mapper.desk = Some(desk);

@@ -1,6 +1,7 @@
 //! Tool calls: what is known of one grows with each update.
 
 use protocol::item::{Diff, ItemStatus, Location, ToolCall, ToolKind};
+use protocol::limits::MAX_TOOL_OUTPUT_BYTES;
 use serde_json::Value;
 
 use crate::agent::words::{clip, list, maybe, output, text, title};
@@ -36,8 +37,11 @@ pub(super) fn merge(call: &mut ToolCall, update: &Value, begun: bool) {
         set_output(call, &raw_text(raw));
     }
     if let Some(more) = update.pointer("/_meta/terminal_output_delta/data").and_then(Value::as_str) {
-        let all = format!("{}{more}", call.output);
-        set_output(call, &all);
+        // After a hole nothing more is kept.
+        let room = MAX_TOOL_OUTPUT_BYTES.saturating_sub(call.output.len());
+        let kept = more.floor_char_boundary(if call.output_omitted_bytes > 0 { 0 } else { room });
+        call.output.push_str(&more[..kept]);
+        call.output_omitted_bytes += (more.len() - kept) as u64;
     }
     let exit =
         ["/_meta/terminal_exit/exit_code", "/rawOutput/metadata/exit", "/rawOutput/exit_code", "/rawOutput/exitCode"];
@@ -156,6 +160,19 @@ mod tests {
             true,
         );
         assert_eq!((call.output.as_str(), call.exit_code), ("a\nb\n", Some(0)));
+    }
+
+    #[test]
+    fn what_is_left_out_of_growing_output_is_counted_once() {
+        let mut call = ToolCall::default();
+        let more = json!({"_meta": {"terminal_output_delta": {"data": "x".repeat(1000)}}});
+        for _ in 0..600 {
+            merge(&mut call, &more, true);
+        }
+        assert_eq!(
+            (call.output.len(), call.output_omitted_bytes),
+            (MAX_TOOL_OUTPUT_BYTES, 600_000 - MAX_TOOL_OUTPUT_BYTES as u64)
+        );
     }
 
     #[test]

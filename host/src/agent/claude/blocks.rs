@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::item::{DeltaPart, ItemContent, ItemStatus, NoticeLevel};
+use protocol::item::{DeltaPart, ItemContent, ItemStatus, NoticeLevel, ToolKind};
 use protocol::turn::TurnErrorCode;
 use serde_json::Value;
 
 use super::mapper::ClaudeMapper;
 use super::tools;
+use crate::agent::AgentEvent;
 use crate::agent::link::Step;
 use crate::agent::words::{list, maybe, notice, text};
 
@@ -84,8 +85,12 @@ impl ClaudeMapper {
             _ => return,
         };
         let event = self.ledger.put(&item, parent.as_deref(), content);
+        let works = AgentEvent::ModelWorks { item: item.clone(), works: true };
         self.streams.entry(parent).or_default().blocks.insert(index, Block { item, kind, confirmed: false });
         self.tell(out, event);
+        if kind == Kind::Tool {
+            self.tell(out, Some(works));
+        }
     }
 
     fn grow_block(&mut self, parent: Option<&String>, index: u64, delta: &Value, out: &mut Vec<Step>) {
@@ -181,10 +186,15 @@ impl ClaudeMapper {
     fn finished_call(&mut self, parent: Option<&String>, block: &Value, out: &mut Vec<Step>) {
         let (id, name) = (text(block, "id").to_owned(), text(block, "name"));
         let input = block.get("input").unwrap_or(&Value::Null);
-        self.confirm(parent, |block| block.item == id);
+        let streamed = self.confirm(parent, |block| block.item == id).is_some();
         let call = tools::describe(name, input, &self.cwd);
+        // A sub-agent is a model again; its own calls stand for themselves.
+        let works = call.tool == ToolKind::Task;
         let event = self.ledger.put(&id, parent.map(String::as_str), ItemContent::ToolCall(call));
         self.tell(out, event);
+        if streamed != works {
+            self.tell(out, Some(AgentEvent::ModelWorks { item: id.clone(), works }));
+        }
         if name == "TodoWrite" {
             let content = ItemContent::Plan { entries: tools::plan(input) };
             let event =

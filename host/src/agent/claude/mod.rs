@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 use self::driver::ClaudeDriver;
 use self::mapper::ClaudeMapper;
+use super::hidden::Hidden;
 use super::link::Link;
 use super::{Agent, DriveError, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened};
 use crate::process::{Child, Environment, SpawnSpec};
@@ -139,6 +140,7 @@ impl ClaudeAgent {
         let mapper = ClaudeMapper::new(&spec.cwd.to_string_lossy(), self.options.allow_bypass);
         let link = Link::start(child, mapper, events_in).ok_or_else(|| not_now("its pipes are gone".to_owned()))?;
         link.keep(spec.lines.clone());
+        link.hide(Hidden::of(&self.options.environment));
 
         let initialized = match initialize(&link).await {
             Ok(initialized) => initialized,

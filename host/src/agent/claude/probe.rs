@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::mapper::ClaudeMapper;
 use super::{ClaudeAgent, catalogue, initialize};
+use crate::agent::hidden::Hidden;
 use crate::agent::link::Link;
 use crate::process::{Line, Tail, tag_below};
 
@@ -100,6 +101,7 @@ impl ClaudeAgent {
         let (events, _ignored) = mpsc::channel(16);
         let mapper = ClaudeMapper::new("", false);
         let link = Link::start(child, mapper, events).ok_or_else(|| "its pipes are gone".to_owned())?;
+        link.hide(Hidden::of(&self.options.environment));
         let initialized = initialize(&link).await.map_err(|error| error.to_string());
         link.close().await;
         catalogue::fill(&mut entry, &initialized?);

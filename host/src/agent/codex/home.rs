@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::codec::Call;
 use super::lane::Lane;
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     /// Where the program is.
     pub(super) program: String,
     users: watch::Sender<usize>,
+    /// It does not answer: whoever has no turn in it leaves, and nobody comes.
+    pub(super) retired: CancellationToken,
 }
 
 /// Where the running process of a home is found.
@@ -57,11 +60,24 @@ impl Shared {
         program: String,
         events: mpsc::Receiver<AgentEvent>,
     ) -> Seat {
-        let shared = Arc::new(Self { link, mark, version, program, users: watch::Sender::new(0) });
+        let shared = Arc::new(Self {
+            link,
+            mark,
+            version,
+            program,
+            users: watch::Sender::new(0),
+            retired: CancellationToken::new(),
+        });
         let seat = shared.sit_down();
         *look(place) = Some(Arc::clone(&shared));
         tokio::spawn(keep(shared, Arc::clone(place), events));
         seat
+    }
+
+    /// Takes it out of its place: the next one who comes gets a fresh process. It ends when the turns in it have.
+    pub(super) fn retire(self: &Arc<Self>, place: &Place) {
+        forget(&mut look(place), self);
+        self.retired.cancel();
     }
 
     fn sit_down(self: &Arc<Self>) -> Seat {
@@ -140,6 +156,13 @@ impl Seat {
     pub(super) async fn request(&self, call: &Call, limit: Duration) -> Result<Result<Value, Refusal>, DriveError> {
         let (id, line) = self.shared.link.with(|board| board.request(call));
         self.answered(id, line, limit).await
+    }
+
+    /// The same for a request that lets go of the seat's thread; `None` when another seat has it by now.
+    pub(super) async fn let_go(&self, thread: &str, call: &Call, limit: Duration) -> Option<Result<(), DriveError>> {
+        let asked = self.shared.link.with(|board| board.request_leaving(self.number, thread, call));
+        let (id, line) = asked?;
+        Some(self.answered(id, line, limit).await.map(|_| ()))
     }
 
     /// The same for the request that opens the seat's thread.

@@ -422,7 +422,11 @@ impl CodexMapper {
             Shape::Elsewhere => None,
             Shape::Unknown => self.unknown.meet(&format!("item/{}", text(item, "type"))),
         };
+        let begins = matches!(event, Some(AgentEvent::ItemStarted { .. }));
         self.tell(out, event);
+        if begins && text(item, "type") == "collabAgentToolCall" {
+            self.tell(out, Some(AgentEvent::ModelWorks { item: id.to_owned(), works: true }));
+        }
     }
 
     /// A word in mid-turn ends what is being said: Codex asks its model anew at once, and the cut words never complete.

@@ -54,6 +54,7 @@ use self::mapper::CodexMapper;
 use self::presets::Preset;
 use self::pump::{Known, Pump, known};
 use self::switchboard::Switchboard;
+use super::hidden::Hidden;
 use super::link::{Link, Refusal};
 use super::words::list;
 use super::{Agent, AgentEvent, DriveError, EVENT_QUEUE, Later, OpenError, OpenSpec, Opened, ProcessMark};
@@ -126,11 +127,12 @@ impl CodexAgent {
         self.failed(refusal.message)
     }
 
-    /// A seat in the process of this home, which is started if it is not there. Dropping the future leaves no process.
-    async fn seat(&self, tag: &str) -> Result<Seat, OpenError> {
+    /// A seat in the process of this home, which is started if it is not there; and whether it is a fresh one. Dropping the future
+    /// leaves no process.
+    async fn seat(&self, tag: &str) -> Result<(Seat, bool), OpenError> {
         let _one = self.starting.lock().await;
         if let Some(seat) = home::join(&self.place) {
-            return Ok(seat);
+            return Ok((seat, false));
         }
         let found = self.options.environment.find(&self.options.program);
         let program = found.ok_or_else(|| OpenError::NotFound { program: self.program() })?;
@@ -150,6 +152,7 @@ impl CodexAgent {
         let (tell, events) = mpsc::channel(EVENT_QUEUE);
         let link =
             Link::start(child, Switchboard::default(), tell).ok_or_else(|| self.not_now("its pipes are gone"))?;
+        link.hide(Hidden::of(&self.options.environment));
         let (id, first) = link.with(|board| board.request(&codec::initialize(env!("CARGO_PKG_VERSION"))));
         let hello = match link.request(id, first, STEP).await {
             Ok(hello) => hello.map_err(|refusal| self.refused(refusal))?,
@@ -161,11 +164,19 @@ impl CodexAgent {
             Err(error) => return Err(self.failed(error.to_string())),
         };
         link.write(codec::INITIALIZED.to_owned()).await.map_err(|error| self.not_now(error.to_string()))?;
-        Ok(Shared::begin(&self.place, link, mark, catalogue::version(&hello), shown, events))
+        Ok((Shared::begin(&self.place, link, mark, catalogue::version(&hello), shown, events), true))
     }
 
     async fn ask(&self, seat: &Seat, call: &Call) -> Result<Result<Value, Refusal>, OpenError> {
         seat.request(call, STEP).await.map_err(|error| self.failed(error.to_string()))
+    }
+
+    /// A process that does not answer, or cannot be spoken to, serves nobody else; and a fresh one may do better.
+    fn given_up(&self, seat: &Seat, fresh: bool, error: OpenError) -> OpenError {
+        let OpenError::Failed { program, detail } = error else { return error };
+        seat.shared.retire(&self.place);
+        // One that says nothing from the start would keep its person waiting three times as long.
+        if fresh { OpenError::Failed { program, detail } } else { OpenError::NotNow { program, detail } }
     }
 
     /// What Codex says of its login.
@@ -177,15 +188,17 @@ impl CodexAgent {
 
     async fn start(&self, spec: OpenSpec, begin: Begin) -> Result<Opened, OpenError> {
         let preset = self.preset(spec.mode.as_deref())?;
-        let mut seat = self.seat(&spec.tag).await?;
-        if let Some(how) = catalogue::missing_login(&self.account(&seat).await?) {
+        let (mut seat, fresh) = self.seat(&spec.tag).await?;
+        let account = self.account(&seat).await.map_err(|error| self.given_up(&seat, fresh, error))?;
+        if let Some(how) = catalogue::missing_login(&account) {
             return Err(OpenError::LoggedOut { program: self.program(), detail: how.to_owned() });
         }
         // Not before: what Codex says of its account is of no use there.
         seat.record.clone_from(&spec.lines);
         let cwd = spec.cwd.to_string_lossy().into_owned();
         let opened = seat.open_thread(&thread_call(&spec, &cwd, preset, begin), STEP).await;
-        let result = match (opened.map_err(|error| self.failed(error.to_string()))?, &spec.resume) {
+        let opened = opened.map_err(|error| self.given_up(&seat, fresh, self.failed(error.to_string())))?;
+        let result = match (opened, &spec.resume) {
             (Ok(result), _) => result,
             (Err(refusal), Some(session)) if refusal.message.contains("no rollout found") => {
                 return Err(OpenError::NotSaved { program: self.program(), session: session.clone() });
@@ -276,7 +289,7 @@ impl CodexAgent {
     }
 
     async fn look_in_time(&self, tag: &str) -> Result<AgentEntry, OpenError> {
-        let seat = self.seat(tag).await?;
+        let (seat, _) = self.seat(tag).await?;
         let mut entry = catalogue::entry(&self.options.id, AgentState::Ready, None);
         entry.version.clone_from(&seat.shared.version);
         entry.modes = presets::choices(self.options.allow_bypass);

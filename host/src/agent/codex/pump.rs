@@ -64,11 +64,15 @@ impl Pump {
     async fn serve(&self) -> String {
         let mut offline: Option<Instant> = None;
         loop {
+            let idle = known(&self.mapper).turn == Turn::Idle;
             let next = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {
                     self.leave().await;
                     return "its session has left it".to_owned();
+                }
+                () = self.seat.shared.retired.cancelled(), if idle => {
+                    return "its process does not answer any more".to_owned();
                 }
                 () = until(offline) => {
                     offline = None;
@@ -160,8 +164,11 @@ impl Pump {
                 return;
             }
             let call = codec::of_thread(method, &thread, json!({}));
-            if let Err(error) = self.seat.request(&call, LET_GO).await {
-                tracing::debug!(%error, "codex does not let go of a thread");
+            match self.seat.let_go(&thread, &call, LET_GO).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::debug!(%error, "codex does not let go of a thread"),
+                // The session is back in another seat.
+                None => return,
             }
         }
     }

@@ -20,8 +20,8 @@ pub(super) struct Switchboard {
     lanes: BTreeMap<u64, Arc<Lane>>,
     /// The seat of each thread, those of sub-agents among them.
     threads: BTreeMap<String, u64>,
-    /// Requests whose answer names the thread of a seat.
-    opening: BTreeMap<String, u64>,
+    /// Requests whose answer names the thread of a seat, and the thread that they go on with.
+    opening: BTreeMap<String, (u64, Option<String>)>,
     /// Told to all sessions; what is counted is told with the end of a turn, whoever has it.
     garbage: Garbage,
     seats: u64,
@@ -41,7 +41,7 @@ impl Switchboard {
     pub(super) fn stand_up(&mut self, seat: u64) {
         self.lanes.remove(&seat);
         self.threads.retain(|_, of| *of != seat);
-        self.opening.retain(|_, of| *of != seat);
+        self.opening.retain(|_, (of, _)| *of != seat);
     }
 
     /// A request whose answer somebody waits for: its id and its line.
@@ -53,8 +53,16 @@ impl Switchboard {
     /// The same, for a request that opens the thread of a seat: what is said of the thread right after the answer finds its lane.
     pub(super) fn open_thread(&mut self, seat: u64, call: &Call) -> (String, String) {
         let (id, line) = self.request(call);
-        self.opening.insert(id.clone(), seat);
+        let thread = call.params.get("threadId").and_then(Value::as_str).map(str::to_owned);
+        self.opening.insert(id.clone(), (seat, thread));
         (id, line)
+    }
+
+    /// A request with which a seat lets go of its thread; `None` when another one goes on with it by now, and would lose it.
+    pub(super) fn request_leaving(&mut self, seat: u64, thread: &str, call: &Call) -> Option<(String, String)> {
+        let taken = self.threads.get(thread).is_some_and(|of| *of != seat)
+            || self.opening.values().any(|(of, opens)| *of != seat && opens.as_deref() == Some(thread));
+        (!taken).then(|| self.request(call))
     }
 
     /// Tells every session.
@@ -72,7 +80,7 @@ impl Switchboard {
             return Vec::new();
         }
         let id = id.to_string();
-        if let (Some(seat), Some(thread)) = (self.opening.remove(&id), message.pointer("/result/thread/id"))
+        if let (Some((seat, _)), Some(thread)) = (self.opening.remove(&id), message.pointer("/result/thread/id"))
             && self.lanes.contains_key(&seat)
         {
             self.threads.insert(thread.as_str().unwrap_or_default().to_owned(), seat);
@@ -173,6 +181,20 @@ mod tests {
             _ => None,
         })
         .collect()
+    }
+
+    #[test]
+    fn who_leaves_takes_nothing_from_who_goes_on() {
+        let mut board = Switchboard::default();
+        let (old, _) = open(&mut board, "one");
+        let leave = codec::of_thread("thread/unsubscribe", "one", json!({}));
+        assert!(board.request_leaving(old, "one", &leave).is_some());
+        let (new, _) = board.sit_down();
+        let (id, _) = board.open_thread(new, &codec::of_thread("thread/resume", "one", json!({})));
+        assert!(board.request_leaving(old, "one", &leave).is_none(), "it is on its way");
+        board.line(&json!({"id": id.parse::<u64>().unwrap(), "result": {"thread": {"id": "one"}}}).to_string());
+        assert!(board.request_leaving(old, "one", &leave).is_none(), "it is there");
+        assert!(board.request_leaving(new, "one", &leave).is_some());
     }
 
     #[test]
