@@ -72,6 +72,12 @@ pub(crate) struct SessionNote {
     pub(crate) mode: Option<String>,
     #[serde(default)]
     pub(crate) effort: Option<String>,
+    /// The agent is to be told to go back to its own default model: what its conversation remembers is another.
+    #[serde(default)]
+    pub(crate) leaves_model: Option<Leaves>,
+    /// The same of its effort.
+    #[serde(default)]
+    pub(crate) leaves_effort: Option<Leaves>,
     pub(crate) title: String,
     pub(crate) doing: Option<String>,
     /// The agent's own session id.
@@ -90,6 +96,33 @@ pub(crate) struct SessionNote {
     pub(crate) fork: Option<PlaceNote>,
     pub(crate) created_at_ms: UnixMs,
     pub(crate) updated_at_ms: UnixMs,
+}
+
+impl SessionNote {
+    /// Takes what was chosen; an empty word leaves a thing to the agent.
+    pub(crate) fn choose(&mut self, model: Option<String>, mode: Option<String>, effort: Option<String>) {
+        self.mode = mode.or(self.mode.take());
+        let settings =
+            [(model, &mut self.model, &mut self.leaves_model), (effort, &mut self.effort, &mut self.leaves_effort)];
+        for (word, chosen, leaves) in settings {
+            match word {
+                Some(word) if word.is_empty() => {
+                    let before = chosen.take().or_else(|| leaves.take().and_then(|leaves| leaves.before));
+                    *leaves = Some(Leaves { before });
+                }
+                Some(word) => (*chosen, *leaves) = (Some(word), None),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Something is left to the agent again, and it was not told yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Leaves {
+    /// What was chosen before, which stays if the agent does not go back to its own.
+    pub(crate) before: Option<String>,
 }
 
 /// A turn that has not ended.

@@ -220,11 +220,7 @@ async fn one(context: &Context, id: SessionId, mut left: Left) -> Result<Option<
                     never_runs(&mut batch, &mut row, waiting, tried, now, by);
                 }
             }
-            Some(Todo::Choose { model, mode, effort }) => {
-                row.model = model.or(row.model);
-                row.mode = mode.or(row.mode);
-                row.effort = effort.or(row.effort);
-            }
+            Some(Todo::Choose { model, mode, effort }) => row.choose(model, mode, effort),
             None => {}
         }
         // What these asked for is true by now, but an answer that the agent may never have heard.

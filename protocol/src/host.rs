@@ -150,6 +150,8 @@ pub enum Ability {
     Fork,
     /// Goes on from where its newest turn ended, in a session of its own, and from no earlier one.
     ForkNewest,
+    /// Goes back to its own default of model and effort in a session that has others.
+    Defaults,
     /// An ability that this program does not know.
     #[serde(other)]
     Unknown,

@@ -201,9 +201,27 @@ pub trait Driver: Send + fmt::Debug {
         Box::pin(std::future::ready(Err(DriveError::Reopen)))
     }
 
+    /// Goes back to the agent's own default from the next prompt on, whatever its conversation remembers.
+    ///
+    /// # Errors
+    /// As [`Driver::set_effort`]: a new process, opened without a choice, is what an adapter does that has nothing better.
+    fn to_default(&mut self, setting: Setting) -> Later<'_, Result<(), DriveError>> {
+        let _ = setting;
+        Box::pin(std::future::ready(Err(DriveError::Reopen)))
+    }
+
     /// Ends the agent: asks, then insists (stdin closed, then SIGTERM after 2 s, then SIGKILL to everything it started).
     /// Returns when nothing of it is left.
     fn close(self: Box<Self>) -> Later<'static, ()>;
+}
+
+/// Something that a person chooses, or leaves to the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// The model.
+    Model,
+    /// How hard it thinks.
+    Effort,
 }
 
 /// How an agent took a prompt in mid-turn.

@@ -73,7 +73,14 @@ async fn fork(
     };
     let (model, mode, effort) = (origin.model.as_deref(), origin.mode.as_deref(), origin.effort.as_deref());
     let fresh = newborn(context, origin.project, agent, model, mode, effort, title);
-    Ok(SessionNote { from: Some(Forked { session: from, turn: after }), fork: Some(place), ..fresh })
+    Ok(SessionNote {
+        from: Some(Forked { session: from, turn: after }),
+        fork: Some(place),
+        // Its conversation remembers what that of the other one does.
+        leaves_model: origin.leaves_model,
+        leaves_effort: origin.leaves_effort,
+        ..fresh
+    })
 }
 
 /// Checks a command that makes a session, and makes what is known of the session.
@@ -140,10 +147,20 @@ pub(super) fn options(context: &Context, agent: &str, now: Option<&str>, body: &
         return Ok(());
     };
     let entry = context.catalogue.entry(agent);
+    let goes_back = |what: &&Option<String>| what.as_deref().is_some_and(str::is_empty);
+    if [model, effort].iter().any(goes_back) {
+        let can = entry.as_ref().is_some_and(|entry| entry.abilities.contains(&Ability::Defaults));
+        if !can || matches!(body, CommandBody::StartSession { .. }) {
+            return Err(refusal(ErrorCode::Unsupported, format!("`{agent}` cannot go back to a default of its own")));
+        }
+    }
+    // Of a model that the agent chooses itself it is not known which efforts it takes.
+    let then = model.as_deref().or(now).filter(|then| !then.is_empty());
+    let [model, effort] = [model, effort].map(|what| what.as_ref().filter(|what| !what.is_empty()));
     if let (Some(effort), Some(entry)) = (effort, &entry)
-        && !entry.efforts_of(model.as_deref().or(now)).any(|offered| offered.id == *effort)
+        && !entry.efforts_of(then).any(|offered| offered.id == *effort)
     {
-        let model = model.as_deref().or(now).map_or_else(String::new, |model| format!(" with the model `{model}`"));
+        let model = then.map_or_else(String::new, |model| format!(" with the model `{model}`"));
         return Err(refusal(ErrorCode::Invalid, format!("`{agent}` does not offer the effort `{effort}`{model}")));
     }
     let (models, ways) = entry.map(|entry| (entry.models, entry.modes)).unwrap_or_default();

@@ -342,6 +342,8 @@ pub(crate) fn newborn(
         ended_turns: 0,
         from: None,
         fork: None,
+        leaves_model: None,
+        leaves_effort: None,
         created_at_ms: now,
         updated_at_ms: now,
     }

@@ -121,15 +121,7 @@ impl Session {
 
     fn set_options(&mut self, held: Held, model: Option<String>, mode: Option<String>, effort: Option<String>) {
         let told = Chosen { model: model.clone(), mode: mode.clone(), effort: effort.clone() };
-        if let Some(model) = model {
-            self.row.model = Some(model);
-        }
-        if let Some(mode) = mode {
-            self.row.mode = Some(mode);
-        }
-        if let Some(effort) = effort {
-            self.row.effort = Some(effort);
-        }
+        self.row.choose(model, mode, effort);
         // An agent that is on its way was told what was chosen before.
         self.reopen |= matches!(self.agent, Loaded::Opening(_));
         (self.dirty.fact, self.dirty.note) = (true, true);

@@ -118,9 +118,10 @@ pub(crate) enum Order {
         request: String,
         answer: Answer,
     },
-    /// One of the things that a command has chosen; the `last` one ends the command.
+    /// One of the things that a command has chosen; the `last` one ends the command. Without a command it is what was chosen while the
+    /// agent was not there, and cannot be said by opening it.
     Choose {
-        held: Held,
+        held: Option<Held>,
         choice: Choice,
         last: bool,
     },
@@ -268,6 +269,7 @@ impl Open {
                         Choice::Model(model) => driver.set_options(Some(model), None).await,
                         Choice::Mode(mode) => driver.set_options(None, Some(mode)).await,
                         Choice::Effort(effort) => driver.set_effort(&effort).await,
+                        Choice::Default(setting) => driver.to_default(setting).await,
                     };
                     (driver, result.map(|()| None))
                 })
@@ -289,7 +291,7 @@ impl Open {
         let mut forgotten = Vec::new();
         for order in all {
             match order {
-                Order::Choose { held, choice, .. } if held == of => forgotten.push(choice),
+                Order::Choose { held, choice, .. } if held == Some(of) => forgotten.push(choice),
                 order => self.orders.push_back(order),
             }
         }

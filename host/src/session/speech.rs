@@ -53,6 +53,7 @@ impl Session {
             self.outbox.open().note(notes::process(self.id), Some(notes::encode(&note)));
         }
         self.agent = Loaded::Open(Box::new(Open::new(driver, events)));
+        self.tell_left();
         self.dirty.fact = true;
     }
 
@@ -350,7 +351,7 @@ impl Session {
             }
             Order::Unsteer { held, .. } => self.not_given_back(*held),
             Order::Answer { held: Some(held), .. } => self.gone_before(*held),
-            Order::Choose { held, last: true, .. } => self.finish(*held, Ok(())),
+            Order::Choose { held: Some(held), last: true, .. } => self.finish(*held, Ok(())),
             Order::Interrupt | Order::Answer { held: None, .. } | Order::Choose { .. } => {}
         }
     }

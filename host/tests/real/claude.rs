@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use host::agent::claude::{ClaudeAgent, ClaudeOptions};
-use host::agent::{Agent, AgentEvent, Answer, DriveError, OpenError, OpenSpec, Steered, TurnOutcome};
+use host::agent::{Agent, AgentEvent, Answer, DriveError, OpenError, OpenSpec, Setting, Steered, TurnOutcome};
 use host::process::{fresh_tag, reap_marked};
 use protocol::host::{Ability, AgentState};
 use protocol::item::{DeltaPart, ItemContent, ItemStatus};
@@ -114,6 +114,16 @@ async fn it_thinks_and_writes_word_by_word_and_goes_on_after_a_resume() {
     assert_eq!(texts(&events).len(), 1);
     let Some(AgentEvent::TurnEnded(end)) = events.last() else { unreachable!() };
     assert!(end.usage.is_some_and(|usage| usage.output_tokens > 0) && end.model.is_some(), "{end:?}");
+
+    let own = end.model.clone();
+    talk.driver.set_options(Some("haiku".to_owned()), None).await.unwrap();
+    let events = talk.turn("[[say small]]").await;
+    let Some(AgentEvent::TurnEnded(end)) = events.last() else { unreachable!() };
+    assert!(end.model.as_ref().is_some_and(|model| model.contains("haiku")) && end.model != own, "{end:?}");
+    talk.driver.to_default(Setting::Model).await.unwrap();
+    let events = talk.turn("[[say as before]]").await;
+    let Some(AgentEvent::TurnEnded(end)) = events.last() else { unreachable!() };
+    assert_eq!(end.model, own);
 
     let session = talk.session.clone();
     assert!(session.is_some());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use host::agent::codex::{CodexAgent, CodexOptions, NETWORK_PATIENCE};
-use host::agent::{Agent, AgentEvent, Answer, OpenError, OpenSpec, Steered, TurnOutcome};
+use host::agent::{Agent, AgentEvent, Answer, OpenError, OpenSpec, Setting, Steered, TurnOutcome};
 use host::process::{fresh_tag, reap_marked};
 use protocol::agent_health::{LoginKind, VersionStanding};
 use protocol::host::AgentState;
@@ -148,6 +148,9 @@ async fn it_thinks_and_writes_word_by_word_and_goes_on_in_another_process() {
         assert_eq!(talk.mode.as_deref(), Some(mode));
     }
     assert_eq!(end(&talk.turn("[[say who]]").await).model.as_deref(), Some("gpt-5.4"));
+    talk.driver.to_default(Setting::Model).await.unwrap();
+    talk.driver.to_default(Setting::Effort).await.unwrap();
+    assert_eq!(end(&talk.turn("[[say who now]]").await).model.as_deref(), Some("gpt-5.5"));
     let (session, first) = (talk.session.clone(), talk.mark.clone());
     assert!(session.is_some());
     talk.driver.close().await;

@@ -5,6 +5,7 @@
 mod approvals;
 mod background;
 mod catalogue;
+mod choices;
 mod consent;
 mod crash;
 mod deletion;

@@ -20,6 +20,10 @@ use tokio::task::AbortHandle;
 pub(crate) struct Stage {
     pub(crate) prompts: Mutex<Vec<String>>,
     pub(crate) resumed: Mutex<Vec<Option<String>>>,
+    /// What it was told to go back to its own default of.
+    pub(crate) defaults: Mutex<Vec<Setting>>,
+    /// Whether it has no default model to go back to.
+    pub(crate) no_default: AtomicBool,
     /// What it went on from: the conversation, and the place in it.
     pub(crate) forks: Mutex<Vec<(Option<String>, Option<String>)>>,
     /// What each of its processes was opened with.
@@ -134,6 +138,7 @@ impl Agent for Puppet {
                 abilities: vec![
                     Ability::Steer,
                     if self.stage.forks_newest.load(Ordering::SeqCst) { Ability::ForkNewest } else { Ability::Fork },
+                    Ability::Defaults,
                 ],
                 commands: Vec::new(),
             }
@@ -286,6 +291,18 @@ impl Driver for Strings {
         self.stage.options.lock().unwrap().push((model, mode));
         let result = if refused { Err(DriveError::Refused { detail: "not on this plan".into() }) } else { Ok(()) };
         Box::pin(std::future::ready(result))
+    }
+
+    /// Its model it changes itself; for its effort it needs a new process.
+    fn to_default(&mut self, setting: Setting) -> Later<'_, Result<(), DriveError>> {
+        self.stage.defaults.lock().unwrap().push(setting);
+        Box::pin(std::future::ready(match setting {
+            Setting::Model if self.stage.no_default.load(Ordering::SeqCst) => {
+                Err(DriveError::Refused { detail: "it has none".into() })
+            }
+            Setting::Model => Ok(()),
+            Setting::Effort => Err(DriveError::Reopen),
+        }))
     }
 
     fn close(self: Box<Self>) -> Later<'static, ()> {

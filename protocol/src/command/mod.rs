@@ -128,15 +128,16 @@ pub enum CommandBody {
         /// Which turn.
         turn: TurnId,
     },
-    /// Changes what the next turns of a session use; null leaves a thing as it is.
+    /// Changes what the next turns of a session use; null leaves a thing as it is. Fails with `unsupported` where the agent cannot go back
+    /// to a default of its own ([`crate::host::Ability::Defaults`]).
     SetOptions {
         /// Which session.
         session: SessionId,
-        /// Which model.
+        /// Which model; an empty word goes back to the agent's own default.
         model: Option<String>,
         /// Which permission mode.
         mode: Option<String>,
-        /// Which effort.
+        /// Which effort; an empty word goes back to the agent's own default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         effort: Option<String>,
     },
@@ -382,9 +383,12 @@ impl CommandBody {
                 if words > MAX_PROMPT_BYTES { Err(InvalidCommand::LongPrompt { bytes: words }) } else { Ok(()) }
             }
             Self::SetOptions { model, mode, effort, .. } => {
-                name("model", model)?;
+                // An empty word has a meaning of its own.
+                let choice =
+                    |field, text: &Option<String>| if text.as_deref() == Some("") { Ok(()) } else { name(field, text) };
+                choice("model", model)?;
                 name("mode", mode)?;
-                name("effort", effort)
+                choice("effort", effort)
             }
         }
     }

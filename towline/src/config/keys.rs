@@ -250,6 +250,16 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         section: "host",
+        name: "quiet_after",
+        shape: Shape::Time(1_000, 86_400_000),
+        variable: Some("TOWLINE_QUIET_AFTER"),
+        flag: None,
+        default: "\"2m\"",
+        example: "\"5m\"",
+        about: "After how long it is shown that an agent says nothing, while it is the one that is waited for.",
+    },
+    Key {
+        section: "host",
         name: "silence_limit",
         shape: Shape::Time(60_000, 86_400_000),
         variable: Some("TOWLINE_SILENCE_LIMIT"),
@@ -257,7 +267,7 @@ pub(crate) const KEYS: &[Key] = &[
         default: "\"1h\"",
         example: "\"20m\"",
         about: "How long an agent may say nothing while it is the one that is waited for, no tool of it running and nobody being asked; then its \
-                turn fails with `silent`. Two minutes of it are shown. A tool that runs is waited for 24 times as long.",
+                turn fails with `silent`. Before that it is shown (`host.quiet_after`). A tool that runs is waited for 24 times as long.",
     },
     Key {
         section: "remote_prompts",

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use protocol::limits::{AGENT_IDLE_MS, APPROVAL_EXPIRY_MS, DEFAULT_TURNS_AT_ONCE, SILENCE_LIMIT_MS};
+use protocol::limits::{AGENT_IDLE_MS, APPROVAL_EXPIRY_MS, DEFAULT_TURNS_AT_ONCE, QUIET_AFTER_MS, SILENCE_LIMIT_MS};
 
 use super::layers::{Layers, Origin};
 use super::value::{self, Value};
@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) policy_file: Option<PathBuf>,
     /// How long an agent waits for an answer.
     pub(crate) approval_expiry: Duration,
+    /// After how long it is shown that an agent says nothing.
+    pub(crate) quiet_after: Duration,
     /// How long an agent may say nothing.
     pub(crate) silence_limit: Duration,
     /// What happens here when a prompt comes from another device.
@@ -136,6 +138,10 @@ impl Settings {
                 .text("host.approval_expiry")
                 .and_then(value::time)
                 .unwrap_or(Duration::from_millis(APPROVAL_EXPIRY_MS)),
+            quiet_after: read
+                .text("host.quiet_after")
+                .and_then(value::time)
+                .unwrap_or(Duration::from_millis(QUIET_AFTER_MS)),
             silence_limit: read
                 .text("host.silence_limit")
                 .and_then(value::time)

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use host::{Host, HostHandle, Reaper, Tonight};
 use hub::{Hub, SystemRandom};
-use protocol::limits::QUIET_AFTER_MS;
 use protocol::time::{Clock, UnixMs};
 use serde::Serialize;
 use store::SqliteStore;
@@ -150,7 +149,7 @@ impl Node {
             bypass_modes_allowed: settings.bypass_modes_allowed,
             policy_file: settings.policy_file.clone(),
             approval_expiry: Some(settings.approval_expiry),
-            quiet_after: Duration::from_millis(QUIET_AFTER_MS),
+            quiet_after: settings.quiet_after,
             silence_limit: Some(settings.silence_limit),
             tonight: Tonight::new(clock::tonight),
             probe_every: PROBE,

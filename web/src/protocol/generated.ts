@@ -1309,7 +1309,7 @@ models: Array<string>, };
 /**
  * Something that not every agent can do.
  */
-export type Ability = "steer" | "fork" | "fork_newest" | "unknown";
+export type Ability = "steer" | "fork" | "fork_newest" | "defaults" | "unknown";
 
 /**
  * Something that an agent takes after a slash.
@@ -1578,7 +1578,7 @@ turn: TurnId, } | { "kind": "set_options",
  */
 session: SessionId, 
 /**
- * Which model.
+ * Which model; an empty word goes back to the agent's own default.
  */
 model: string | null, 
 /**
@@ -1586,7 +1586,7 @@ model: string | null,
  */
 mode: string | null, 
 /**
- * Which effort.
+ * Which effort; an empty word goes back to the agent's own default.
  */
 effort?: string | null, };
 

@@ -4,6 +4,7 @@ use protocol::host::{Choice, Effort};
 use serde_json::Value;
 
 use super::codec::{self, Call};
+use crate::agent::Setting;
 use crate::agent::words::{list, maybe, text};
 use crate::catalogue::bypasses_approval;
 
@@ -14,6 +15,22 @@ pub(super) struct Choosing {
     pub(super) current: Option<String>,
     /// The configuration option that it is; `None` for the older method of its own.
     config: Option<String>,
+}
+
+/// What an agent's sessions begin with, when nothing is chosen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Defaults {
+    pub(super) model: Option<String>,
+    pub(super) effort: Option<String>,
+}
+
+impl Defaults {
+    pub(super) fn of(&self, setting: Setting) -> Option<&str> {
+        match setting {
+            Setting::Model => self.model.as_deref(),
+            Setting::Effort => self.effort.as_deref(),
+        }
+    }
 }
 
 /// What an agent offers in a session.
@@ -37,6 +54,23 @@ impl Offer {
             self.models = Choosing { choices, current: maybe(models, "currentModelId"), config: None };
         }
         self.configured(result);
+    }
+
+    /// What is current in a session that has just begun, and nothing was chosen in it; where the agent has a choice that is called so,
+    /// it is that one.
+    pub(super) fn defaults(&self) -> Defaults {
+        let own = |choosing: &Choosing| {
+            let named = choosing.choices.iter().find(|choice| choice.id == "default").map(|choice| choice.id.clone());
+            named.or_else(|| choosing.current.clone())
+        };
+        Defaults { model: own(&self.models), effort: own(&self.efforts) }
+    }
+
+    /// Whether all that it offers has a default.
+    pub(super) fn has(&self, defaults: &Defaults) -> bool {
+        let settings = [(&self.models, Setting::Model), (&self.efforts, Setting::Effort)];
+        let mut offered = settings.iter().filter(|(choosing, _)| !choosing.choices.is_empty()).peekable();
+        offered.peek().is_some() && offered.all(|(_, setting)| defaults.of(*setting).is_some())
     }
 
     /// Takes a list of configuration options, where there is one; says whether what is current has changed.
@@ -143,6 +177,9 @@ mod tests {
         let chosen = offer.choose_effort("s", "low").unwrap();
         assert_eq!(chosen.params, json!({"sessionId": "s", "configId": "think", "value": "low"}));
         assert_eq!(Offer::default().choose_effort("s", "low"), None);
+        let defaults = offer.defaults();
+        assert_eq!((defaults.of(Setting::Model), defaults.of(Setting::Effort)), (Some("b"), Some("default")));
+        assert!(offer.has(&defaults) && !offer.has(&Defaults::default()) && !Offer::default().has(&defaults));
         assert_eq!(offer.choose_model("s", "a").params, json!({"sessionId": "s", "configId": "m", "value": "a"}));
     }
 }

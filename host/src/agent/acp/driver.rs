@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::choices::Defaults;
 use super::codec::{self, Call};
 use super::mapper::AcpMapper;
 use crate::agent::link::Link;
-use crate::agent::{Answer, DriveError, Driver, Image, Later};
+use crate::agent::{Answer, DriveError, Driver, Image, Later, Setting};
 
 /// Longest that a change of model or mode may take.
 const CHANGE: Duration = Duration::from_secs(10);
@@ -17,11 +18,13 @@ pub(super) struct AcpDriver {
     session: String,
     /// Whether the agent has said that it takes images.
     images: bool,
+    /// What its sessions begin with.
+    defaults: Defaults,
 }
 
 impl AcpDriver {
-    pub(super) const fn new(link: Link<AcpMapper>, session: String, images: bool) -> Self {
-        Self { link, session, images }
+    pub(super) const fn new(link: Link<AcpMapper>, session: String, images: bool, defaults: Defaults) -> Self {
+        Self { link, session, images, defaults }
     }
 }
 
@@ -114,6 +117,18 @@ impl Driver for AcpDriver {
     fn set_effort<'a>(&'a mut self, effort: &'a str) -> Later<'a, Result<(), DriveError>> {
         Box::pin(async move {
             choose(&self.link, &self.session, None, None, Some(effort)).await.map_err(|(_, error)| error)
+        })
+    }
+
+    fn to_default(&mut self, setting: Setting) -> Later<'_, Result<(), DriveError>> {
+        Box::pin(async move {
+            let unknown = || DriveError::Refused { detail: "the agent does not say what its default is".to_owned() };
+            let own = self.defaults.of(setting).ok_or_else(unknown)?;
+            let (model, effort) = match setting {
+                Setting::Model => (Some(own), None),
+                Setting::Effort => (None, Some(own)),
+            };
+            choose(&self.link, &self.session, model, None, effort).await.map_err(|(_, error)| error)
         })
     }
 

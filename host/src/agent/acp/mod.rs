@@ -20,7 +20,7 @@ mod turns;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use protocol::agent_health::AgentHealth;
@@ -29,6 +29,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use self::choices::Defaults;
 use self::codec::Call;
 use self::driver::AcpDriver;
 use self::mapper::AcpMapper;
@@ -78,6 +79,8 @@ pub struct AcpOptions {
 pub struct AcpAgent {
     options: AcpOptions,
     probed: Mutex<Option<(Instant, AgentEntry)>>,
+    /// What its sessions begin with, as the newest one told.
+    defaults: Mutex<Defaults>,
 }
 
 /// A process that has answered `initialize`.
@@ -92,7 +95,13 @@ struct Greeted {
 impl AcpAgent {
     /// An agent that was not looked for yet.
     pub const fn new(options: AcpOptions) -> Self {
-        Self { options, probed: Mutex::new(None) }
+        let defaults = Mutex::new(Defaults { model: None, effort: None });
+        Self { options, probed: Mutex::new(None), defaults }
+    }
+
+    fn defaults(&self) -> MutexGuard<'_, Defaults> {
+        // Replaced whole, so a poisoned one is still a good one.
+        self.defaults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn program(&self) -> String {
@@ -185,7 +194,7 @@ impl AcpAgent {
             let _: Result<(), _> = tell.try_send(event);
         }
         let images = hello.pointer("/agentCapabilities/promptCapabilities/image").and_then(Value::as_bool);
-        let driver = Box::new(AcpDriver::new(link, session, images.unwrap_or(false)));
+        let driver = Box::new(AcpDriver::new(link, session, images.unwrap_or(false), self.defaults().clone()));
         Ok(Opened { driver, events, process: Some(mark), entry: Some(entry) })
     }
 
@@ -215,7 +224,9 @@ impl AcpAgent {
         (entry.models, entry.modes) = link
             .with(|mapper| (mapper.offer.models.choices.clone(), mapper.offer.remote_modes(self.options.allow_bypass)));
         entry.efforts = link.with(|mapper| mapper.offer.effort_choices());
+        let goes_back = link.with(|mapper| mapper.offer.has(&self.defaults()));
         entry.abilities = offers(hello, FORK).then_some(Ability::ForkNewest).into_iter().collect();
+        entry.abilities.extend(goes_back.then_some(Ability::Defaults));
         entry.health.tested = health::tested(hello);
         entry.health.login = link.with(|mapper| mapper.login.clone());
         entry.commands = link.with(|mapper| mapper.commands.clone()).unwrap_or_default();

@@ -43,7 +43,10 @@ impl AcpAgent {
         let not_saved = |session: &str| OpenError::NotSaved { program: self.program(), session: session.to_owned() };
         let Some(session) = &spec.resume else {
             return match self.begun(link, &codec::new_session(&cwd), STEP).await? {
-                Ok(session) => Ok(session),
+                Ok(session) => {
+                    *self.defaults() = link.with(|mapper| mapper.offer.defaults());
+                    Ok(session)
+                }
                 Err(refusal) => Err(self.refused(hello, refusal)),
             };
         };

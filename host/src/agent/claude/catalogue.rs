@@ -46,7 +46,7 @@ pub(super) fn fill(entry: &mut AgentEntry, initialized: &Value) {
     entry.models = list(initialized, "models").iter().map(model).filter(|model| model.id != "default").collect();
     // Versions that name no capabilities (2.1.197) do not tell what becomes of a prompt in mid-turn.
     let steers = initialized.get("capabilities").is_some().then_some(Ability::Steer);
-    entry.abilities = steers.into_iter().chain([Ability::Fork]).collect();
+    entry.abilities = steers.into_iter().chain([Ability::Fork, Ability::Defaults]).collect();
     entry.commands = list(initialized, "commands").iter().filter_map(command).collect();
     entry.efforts = efforts(list(initialized, "models"));
     if is_logged_in(initialized) {

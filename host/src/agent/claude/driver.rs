@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::mapper::ClaudeMapper;
 use crate::agent::link::Link;
 use crate::agent::words::text;
-use crate::agent::{Answer, DriveError, Driver, Image, Later, Steered};
+use crate::agent::{Answer, DriveError, Driver, Image, Later, Setting, Steered};
 
 /// Longest that a change of model, mode or effort may take.
 const CHANGE: Duration = Duration::from_secs(10);
@@ -122,6 +122,19 @@ impl Driver for ClaudeDriver {
             let settings = self.ask(&json!({ "subtype": "get_settings" })).await.unwrap_or_default();
             let applied = settings.get("applied").map(|applied| text(applied, "effort"));
             if applied == Some(effort) { Ok(()) } else { Err(DriveError::Reopen) }
+        })
+    }
+
+    fn to_default(&mut self, setting: Setting) -> Later<'_, Result<(), DriveError>> {
+        Box::pin(async move {
+            match setting {
+                Setting::Model => match self.change(&json!({ "subtype": "set_model", "model": null })).await {
+                    Err(DriveError::Refused { .. }) => Err(DriveError::Reopen),
+                    other => other,
+                },
+                // What it is told by a flag it has no word to be told otherwise.
+                Setting::Effort => Err(DriveError::Reopen),
+            }
         })
     }
 

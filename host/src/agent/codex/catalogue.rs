@@ -27,7 +27,11 @@ pub(super) fn entry(id: &str, state: AgentState, hint: Option<String>) -> AgentE
         modes: Vec::new(),
         efforts: Vec::new(),
         health: AgentHealth::default(),
-        abilities: if state == AgentState::Ready { vec![Ability::Steer, Ability::Fork] } else { Vec::new() },
+        abilities: if state == AgentState::Ready {
+            vec![Ability::Steer, Ability::Fork, Ability::Defaults]
+        } else {
+            Vec::new()
+        },
         commands: Vec::new(),
     }
 }

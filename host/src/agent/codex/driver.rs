@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::codec;
+use super::codec::{self, Call};
 use super::home::Seat;
 use super::mapper::Turn;
 use super::presets;
 use super::pump::{Known, known};
-use crate::agent::{Answer, DriveError, Driver, Image, Later, Steered};
+use crate::agent::words::{list, maybe, text};
+use crate::agent::{Answer, DriveError, Driver, Image, Later, Setting, Steered};
 
 /// Longest that a change of model or mode may take.
 const CHANGE: Duration = Duration::from_secs(10);
@@ -33,6 +34,37 @@ pub(super) struct CodexDriver {
 impl CodexDriver {
     pub(super) fn new(seat: Arc<Seat>, mapper: Known, pump: JoinHandle<()>, stop: CancellationToken) -> Self {
         Self { seat, mapper, pump, _stop: stop.drop_guard() }
+    }
+
+    /// The default of a setting: what its person's configuration names, else what Codex says of its models.
+    async fn defaults(&self, setting: Setting) -> Result<(Option<String>, Option<String>), DriveError> {
+        let cwd = known(&self.mapper).cwd.clone();
+        let call = Call { method: "config/read", params: json!({ "includeLayers": false, "cwd": cwd }) };
+        let config = self.ask(&call).await?;
+        let config = config.get("config").cloned().unwrap_or_default();
+        let models = self.ask(&Call { method: "model/list", params: json!({}) }).await?;
+        let models = list(&models, "data");
+        let is_default = |model: &&Value| model.get("isDefault") == Some(&Value::Bool(true));
+        let named = maybe(&config, "model");
+        let own = match (setting, &named) {
+            (Setting::Model, Some(model)) => models.iter().find(|own| text(own, "model") == model),
+            (Setting::Model, None) => models.iter().find(is_default),
+            (Setting::Effort, _) => {
+                let now = known(&self.mapper).wanted.model.clone().unwrap_or_default();
+                models.iter().find(|own| text(own, "model") == now)
+            }
+        };
+        let none = || DriveError::Refused { detail: "Codex does not say what its default is".to_owned() };
+        let effort = maybe(&config, "model_reasoning_effort").or_else(|| maybe(own?, "defaultReasoningEffort"));
+        match setting {
+            Setting::Model => Ok((Some(named.or_else(|| maybe(own?, "model")).ok_or_else(none)?), None)),
+            Setting::Effort => Ok((None, Some(effort.ok_or_else(none)?))),
+        }
+    }
+
+    async fn ask(&self, call: &Call) -> Result<Value, DriveError> {
+        let answer = self.seat.request(call, CHANGE).await?;
+        answer.map_err(|refusal| DriveError::Refused { detail: refusal.message })
     }
 
     async fn write(&self, line: String) -> Result<(), DriveError> {
@@ -151,6 +183,14 @@ impl Driver for CodexDriver {
 
     fn set_effort<'a>(&'a mut self, effort: &'a str) -> Later<'a, Result<(), DriveError>> {
         Box::pin(change(&self.seat, &self.mapper, Change { effort: Some(effort), ..Change::default() }))
+    }
+
+    fn to_default(&mut self, setting: Setting) -> Later<'_, Result<(), DriveError>> {
+        Box::pin(async move {
+            let (model, effort) = self.defaults(setting).await?;
+            let wanted = Change { model: model.as_deref(), effort: effort.as_deref(), mode: None };
+            change(&self.seat, &self.mapper, wanted).await
+        })
     }
 
     fn close(self: Box<Self>) -> Later<'static, ()> {

@@ -39,6 +39,7 @@ export function Details({ id, session, turns, lines, close }: Props) {
   const choose = (what: "model" | "mode" | "effort", value: string): void => {
     if (value !== (session[what] ?? "")) hub.post(session.host, { kind: "set_options", session: id, model: null, mode: null, effort: null, [what]: value });
   };
+  const goesBack = agent?.abilities.includes("defaults") ?? false;
   const ran = turns.findLast(([, turn]) => turn.model !== null)?.[1].model ?? "";
   const plan = latestPlan(lines);
   const files = changed(lines);
@@ -65,9 +66,9 @@ export function Details({ id, session, turns, lines, close }: Props) {
           {agent?.name ?? session.agent} <span className="soft small">{agent?.version}</span>
         </dd>
       </dl>
-      <Option label={words.details.model} choices={agent?.models ?? []} value={session.model ?? ""} now={ran} choose={(value) => choose("model", value)} />
-      <Option label={words.details.effort} choices={agent ? effortsOf(agent, session.model ?? "") : []} value={session.effort ?? ""} now="" choose={(value) => choose("effort", value)} />
-      <Option label={words.details.mode} choices={agent?.modes ?? []} value={session.mode ?? ""} now="" choose={(value) => choose("mode", value)} />
+      <Option label={words.details.model} choices={agent?.models ?? []} value={session.model ?? ""} now={ran} goesBack={goesBack} choose={(value) => choose("model", value)} />
+      <Option label={words.details.effort} choices={agent ? effortsOf(agent, session.model ?? "") : []} value={session.effort ?? ""} now="" goesBack={goesBack} choose={(value) => choose("effort", value)} />
+      <Option label={words.details.mode} choices={agent?.modes ?? []} value={session.mode ?? ""} now="" goesBack={false} choose={(value) => choose("mode", value)} />
       {plan ? <Plan entries={plan} /> : null}
       {files.length > 0 ? (
         <section>
@@ -108,12 +109,15 @@ export function Details({ id, session, turns, lines, close }: Props) {
   );
 }
 
-function Option({ label, choices, value, now, choose }: { label: string; choices: readonly Choice[]; value: string; now: string; choose: (value: string) => void }) {
+/** `goesBack`: what was chosen can be left to the agent again; an agent that calls a choice of its own so has that one for it. */
+function Option({ label, choices, value, now, goesBack, choose }: { label: string; choices: readonly Choice[]; value: string; now: string; goesBack: boolean; choose: (value: string) => void }) {
   if (choices.length === 0) return null;
+  const leaves = value !== "" && goesBack && choices.every((choice) => choice.id !== "default");
   return (
     <label className="field">
       <span className="field-label">{label}</span>
       <select className="input" value={value} onChange={(event) => choose(event.target.value)}>
+        {leaves ? <option value="">{words.details.byDefault("")}</option> : null}
         {choices.some((choice) => choice.id === value) ? null : <option value={value}>{words.details.byDefault(choices.find((choice) => choice.id === now)?.name ?? now)}</option>}
         {choices.map((choice) => (
           <option key={choice.id} value={choice.id}>
