@@ -152,6 +152,19 @@ export const cases = {
     }
   },
 
+  "goes back to the model that it takes by itself": async (world) => {
+    await world.starts("[[say by itself]]");
+    const asked = async (prompt: string) => (await world.requests(prompt)).at(-1)?.model ?? "";
+    const own = await asked("[[say by itself]]");
+    const other = world.agent.models.find((model) => !model.asked.test(own));
+    await world.chooses(other?.label ?? "");
+    await world.says("[[say otherwise]]");
+    expect(await asked("[[say otherwise]]")).toMatch(other?.asked ?? /never/);
+    await world.chooses(world.agent.byDefault ?? words.details.byDefault(""));
+    await world.says("[[say by itself again]]");
+    expect(await asked("[[say by itself again]]")).toBe(own);
+  },
+
   "gives the model a picture, byte for byte": async (world) => {
     const picture = await world.page.screenshot({ clip: { x: 0, y: 0, width: 200, height: 120 }, scale: "css" });
     await world.page.getByLabel(words.attach.file).setInputFiles([{ name: "screen.png", mimeType: "image/png", buffer: picture }]);

@@ -19,7 +19,7 @@ export class AgentWorld {
   readonly page: Page;
   /** Messages of the opened chat. */
   count = 0;
-  /** When the opened chat was started. */
+  /** When the first message of the opened chat had been answered: its agent has begun its record of it by then, however slow it is. */
   begunAtMs = 0;
 
   constructor(parts: { agent: DrivenAgent; towline: Towline; fakeModel: FakeModel; project: string; page: Page }) {
@@ -47,7 +47,7 @@ export class AgentWorld {
     await page.getByLabel(words.newChat.promptLabel).fill(text);
     await page.getByRole("button", { name: words.newChat.start }).click();
     await expect(screen.log(page)).toBeVisible();
-    [this.count, this.begunAtMs] = [1, Date.now()];
+    this.count = 1;
     if (settled) await this.settled();
   }
 
@@ -62,6 +62,7 @@ export class AgentWorld {
   /** Every message is at its end. */
   async settled(): Promise<void> {
     await screen.expectSettled(this.page, this.count, { timeout: TURN_MS });
+    if (this.count === 1) this.begunAtMs = Date.now();
   }
 
   /** Allows what the agent asks, which names this. */

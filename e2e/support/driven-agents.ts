@@ -31,6 +31,8 @@ export interface DrivenAgent {
   takes: string;
   /** Two models it offers, by what they are called and how the server knows them. */
   models: { label: string; asked: RegExp }[];
+  /** What its own choice is called that leaves the model to it; where it has none, ours. */
+  byDefault?: string;
   /** What it does otherwise than the table of cases says. */
   otherwise: Partial<Record<CaseName, Otherwise>>;
 }
@@ -182,6 +184,7 @@ const claudeAcp: DrivenAgent = {
   asking: null,
   questioning: null,
   takes: "dataviz",
+  byDefault: "Default (recommended)",
   models: [
     { label: "Haiku 5.5", asked: /haiku/ },
     { label: "Sonnet 5.5", asked: /sonnet/ },

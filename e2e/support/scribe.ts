@@ -1,4 +1,5 @@
-// An agent that writes down every prompt that it gets, whichever of its processes gets it, and that can be kept from starting.
+// An agent that writes down every prompt that it gets, whichever of its processes gets it, and that can be kept from starting. Told to
+// fall-silent, it says nothing until it is stopped.
 
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -12,6 +13,8 @@ while IFS= read -r line; do
     *'"initialize"'*) result '{"protocolVersion":1,"agentCapabilities":{"sessionCapabilities":{"resume":{}}},"agentInfo":{"name":"Scribe","version":"1.0.0"}}' ;;
     *'"session/new"'*) result '{"sessionId":"s"}' ;;
     *'"session/resume"'*) result '{}' ;;
+    *'session/prompt'*fall-silent*) held=$id ;;
+    *'session/cancel'*) id=$held; result '{"stopReason":"cancelled"}' ;;
     *'session/prompt'*) printf '%s\\n' "$line" >> "${folder}/prompts"; result '{"stopReason":"end_turn"}' ;;
   esac
 done

@@ -15,6 +15,8 @@ export interface TowlineOptions {
   agents: Record<string, string>;
   /** Variables that agents get, each named to towline by `--agent-env`. */
   agentVariables: Record<string, string>;
+  /** Variables of towline's own. */
+  variables?: Record<string, string>;
   /** The binary; the one named by TOWLINE_BIN by default. */
   binary?: string;
   /** Further arguments of `up`. */
@@ -143,7 +145,7 @@ export class Towline {
 
   /** Nothing of the tester's own environment: what is not here, towline and its agents do not see. */
   get #environment(): Record<string, string> {
-    return { PATH: `${this.#agentsFolder}:${SYSTEM_PATH}`, HOME: this.home, LANG: "C.UTF-8", ...this.#options.agentVariables };
+    return { PATH: `${this.#agentsFolder}:${SYSTEM_PATH}`, HOME: this.home, LANG: "C.UTF-8", ...this.#options.variables, ...this.#options.agentVariables };
   }
 
   get #agentsFolder(): string {
