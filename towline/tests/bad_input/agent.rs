@@ -51,7 +51,8 @@ const ROWS: &[Row] = &[
         "bytes",
         "lines that are not UTF-8",
         r"begin; printf '\377\376\n\300\200\n'; chunk fine; end; stay",
-        "turn completed; unreadable_line; fine",
+        // The first line is told of where it came, how many followed at the end of the turn.
+        "turn completed; unreadable_line; fine; unreadable_line",
     ),
     row(
         "long",
