@@ -16,6 +16,7 @@ pub(crate) fn row_of(fact: &FeedFact) -> Option<(&'static str, String, Operation
         FeedFact::Device { id, operation, .. } => ("device", id.to_string(), *operation),
         FeedFact::ReadMark { id, operation, .. } => ("read_mark", id.to_string(), *operation),
         FeedFact::Rule { id, operation, .. } => ("rule", id.to_string(), *operation),
+        FeedFact::Participant { id, operation, .. } => ("participant", id.to_string(), *operation),
         FeedFact::Unknown { .. } => return None,
     })
 }

@@ -11,8 +11,9 @@ use crate::approval::Approval;
 use crate::command::Command;
 use crate::device::Device;
 use crate::host::{Host, Project};
-use crate::id::{ApprovalId, CommandId, DeviceId, ItemId, ProjectId, RuleId, SessionId, TurnId};
+use crate::id::{ApprovalId, CommandId, DeviceId, ItemId, ParticipantId, ProjectId, RuleId, SessionId, TurnId};
 use crate::item::{Delta, Item};
+use crate::participant::Participant;
 use crate::rule::Rule;
 use crate::session::{ReadMark, Session};
 use crate::turn::Turn;
@@ -193,5 +194,7 @@ facts! {
         ReadMark(SessionId, ReadMark) = "read_mark",
         /// A standing rule.
         Rule(RuleId, Rule) = "rule",
+        /// Who takes part in a session.
+        Participant(ParticipantId, Participant) = "participant",
     }
 }

@@ -113,8 +113,10 @@ ids! {
     CommandId = "cmd", "command";
     /// An enrolment that is under way.
     PairingId = "pai", "pairing";
-    /// An invitation to have an account of one's own.
+    /// An invitation to have an account of one's own, or to take part in a session.
     InvitationId = "inv", "invitation";
+    /// An account's part in a session of another account.
+    ParticipantId = "par", "participant";
     /// A standing rule: what a person allowed for longer.
     RuleId = "rul", "rule";
     /// An entry of the audit trail.

@@ -20,6 +20,7 @@ pub mod item;
 pub mod limits;
 pub mod link;
 pub mod offset;
+pub mod participant;
 pub mod path;
 pub mod port;
 pub mod rule;

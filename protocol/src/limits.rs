@@ -115,6 +115,10 @@ pub const PAIRING_MAX_TRIES_PER_SOURCE: u32 = 10;
 pub const SETUP_LINK_TTL_MS: u64 = 24 * 60 * 60 * 1000;
 /// Life of an invitation, in milliseconds (7 days): it is read with the mail of a week.
 pub const INVITATION_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Life of an invitation to a session, in milliseconds (1 day): it is sent to somebody who has an account already.
+pub const SESSION_INVITATION_TTL_MS: u64 = 24 * 60 * 60 * 1000;
+/// Most participants of one session, and most invitations to it that nobody has used: each change of the session is told to every one.
+pub const MAX_PARTICIPANTS: usize = 20;
 /// Most invitations of one hub that nobody has used yet: each wrong code is compared with all of them.
 pub const MAX_INVITATIONS: usize = 100;
 /// Most accounts of one hub.

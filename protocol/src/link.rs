@@ -26,6 +26,7 @@ use crate::error::{ErrorCode, Problem};
 use crate::host::{HostContent, RemoteAccess};
 use crate::id::{AccountId, CommandId, DeviceId, RuleId, SessionId};
 use crate::offset::Offset;
+use crate::participant::ByParticipant;
 use crate::path::StreamPath;
 use crate::time::UnixMs;
 
@@ -43,6 +44,10 @@ pub const COMPARES: &str = "compares";
 
 /// A capability of a node: it understands a `start_session` that makes its project. The hub fails such a command for a node without it.
 pub const NEW_PROJECTS: &str = "new_projects";
+
+/// A capability of a node: it checks once more what a participant of a session may do. The hub fails a participant's command for a node
+/// without it.
+pub const PARTICIPANTS: &str = "participants";
 
 /// The hash of everything that a stream held up to a position: of each message in turn, whatever the batches it came in.
 ///
@@ -299,6 +304,9 @@ pub struct Handed {
     pub token: u64,
     /// The device that sent it, as the hub knows; the node puts it down as the author.
     pub sender: DeviceId,
+    /// The participant that it is of; only a node that has named [`PARTICIPANTS`] is handed such a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant: Option<ByParticipant>,
     /// The command that it is another try of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<CommandId>,
@@ -473,6 +481,8 @@ impl HubFrame {
             token: u64,
             sender: DeviceId,
             #[serde(default)]
+            participant: Option<ByParticipant>,
+            #[serde(default)]
             retry_of: Option<CommandId>,
             body: Box<RawValue>,
             expires_in_ms: u64,
@@ -495,9 +505,9 @@ impl HubFrame {
             _ => return Err(error),
         };
         let (mut commands, mut declined) = (Vec::new(), Vec::new());
-        for Loose { command, token, sender, retry_of, body, expires_in_ms } in loose {
+        for Loose { command, token, sender, participant, retry_of, body, expires_in_ms } in loose {
             if let Ok(body) = serde_json::from_str(body.get()) {
-                commands.push(Handed { command, token, sender, retry_of, body, expires_in_ms });
+                commands.push(Handed { command, token, sender, participant, retry_of, body, expires_in_ms });
                 continue;
             }
             let kind = serde_json::from_str::<Kind>(body.get()).map_or_else(|_| "?".to_owned(), |kind| kind.kind);

@@ -16,6 +16,7 @@ use crate::host::HostContent;
 use crate::id::{AccountId, CommandId, DeviceId, RuleId, SessionId, TurnId};
 use crate::item::Sender;
 use crate::offset::Offset;
+use crate::participant::ByParticipant;
 use crate::path::StreamPath;
 use crate::time::UnixMs;
 
@@ -144,6 +145,8 @@ pub struct Leased {
     pub token: u64,
     /// Who sent it, as the hub knows.
     pub sender: Sender,
+    /// Of a command of a participant: what the host checks once more.
+    pub participant: Option<ByParticipant>,
     /// What to do.
     pub body: CommandBody,
     /// When it expires if it has not started.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use protocol::error::ErrorCode;
 use protocol::{
     account, agent_health, agent_limits, api, approval, blob, command, device, error, fact, health, host, id, item,
-    limits, offset, path, rule, session, socket, time, turn,
+    limits, offset, participant, path, rule, session, socket, time, turn,
 };
 use ts_rs::{Config, TS};
 
@@ -60,6 +60,7 @@ fn typescript_is_fresh() {
         id::CommandId,
         id::PairingId,
         id::RuleId,
+        id::ParticipantId,
         id::AuditId,
         id::InvitationId,
         id::UploadId,
@@ -111,6 +112,16 @@ fn typescript_is_fresh() {
         rule::Rule,
         rule::RuleContent,
         rule::RuleScope,
+        participant::ParticipantRole,
+        participant::Participant,
+        participant::ParticipantContent,
+        participant::ByParticipant,
+        participant::NewSessionInvitation,
+        participant::JoinSession,
+        participant::JoinedSession,
+        participant::ParticipantEdit,
+        participant::ParticipantList,
+        participant::SessionInvitation,
         session::Session,
         session::Activity,
         session::Forked,
@@ -204,7 +215,7 @@ fn typescript_is_fresh() {
          /** A fact of a session: in its journal, or in the turn stream of one of its turns. */\n\
          export type SessionFact = Change<\"turn\", Turn> | Change<\"item\", Item> | Change<\"delta\", Delta> | Change<\"approval\", Approval>;\n\n\
          /** A fact of an account's feed. */\n\
-         export type FeedFact = Change<\"host\", Host> | Change<\"project\", Project> | Change<\"session\", Session> | Change<\"command\", Command> | Change<\"approval\", Approval> | Change<\"device\", Device> | Change<\"read_mark\", ReadMark> | Change<\"rule\", Rule>;\n\n",
+         export type FeedFact = Change<\"host\", Host> | Change<\"project\", Project> | Change<\"session\", Session> | Change<\"command\", Command> | Change<\"approval\", Approval> | Change<\"device\", Device> | Change<\"read_mark\", ReadMark> | Change<\"rule\", Rule> | Change<\"participant\", Participant>;\n\n",
     );
     writeln!(out, "/** The versions of the socket's protocol that this program speaks. */").expect("a string");
     writeln!(out, "export const PROTOCOL_MIN = {};", socket::PROTOCOL_MIN).expect("a string");

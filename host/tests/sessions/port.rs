@@ -380,8 +380,8 @@ impl HubPort for Port {
                         let lease = |id: CommandId| {
                             let stored = commands.get_mut(&id).expect("it is in the order");
                             (stored.state, stored.token) = (CommandState::Leased, stored.token + 1);
-                            let (sender, body) = (stored.sender, stored.body.clone());
-                            Leased { id, token: stored.token, sender, body, expires_at_ms: UnixMs(u64::MAX) }
+                            let (token, sender, body) = (stored.token, stored.sender, stored.body.clone());
+                            Leased { id, token, sender, participant: None, body, expires_at_ms: UnixMs(u64::MAX) }
                         };
                         return Ok(queued.into_iter().map(lease).collect());
                     }

@@ -136,6 +136,7 @@ impl Hub {
             session: request.body.session(),
             turn: None,
             sender: who.sender(),
+            participant: None,
             state: CommandState::Queued,
             attempt: 0,
             retry_of: request.retry_of,

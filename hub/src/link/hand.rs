@@ -54,6 +54,7 @@ impl Seat {
             command: row.value.request.id,
             token: row.value.token(),
             sender: row.value.command.sender.device,
+            participant: row.value.command.participant.clone(),
             retry_of: row.value.command.retry_of,
             expires_in_ms: row.value.command.expires_at_ms.since(now),
             body: row.value.body().clone(),

@@ -180,6 +180,7 @@ impl Port {
                     id,
                     token: row.token(),
                     sender: row.command.sender,
+                    participant: row.command.participant.clone(),
                     expires_at_ms: row.command.expires_at_ms,
                     body: row.body().clone(),
                 });

@@ -207,7 +207,10 @@ impl Uplink {
             FeedFact::Approval { value: None, .. } => true,
             FeedFact::Approval { value: Some(approval), .. } => self.is_own(approval.session).await?,
             FeedFact::Command { id, value, .. } => value.is_some() && self.was_handed(*id).await?,
-            FeedFact::Device { .. } | FeedFact::ReadMark { .. } | FeedFact::Unknown { .. } => false,
+            FeedFact::Device { .. }
+            | FeedFact::ReadMark { .. }
+            | FeedFact::Participant { .. }
+            | FeedFact::Unknown { .. } => false,
         })
     }
 }

@@ -144,7 +144,11 @@ impl Uplink {
             host: hub.node(),
             session: handed.body.session(),
             turn: None,
-            sender: protocol::item::Sender { account, device: handed.sender },
+            sender: protocol::item::Sender {
+                account: handed.participant.as_ref().map_or(account, |participant| participant.account),
+                device: handed.sender,
+            },
+            participant: handed.participant.clone(),
             state,
             attempt: 0,
             retry_of: handed.retry_of,

@@ -26,6 +26,7 @@ fn handed(world: &World, body: CommandBody) -> Handed {
         command: CommandId::from_uuid(world.clock.fresh()),
         token: 3,
         sender: DeviceId::from_uuid(world.clock.fresh()),
+        participant: None,
         retry_of: None,
         body,
         expires_in_ms: 60_000,

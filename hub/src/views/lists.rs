@@ -19,7 +19,8 @@ use crate::hub::Hub;
 use crate::keys;
 
 /// Types of rows, in the order in which they are told: what others refer to comes first.
-const KINDS: [&str; 8] = ["host", "project", "device", "session", "read_mark", "approval", "rule", "command"];
+const KINDS: [&str; 9] =
+    ["host", "project", "device", "session", "participant", "read_mark", "approval", "rule", "command"];
 /// Rows read at once.
 const PAGE: usize = 1_000;
 /// Sessions told although they are idle: the newest ones.

@@ -14,6 +14,7 @@ use crate::id::{ApprovalId, CommandId, DeviceId, ProjectId, SessionId, TurnId};
 use crate::item::Sender;
 use crate::limits::{MAX_ATTACHMENTS, MAX_NAME_CHARS, MAX_PROJECT_NAME_CHARS, MAX_PROMPT_BYTES};
 use crate::link::NEW_PROJECTS;
+use crate::participant::ByParticipant;
 use crate::time::UnixMs;
 
 pub use retry::{Tried, may_try_again};
@@ -465,6 +466,9 @@ pub struct Command {
     pub turn: Option<TurnId>,
     /// Who sent it.
     pub sender: Sender,
+    /// Of a command of a participant: what its host checks. Null for what the owner of the session sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant: Option<ByParticipant>,
     /// Where it stands.
     pub state: CommandState,
     /// How often it was leased.

@@ -269,6 +269,7 @@ fn command(state: CommandState) -> Command {
         turn: (state == CommandState::Succeeded).then(turn_id),
         sender: sender(),
         state,
+        participant: None,
         retry_of: None,
         attempt: 1,
         tried: (state == CommandState::Failed).then_some(Tried {

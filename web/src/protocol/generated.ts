@@ -52,12 +52,17 @@ export type PairingId = string;
 export type RuleId = string;
 
 /**
+ * An account's part in a session of another account.
+ */
+export type ParticipantId = string;
+
+/**
  * An entry of the audit trail.
  */
 export type AuditId = string;
 
 /**
- * An invitation to have an account of one's own.
+ * An invitation to have an account of one's own, or to take part in a session.
  */
 export type InvitationId = string;
 
@@ -867,6 +872,177 @@ tool: ToolKind,
  * The file or directory, canonical.
  */
 path: string, } | { "kind": "unknown" };
+
+/**
+ * What a participant may do.
+ */
+export type ParticipantRole = "editor" | "viewer";
+
+/**
+ * The value of a `participant` fact; it is in the feed of the session's owner and of every participant.
+ */
+export type Participant = { 
+/**
+ * The version of this shape.
+ */
+v: number, 
+/**
+ * The session.
+ */
+session: SessionId, 
+/**
+ * Who takes part; once for each session.
+ */
+account: AccountId, 
+/**
+ * What it may do.
+ */
+role: ParticipantRole, 
+/**
+ * Whether what it sends runs without the owner being asked, and whether its answers may allow something.
+ */
+trusted: boolean, 
+/**
+ * Whose session it is.
+ */
+owner: AccountId, 
+/**
+ * When it joined.
+ */
+joinedAtMs: UnixMs, 
+/**
+ * What people call them.
+ */
+content: ParticipantContent, };
+
+/**
+ * The names that go with a participant: to whom a session is shared, its owner's machine is nothing but a name.
+ */
+export type ParticipantContent = { 
+/**
+ * Of the participant.
+ */
+name: string, 
+/**
+ * Of the owner.
+ */
+ownerName: string, 
+/**
+ * Of the host that the session runs on.
+ */
+hostName: string, };
+
+/**
+ * What a command of a participant carries with it to the host, which checks it once more (W-083).
+ */
+export type ByParticipant = { 
+/**
+ * Who sent it.
+ */
+account: AccountId, 
+/**
+ * What it is called.
+ */
+name: string, 
+/**
+ * What it might do when it sent it.
+ */
+role: ParticipantRole, 
+/**
+ * Whether it was trusted then.
+ */
+trusted: boolean, 
+/**
+ * The owner's device that let it run; null while nobody has, or where nobody has to. As long as it is null and the participant is not
+ * trusted, a prompt stays `queued` and is handed to no host.
+ */
+releasedBy: DeviceId | null, };
+
+/**
+ * Invites somebody who has an account on this hub to a session.
+ */
+export type NewSessionInvitation = { 
+/**
+ * As what.
+ */
+role: ParticipantRole, 
+/**
+ * Whether what it sends runs without the owner being asked.
+ */
+trusted: boolean, };
+
+/**
+ * Uses an invitation to a session.
+ */
+export type JoinSession = { 
+/**
+ * The link's secret.
+ */
+secret: string, };
+
+/**
+ * The session that an account takes part in now.
+ */
+export type JoinedSession = { 
+/**
+ * Which.
+ */
+session: SessionId, 
+/**
+ * As what.
+ */
+role: ParticipantRole, };
+
+/**
+ * Changes what a participant may do; what is null stays.
+ */
+export type ParticipantEdit = { 
+/**
+ * What it may do.
+ */
+role: ParticipantRole | null, 
+/**
+ * Whether what it sends runs without the owner being asked.
+ */
+trusted: boolean | null, };
+
+/**
+ * Who takes part in a session.
+ */
+export type ParticipantList = { 
+/**
+ * Who joined, oldest first.
+ */
+participants: Array<Participant>, 
+/**
+ * Invitations that nobody has used, oldest first; empty for everybody but the owner.
+ */
+invitations: Array<SessionInvitation>, };
+
+/**
+ * An invitation to a session that waits.
+ */
+export type SessionInvitation = { 
+/**
+ * Which.
+ */
+invitation: InvitationId, 
+/**
+ * As what.
+ */
+role: ParticipantRole, 
+/**
+ * Whether what it sends will run without the owner being asked.
+ */
+trusted: boolean, 
+/**
+ * When it was made.
+ */
+createdAtMs: UnixMs, 
+/**
+ * Until when it can be used.
+ */
+expiresAtMs: UnixMs, };
 
 /**
  * The value of a `session` fact in the feed.
@@ -1685,6 +1861,10 @@ turn: TurnId | null,
  * Who sent it.
  */
 sender: Sender, 
+/**
+ * Of a command of a participant: what its host checks. Null for what the owner of the session sent.
+ */
+participant?: ByParticipant | null, 
 /**
  * Where it stands.
  */
@@ -2626,7 +2806,7 @@ export type Change<T extends string, V> = { type: T, key: string, value?: V, hea
 export type SessionFact = Change<"turn", Turn> | Change<"item", Item> | Change<"delta", Delta> | Change<"approval", Approval>;
 
 /** A fact of an account's feed. */
-export type FeedFact = Change<"host", Host> | Change<"project", Project> | Change<"session", Session> | Change<"command", Command> | Change<"approval", Approval> | Change<"device", Device> | Change<"read_mark", ReadMark> | Change<"rule", Rule>;
+export type FeedFact = Change<"host", Host> | Change<"project", Project> | Change<"session", Session> | Change<"command", Command> | Change<"approval", Approval> | Change<"device", Device> | Change<"read_mark", ReadMark> | Change<"rule", Rule> | Change<"participant", Participant>;
 
 /** The versions of the socket's protocol that this program speaks. */
 export const PROTOCOL_MIN = 1;
