@@ -17,6 +17,7 @@ pub mod raw_lines;
 mod restart;
 mod session;
 
+pub use consent::Participants;
 pub use handle::{Host, HostHandle, StartError};
 pub use options::{Options, Reaper, Tonight};
 pub use project::{PlaceError, RegisterError};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use protocol::time::UnixMs;
 
 use crate::agent::{Later, ProcessMark};
+use crate::consent::Participants;
 use crate::process;
 
 /// How a host behaves. There is no `Default`: whoever starts one says what they want.
@@ -36,6 +37,8 @@ pub struct Options {
     pub agent_idle: Duration,
     /// Whether permission modes that bypass approval may be chosen from afar.
     pub bypass_modes_allowed: bool,
+    /// What is done here for participants of sessions.
+    pub participants: Participants,
     /// The policy: what agents may do without asking, must ask for, and may not do; read anew for each decision, and none when it is
     /// not there.
     pub policy_file: Option<PathBuf>,

@@ -4,13 +4,14 @@ use protocol::command::{CommandBody, InvalidCommand};
 use protocol::error::ErrorCode;
 use protocol::host::Ability;
 use protocol::id::{SessionId, TurnId};
-use protocol::port::PortError;
+use protocol::port::{Leased, PortError};
 use protocol::session::Forked;
 
 use super::{Unroutable, newborn};
 use crate::catalogue;
+use crate::consent;
 use crate::context::Context;
-use crate::notes::{self, NOTE_VERSION, PlaceNote, SessionNote};
+use crate::notes::{self, ApprovalNote, NOTE_VERSION, PlaceNote, SessionNote};
 use crate::project::{self, MakeError};
 
 /// Why a command is not done.
@@ -34,6 +35,29 @@ pub(super) fn exists() -> Refusal {
 
 pub(super) fn no_session() -> Refusal {
     refusal(ErrorCode::NotFound, "this host has no such session")
+}
+
+/// Checks what another account than the owner's may do here, before anything comes of its command (W-082, W-083).
+pub(super) async fn sender(context: &Context, leased: &Leased) -> Result<(), Unroutable> {
+    let Some(by) = &leased.participant else {
+        if leased.sender.account == context.me.account {
+            return Ok(());
+        }
+        let detail =
+            "it comes from another account, and nothing says that it takes part in this session; update the hub";
+        return Err(refusal(ErrorCode::Forbidden, detail).into());
+    };
+    let chosen = match &leased.body {
+        CommandBody::AnswerApproval { session, approval, option, .. } => {
+            // What it may be answered stands on record for as long as it is asked, and never changes.
+            let asked = notes::get::<ApprovalNote>(&*context.port, &notes::approval(*session, *approval)).await?;
+            let mut options = asked.into_iter().flat_map(|asked| asked.fact.options);
+            options.find(|offered| offered.id == *option).map(|offered| offered.kind)
+        }
+        _ => None,
+    };
+    consent::may(context.options.participants, by, &leased.body, chosen)
+        .map_err(|forbidden| refusal(forbidden.code(), forbidden.words(by)).into())
 }
 
 /// Checks a `fork_session`, and makes what is known of the session.

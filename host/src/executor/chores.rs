@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::command::CommandBody;
 use protocol::error::ErrorCode;
-use protocol::id::SessionId;
+use protocol::id::{AccountId, SessionId};
 use protocol::port::{Leased, PortError, Report, SessionNews, Transition};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError};
@@ -105,7 +105,7 @@ impl Executor {
                     if let Err(error) = leased.body.validate() {
                         lane.pop_front();
                         self.refuse(leased.id, leased.token, check::invalid(&error));
-                    } else if loaded && needs_no_look(&leased.body) {
+                    } else if loaded && needs_no_look(&leased, self.context.me.account) {
                         lane.pop_front();
                         if self.give(session, leased) {
                             return;
@@ -156,10 +156,10 @@ impl Executor {
             }
             self.bearing = Some(session);
         }
-        let (context, body, command) = (self.context.clone(), leased.body.clone(), leased.id);
+        let (context, leased, command) = (self.context.clone(), leased.clone(), leased.id);
         let broken = self.broken.contains(&session);
         self.chore(Some(session), async move {
-            let found = look(&context, session, &body, loaded, broken).await;
+            let found = look(&context, session, &leased, loaded, broken).await;
             Done::Looked { session, command, loaded, found }
         });
     }
@@ -331,9 +331,12 @@ impl Executor {
     }
 }
 
-/// Whether a command for a session that is loaded can be handed to it as it is.
-fn needs_no_look(body: &CommandBody) -> bool {
-    !body.kind().makes_session() && !matches!(body, CommandBody::SetOptions { .. }) && body.attachments().is_empty()
+/// Whether a command for a session that is loaded can be handed to it as it is. `owner` is whose machine this is.
+fn needs_no_look(leased: &Leased, owner: AccountId) -> bool {
+    let body = &leased.body;
+    let owners = leased.participant.is_none() && leased.sender.account == owner;
+    let plain = !body.kind().makes_session() && !matches!(body, CommandBody::SetOptions { .. });
+    owners && plain && body.attachments().is_empty()
 }
 
 async fn deliver(session: SessionId, mailbox: mpsc::Sender<Leased>, leased: Leased) -> Done {
@@ -344,10 +347,12 @@ async fn deliver(session: SessionId, mailbox: mpsc::Sender<Leased>, leased: Leas
 async fn look(
     context: &Arc<Context>,
     session: SessionId,
-    body: &CommandBody,
+    leased: &Leased,
     loaded: bool,
     broken: bool,
 ) -> Result<Looked, Unroutable> {
+    check::sender(context, leased).await?;
+    let body = &leased.body;
     check::attachments(context, body).await?;
     let starts = body.kind().makes_session();
     if loaded && starts {

@@ -12,6 +12,7 @@ mod deletion;
 mod edits;
 mod files;
 mod forks;
+mod participants;
 mod port;
 mod projects;
 mod puppet;

@@ -13,6 +13,7 @@ use protocol::host::HostContent;
 use protocol::id::{AccountId, ApprovalId, CommandId, DeviceId, ItemId, SessionId, TurnId};
 use protocol::item::{ItemStatus, Sender};
 use protocol::offset::Offset;
+use protocol::participant::ByParticipant;
 use protocol::path::StreamPath;
 use protocol::port::*;
 use protocol::time::UnixMs;
@@ -48,10 +49,13 @@ impl Stream {
 pub(crate) struct Stored {
     pub(crate) body: CommandBody,
     pub(crate) sender: Sender,
+    pub(crate) participant: Option<ByParticipant>,
     pub(crate) state: CommandState,
     pub(crate) token: u64,
     pub(crate) turn: Option<TurnId>,
     pub(crate) error: Option<protocol::error::ErrorCode>,
+    /// What was said of it.
+    pub(crate) detail: Option<String>,
     pub(crate) tried: Option<protocol::command::Tried>,
 }
 
@@ -98,8 +102,21 @@ impl Hub {
     }
 
     pub(crate) fn send(&self, id: CommandId, sender: Sender, body: CommandBody) {
-        let stored =
-            Stored { body, sender, state: CommandState::Queued, token: 0, turn: None, error: None, tried: None };
+        self.send_by(id, sender, None, body);
+    }
+
+    pub(crate) fn send_by(&self, id: CommandId, sender: Sender, participant: Option<ByParticipant>, body: CommandBody) {
+        let stored = Stored {
+            body,
+            sender,
+            participant,
+            state: CommandState::Queued,
+            token: 0,
+            turn: None,
+            error: None,
+            detail: None,
+            tried: None,
+        };
         let mut state = self.state();
         state.commands.insert(id, stored);
         state.order.push(id);
@@ -230,6 +247,7 @@ impl State {
             stored.state = to;
             stored.turn = step.turn.or(stored.turn);
             stored.error = step.error.as_ref().map(|error| error.code);
+            stored.detail.clone_from(&step.detail);
         }
         for fact in &report.feed {
             FeedFact::parse(&fact.encode().expect("a known fact")).expect("it round-trips");
@@ -381,7 +399,8 @@ impl HubPort for Port {
                             let stored = commands.get_mut(&id).expect("it is in the order");
                             (stored.state, stored.token) = (CommandState::Leased, stored.token + 1);
                             let (token, sender, body) = (stored.token, stored.sender, stored.body.clone());
-                            Leased { id, token, sender, participant: None, body, expires_at_ms: UnixMs(u64::MAX) }
+                            let participant = stored.participant.clone();
+                            Leased { id, token, sender, participant, body, expires_at_ms: UnixMs(u64::MAX) }
                         };
                         return Ok(queued.into_iter().map(lease).collect());
                     }

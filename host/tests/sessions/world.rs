@@ -68,6 +68,7 @@ impl World {
             lines_dir: Some(root.path().join("lines")),
             agent_idle: Duration::from_mins(10),
             bypass_modes_allowed: false,
+            participants: host::Participants::Ask,
             policy_file: Some(root.path().join("policy.toml")),
             approval_expiry: None,
             quiet_after: Duration::from_mins(2),

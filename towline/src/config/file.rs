@@ -168,7 +168,7 @@ mod tests {
                 "line 3: there is no `listen.adress`; did you mean `address`?",
                 "line 5: there is no table [hots]; did you mean [host]?",
                 "line 8: there is no `host.lan`; did you mean `lan` in [listen]?",
-                "line 9: there is no `host.banana`; in [host] there are name, projects, projects_root, turns_at_once, agent_idle, bypass_modes_allowed, policy_file, approval_expiry, quiet_after, silence_limit",
+                "line 9: there is no `host.banana`; in [host] there are name, projects, projects_root, turns_at_once, agent_idle, bypass_modes_allowed, participants, policy_file, approval_expiry, quiet_after, silence_limit",
             ]
         );
         assert_eq!(mistakes("lan = true"), ["line 1: `lan` belongs into a table: [listen]"]);

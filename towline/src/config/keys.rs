@@ -14,6 +14,8 @@ pub(crate) enum Shape {
     Address,
     /// A name of at most so many characters.
     Name(usize),
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// What is logged, as tracing's filters.
     Filter,
     /// A file or directory; `~/` is the home directory, and what is relative is so to the configuration file.
@@ -226,6 +228,18 @@ pub(crate) const KEYS: &[Key] = &[
         example: "true",
         about: "Whether a permission mode that never asks may be chosen from afar. With it, whoever holds one of your devices can run \
                 anything here.",
+    },
+    Key {
+        section: "host",
+        name: "participants",
+        shape: Shape::Word(&["ask", "read_only"]),
+        variable: Some("TOWLINE_PARTICIPANTS"),
+        flag: None,
+        default: "\"ask\"",
+        example: "\"read_only\"",
+        about: "What is done on this machine for people to whom one of its sessions is shared. `ask`: a prompt of an editor runs once you \
+                have released it, and one of an editor whom you trust runs at once; nobody but you allows anything for longer. \
+                `read_only`: nothing, whatever the hub says; they read.",
     },
     Key {
         section: "host",

@@ -142,6 +142,7 @@ fn shape_words(shape: Shape) -> String {
         }
         Shape::Address => "`\"ADDRESS:PORT\"`".to_owned(),
         Shape::Name(most) => format!("text of at most {most} characters"),
+        Shape::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or "),
         Shape::Filter => {
             "a level (`off`, `error`, `warn`, `info`, `debug`, `trace`), or levels by part such as `\"hub=debug,warn\"`"
                 .to_owned()
@@ -174,6 +175,7 @@ fn shape_schema(shape: Shape) -> Json {
         Shape::Switch => json!({"type": "boolean"}),
         Shape::Count(first, last) => json!({"type": "integer", "minimum": first, "maximum": last}),
         Shape::Name(most) => json!({"type": "string", "minLength": 1, "maxLength": most}),
+        Shape::Word(words) => json!({"type": "string", "enum": words}),
         Shape::Time(..) | Shape::Address | Shape::Filter | Shape::Path | Shape::Origin => json!({"type": "string"}),
         Shape::Paths | Shape::HostNames | Shape::Variables | Shape::Networks | Shape::Command | Shape::Hubs => texts(),
         Shape::Commands => json!({

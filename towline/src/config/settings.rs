@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) agent_idle: Duration,
     /// Whether modes that never ask may be chosen from afar.
     pub(crate) bypass_modes_allowed: bool,
+    /// What is done here for participants of sessions.
+    pub(crate) participants: host::Participants,
     /// The policy of this machine.
     pub(crate) policy_file: Option<PathBuf>,
     /// How long an agent waits for an answer.
@@ -130,6 +132,10 @@ impl Settings {
                 .and_then(value::time)
                 .unwrap_or(Duration::from_millis(AGENT_IDLE_MS)),
             bypass_modes_allowed: read.switch("host.bypass_modes_allowed", false),
+            participants: match read.text("host.participants") {
+                Some("read_only") => host::Participants::ReadOnly,
+                _ => host::Participants::Ask,
+            },
             policy_file: read.path("host.policy_file").or_else(|| {
                 let folder = layers.place.as_ref().and_then(|place| place.path.parent());
                 folder.map(|folder| folder.join("policy.toml"))

@@ -60,9 +60,13 @@ impl Value {
             Shape::Paths => Self::List(list(if cfg!(windows) { ';' } else { ':' })),
             Shape::HostNames | Shape::Variables | Shape::Networks | Shape::Hubs => Self::List(list(',')),
             Shape::Command | Shape::Commands => return Err("it can stand in the file only".to_owned()),
-            Shape::Time(..) | Shape::Address | Shape::Name(_) | Shape::Filter | Shape::Path | Shape::Origin => {
-                Self::Text(text.to_owned())
-            }
+            Shape::Time(..)
+            | Shape::Address
+            | Shape::Name(_)
+            | Shape::Word(_)
+            | Shape::Filter
+            | Shape::Path
+            | Shape::Origin => Self::Text(text.to_owned()),
         };
         value.check(shape)?;
         Ok(value)
@@ -91,9 +95,13 @@ impl Value {
                 };
                 Self::Commands(table.iter().map(one).collect::<Result<_, _>>()?)
             }
-            Shape::Time(..) | Shape::Address | Shape::Name(_) | Shape::Filter | Shape::Path | Shape::Origin => {
-                Self::Text(value.as_str().ok_or_else(bad)?.to_owned())
-            }
+            Shape::Time(..)
+            | Shape::Address
+            | Shape::Name(_)
+            | Shape::Word(_)
+            | Shape::Filter
+            | Shape::Path
+            | Shape::Origin => Self::Text(value.as_str().ok_or_else(bad)?.to_owned()),
         };
         read.check(shape)?;
         Ok(read)
@@ -113,6 +121,7 @@ impl Value {
             (Shape::Name(most), Self::Text(text)) => {
                 !text.trim().is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control)
             }
+            (Shape::Word(words), Self::Text(text)) => words.contains(&text.as_str()),
             (Shape::Filter, Self::Text(text)) => EnvFilter::try_new(text).is_ok(),
             (Shape::Path, Self::Text(text)) => is_path(text),
             (Shape::Paths, Self::List(list)) => list.iter().all(|text| is_path(text)),
@@ -151,6 +160,10 @@ pub(super) fn expected(shape: Shape) -> String {
         }
         Shape::Address => "expected \"ADDRESS:PORT\", such as \"127.0.0.1:4437\" or \"[::1]:4437\"".to_owned(),
         Shape::Name(most) => format!("expected a name of 1 to {most} characters"),
+        Shape::Word(words) => {
+            let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+            format!("expected {}", words.join(" or "))
+        }
         Shape::Filter => "expected a level such as \"warn\", or a filter such as \"hub=debug,warn\"".to_owned(),
         Shape::Path => "expected a path".to_owned(),
         Shape::Paths => "expected a list of paths, such as [\"~/code/gauge\"]".to_owned(),
@@ -237,6 +250,7 @@ mod tests {
             (Shape::Time(1_000, 86_400_000), &["\"10m\"", "\"1h 30m\""], &["\"1ms\"", "\"-1s\"", "\"soon\"", "600"]),
             (Shape::Address, &["\"127.0.0.1:1\"", "\"[::1]:1\""], &["\"localhost:1\"", "\"127.0.0.1\"", "4437"]),
             (Shape::Name(4), &["\"desk\""], &["\"desks\"", "\" \"", "\"a\\nb\""]),
+            (Shape::Word(&["ask", "read_only"]), &["\"ask\"", "\"read_only\""], &["\"Ask\"", "\"\"", "true"]),
             (Shape::Filter, &["\"warn\"", "\"hub=debug,warn\"", "\"off\""], &["\"hub=loud\"", "1"]),
             (Shape::Path, &["\"~/a b\""], &["\"\"", "\"a\\nb\"", "1"]),
             (Shape::HostNames, &["[]", "[\"a.b\", \"[::1]\"]"], &["[\"http://a\"]", "[\"a:1\"]", "\"a\"", "[1]"]),

@@ -147,6 +147,7 @@ impl Node {
             lines_dir: settings.keep_lines.then(|| dir.agent_lines()),
             agent_idle: settings.agent_idle,
             bypass_modes_allowed: settings.bypass_modes_allowed,
+            participants: settings.participants,
             policy_file: settings.policy_file.clone(),
             approval_expiry: Some(settings.approval_expiry),
             quiet_after: settings.quiet_after,

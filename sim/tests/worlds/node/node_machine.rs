@@ -118,6 +118,7 @@ fn host_options() -> host::Options {
         lines_dir: None,
         agent_idle: Duration::from_secs(20),
         bypass_modes_allowed: false,
+        participants: host::Participants::Ask,
         policy_file: None,
         approval_expiry: None,
         quiet_after: Duration::from_mins(2),
