@@ -92,7 +92,7 @@ impl Link {
         let mut chains = None;
         loop {
             self.show(Phase::Connecting);
-            let trouble = match self.connect(&mut chains, &mut backoff, &stop).await {
+            let trouble = match Box::pin(self.connect(&mut chains, &mut backoff, &stop)).await {
                 End::Told => return,
                 End::Trouble(trouble) => trouble,
             };
