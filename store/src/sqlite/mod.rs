@@ -12,6 +12,7 @@ pub(crate) mod queue;
 mod reader;
 mod recent;
 mod rows;
+mod spare;
 mod tables;
 mod writer;
 
@@ -30,6 +31,7 @@ use self::ledger::Ledger;
 pub use self::open::{OpenError, Pages};
 use self::queue::Queue;
 use self::recent::Recent;
+use self::spare::Spare;
 use self::writer::Writer;
 pub(crate) use self::writer::{Answer, Request, Work};
 use crate::port::{Batch, CommitError, Cut, Done, Entry, Head, Later, Page, Read, ReadError, Scan, Store};
@@ -51,6 +53,7 @@ pub struct SqliteStore {
     writes: Arc<Queue<Request>>,
     reads: Arc<Queue<reader::Job>>,
     recent: Arc<Recent>,
+    spare: Arc<Spare>,
     // Taken out once, to join and to unlock.
     running: Mutex<Option<Running>>,
 }
@@ -88,8 +91,13 @@ impl SqliteStore {
         let reads = Arc::new(Queue::new(READ_QUEUE));
         let running = Running { threads: Vec::with_capacity(READERS + 1), claim };
         // From here on a failure drops the store, which ends the threads that were started.
-        let store =
-            Self { writes: Arc::clone(&writes), reads: Arc::clone(&reads), recent, running: Mutex::new(Some(running)) };
+        let store = Self {
+            writes: Arc::clone(&writes),
+            reads: Arc::clone(&reads),
+            recent,
+            spare: Arc::default(),
+            running: Mutex::new(Some(running)),
+        };
         for connection in readers {
             let reads = Arc::clone(&reads);
             store.start("store-reader", move || reader::run(&connection, &reads))?;
@@ -171,8 +179,8 @@ impl Store for SqliteStore {
     }
 
     fn read(&self, read: Read) -> Later<'_, Result<Page, ReadError>> {
-        let recent = Arc::clone(&self.recent);
-        Box::pin(self.look(move |connection| reader::read(connection, &recent, &read)))
+        let (recent, spare) = (Arc::clone(&self.recent), Arc::clone(&self.spare));
+        Box::pin(self.look(move |connection| reader::read(connection, &recent, &spare, &read)))
     }
 
     fn head<'a>(&'a self, stream: &'a StreamPath) -> Later<'a, Result<Option<Head>, ReadError>> {

@@ -4,8 +4,9 @@
 
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use protocol::path::StreamPath;
 use rusqlite::blob::Blob;
 use rusqlite::types::ValueRef;
@@ -15,6 +16,7 @@ use super::ledger::{stream_columns, stream_of};
 use super::queue::Queue;
 use super::recent::{Glimpse, Recent};
 use super::rows::Placed;
+use super::spare::Spare;
 use super::tables::{messages_of, messages_with};
 use crate::keys::bounds;
 use crate::paging::{Filling, origin};
@@ -78,7 +80,12 @@ pub(super) fn head(connection: &Connection, recent: &Recent, path: &StreamPath) 
     Ok(living(connection, path, newest.as_ref())?.map(|(head, _)| head))
 }
 
-pub(super) fn read(connection: &Connection, recent: &Recent, read: &Read) -> Result<Page, ReadError> {
+pub(super) fn read(
+    connection: &Connection,
+    recent: &Recent,
+    spare: &Arc<Spare>,
+    read: &Read,
+) -> Result<Page, ReadError> {
     // Before the snapshot: what the tables get in between is in both, and taken once.
     let newest = recent.glimpse(&read.stream, Some(read));
     // Head and messages out of one snapshot; it ends with the transaction, whose drop cannot lose anything.
@@ -105,9 +112,9 @@ pub(super) fn read(connection: &Connection, recent: &Recent, read: &Read) -> Res
         let messages = newest.map(|newest| newest.messages.as_slice()).unwrap_or_default();
         let room = if backwards {
             page.take(&part, messages.iter().rev().map(own))?
-                && from_tables(connection, &mut page, &part, read, from, written)?
+                && from_tables((connection, spare), &mut page, &part, read, from, written)?
         } else {
-            from_tables(connection, &mut page, &part, read, from, written)?
+            from_tables((connection, spare), &mut page, &part, read, from, written)?
                 && page.take(&part, messages.iter().map(own))?
         };
         if !room {
@@ -119,7 +126,7 @@ pub(super) fn read(connection: &Connection, recent: &Recent, read: &Read) -> Res
 
 /// Takes the messages of a part that begin before a byte from the tables, and tells whether there is room for more.
 fn from_tables(
-    connection: &Connection,
+    (connection, spare): (&Connection, &Arc<Spare>),
     page: &mut Filling<'_>,
     part: &Part,
     read: &Read,
@@ -140,7 +147,7 @@ fn from_tables(
     };
     let mut statement = connection.prepare_cached(sql).map_err(|error| broken(&error))?;
     let rows = query(&mut statement, (part.row, from.cast_signed(), before.cast_signed(), LARGE))?;
-    let mut large = Large { connection, open: None };
+    let mut large = Large { connection, spare, open: None };
     let in_order = |row: &Row<'_>| {
         let mut messages = match row.get_ref(1)? {
             ValueRef::Null => messages_with(row, &large.body(row.get(3)?)?)?,
@@ -162,6 +169,7 @@ fn from_tables(
 /// megabyte in pieces of 256 KiB, and 800 with that copy.
 struct Large<'a> {
     connection: &'a Connection,
+    spare: &'a Arc<Spare>,
     /// Opening one costs more than moving it to another row.
     open: Option<Blob<'a>>,
 }
@@ -173,9 +181,7 @@ impl Large<'_> {
             none => *none = Some(self.connection.blob_open(MAIN_DB, "message", "body", row, true)?),
         }
         let Some(open) = &self.open else { return Ok(Bytes::new()) };
-        let mut body = BytesMut::zeroed(open.len());
-        open.read_at_exact(&mut body, 0)?;
-        Ok(body.freeze())
+        self.spare.body(open.len(), |body| open.read_at_exact(body, 0))
     }
 }
 
