@@ -13,6 +13,7 @@ mod error;
 mod follow;
 mod http;
 mod line;
+mod participants;
 mod remote;
 pub mod socket;
 mod tls;

@@ -18,15 +18,7 @@ use crate::context::Context;
 use crate::options::Options;
 use crate::project::place;
 
-/// Words in the names of permission modes that let an agent act without asking, whichever agent names them so; without the case and
-/// the signs between their parts, which each agent writes in its own way.
-const BYPASS_WORDS: [&str; 6] = ["bypass", "dontask", "yolo", "fullaccess", "dangerous", "skippermissions"];
-
-/// Whether a permission mode lets the agent act without asking a person.
-pub(crate) fn bypasses_approval(mode: &str) -> bool {
-    let plain: String = mode.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    BYPASS_WORDS.iter().any(|word| plain.contains(word))
-}
+pub(crate) use protocol::host::bypasses_approval;
 
 /// First pause before an agent that did not answer is asked again; it doubles up to the usual one. A machine that is busy, as when
 /// it has just started, must not keep an agent out for long.

@@ -86,6 +86,13 @@ pub(crate) fn push(batch: &mut Batch, home: AccountId, entry: &AuditEntry) {
     batch.push(Put::set(keys::audit(entry.account.unwrap_or(home), entry.id), entry.encode()));
 }
 
+/// Adds an entry to the trail of an account, whoever did it. Where somebody of another account came from is not this one's to know.
+pub(crate) fn push_to(batch: &mut Batch, home: AccountId, entry: AuditEntry) {
+    let source = entry.source.clone().filter(|_| entry.account.is_none_or(|account| account == home));
+    let entry = AuditEntry { source, ..entry };
+    batch.push(Put::set(keys::audit(home, entry.id), entry.encode()));
+}
+
 /// The stable word of an error code, as it stands on the wire.
 pub(crate) fn word(code: ErrorCode) -> String {
     match serde_json::to_value(code) {

@@ -19,6 +19,7 @@ use crate::health::Checkup;
 use crate::link::Links;
 use crate::options::Options;
 use crate::pairing::Tries;
+use crate::participants::{self, Sharing};
 use crate::port::Known;
 use crate::random::Random;
 use crate::rate::Rates;
@@ -74,6 +75,7 @@ pub(crate) struct Inner {
     pub(crate) sockets: Sockets,
     pub(crate) links: Links,
     pub(crate) known: Known,
+    pub(crate) sharing: Sharing,
     pub(crate) checkup: Checkup,
     /// Keeps every account's feed as small as what it says.
     pub(crate) keeper: Keeper,
@@ -143,6 +145,7 @@ impl Hub {
             sockets: Sockets::default(),
             links: Links::default(),
             known: Known::default(),
+            sharing: Sharing::default(),
             checkup: Checkup::default(),
             keeper,
             arrivals: AtomicU64::new(arrival),
@@ -272,7 +275,11 @@ impl Hub {
         }
     }
 
+    /// The one way to write. Where several people share the hub, it tells participants what owners are told.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Vec<Done>, Failure> {
+        if self.is_shared() {
+            return participants::commit(self, batch).await;
+        }
         Ok(self.inner.streams.commit(batch).await?)
     }
 

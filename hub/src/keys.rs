@@ -6,6 +6,11 @@
 //! | `hub/owner` | [`Owner`](crate::rows::Owner) | the account and the device made at the first start |
 //! | `hub/account/{acc}` | [`AccountRow`](crate::rows::AccountRow) | how many devices an account has |
 //! | `hub/invitation/{inv}` | [`InvitationRow`](crate::rows::InvitationRow) | an invitation that nobody has used |
+//! | `hub/participant/{ses}/{acc}` | [`ParticipantRow`](crate::rows::ParticipantRow) | an account that takes part in a session of another one |
+//! | `hub/share/{ses}/{inv}` | [`ShareRow`](crate::rows::ShareRow) | an invitation to a session that nobody has used |
+//! | `hub/secret/{sha256}` | a session and an invitation | from the hash of its secret to an invitation to a session |
+//! | `hub/once/{acc}/{ses}` | empty | an account takes part in a session, or did: what it decided there keeps its author |
+//! | `hub/held/{ses}/{acc}/{cmd}` | empty | a prompt of a participant that waits for the word of the session's owner |
 //! | `hub/device/{acc}/{dev}` | [`DeviceRow`](crate::rows::DeviceRow) | a device and the hashes of its credentials |
 //! | `hub/credential/{sha256}` | [`CredentialRow`](crate::rows::CredentialRow) | from the hash of a credential to its device |
 //! | `hub/pairing/{pai}` | [`PairingRow`](crate::rows::PairingRow) | an enrolment under way |
@@ -64,6 +69,10 @@ pub(crate) const TURNS: &str = "hub/turn/";
 pub(crate) const ACCOUNTS: &str = "hub/account/";
 /// What keys of invitations start with.
 pub(crate) const INVITATIONS: &str = "hub/invitation/";
+/// What keys of participants start with.
+pub(crate) const PARTICIPANTS: &str = "hub/participant/";
+/// What keys of who took part start with.
+pub(crate) const ONCE: &str = "hub/once/";
 /// What keys of sessions start with.
 pub(crate) const SESSIONS: &str = "hub/session/";
 /// What keys of commands start with.
@@ -81,6 +90,46 @@ pub(crate) fn account(account: AccountId) -> String {
 
 pub(crate) fn invitation(invitation: InvitationId) -> String {
     format!("{INVITATIONS}{invitation}")
+}
+
+pub(crate) fn participant(session: SessionId, account: AccountId) -> String {
+    format!("{PARTICIPANTS}{session}/{account}")
+}
+
+pub(crate) fn all_participants(session: SessionId) -> String {
+    format!("{PARTICIPANTS}{session}/")
+}
+
+pub(crate) fn share(session: SessionId, invitation: InvitationId) -> String {
+    format!("hub/share/{session}/{invitation}")
+}
+
+pub(crate) fn all_shares(session: SessionId) -> String {
+    format!("hub/share/{session}/")
+}
+
+pub(crate) fn secret(hash: &str) -> String {
+    format!("hub/secret/{hash}")
+}
+
+pub(crate) fn once(account: AccountId, session: SessionId) -> String {
+    format!("{ONCE}{account}/{session}")
+}
+
+pub(crate) fn all_once(account: AccountId) -> String {
+    format!("{ONCE}{account}/")
+}
+
+pub(crate) fn held(session: SessionId, account: AccountId, command: CommandId) -> String {
+    format!("hub/held/{session}/{account}/{command}")
+}
+
+pub(crate) fn all_held_of(session: SessionId, account: AccountId) -> String {
+    format!("hub/held/{session}/{account}/")
+}
+
+pub(crate) fn all_held(session: SessionId) -> String {
+    format!("hub/held/{session}/")
 }
 
 pub(crate) fn device(account: AccountId, device: DeviceId) -> String {
@@ -304,6 +353,8 @@ pub(crate) enum Due {
     Pairing(PairingId),
     /// An invitation is over.
     Invitation(InvitationId),
+    /// An invitation to a session is over.
+    Share(SessionId, InvitationId),
     /// What a closed account kept goes.
     Close(AccountId),
     /// What was on its way when a session was deleted is deleted too.
@@ -327,6 +378,7 @@ impl Due {
             Self::Turn(id) => format!("{DUE}{at:020}/turn/{id}"),
             Self::Pairing(id) => format!("{DUE}{at:020}/pairing/{id}"),
             Self::Invitation(id) => format!("{DUE}{at:020}/invitation/{id}"),
+            Self::Share(session, id) => format!("{DUE}{at:020}/share/{id}/{session}"),
             Self::Close(id) => format!("{DUE}{at:020}/close/{id}"),
             Self::Sweep(id) => format!("{DUE}{at:020}/sweep/{id}"),
             Self::Orphans(id) => format!("{DUE}{at:020}/orphans/{id}"),
@@ -346,6 +398,7 @@ impl Due {
             "turn" => Self::Turn(id.parse().ok()?),
             "pairing" => Self::Pairing(id.parse().ok()?),
             "invitation" => Self::Invitation(id.parse().ok()?),
+            "share" => Self::Share(parts.next()?.parse().ok()?, id.parse().ok()?),
             "close" => Self::Close(id.parse().ok()?),
             "sweep" => Self::Sweep(id.parse().ok()?),
             "orphans" => Self::Orphans(id.parse().ok()?),
@@ -370,6 +423,7 @@ mod tests {
             Due::Turn(TurnId::from_uuid(id)),
             Due::Pairing(PairingId::from_uuid(id)),
             Due::Invitation(InvitationId::from_uuid(id)),
+            Due::Share(SessionId::from_uuid(id), InvitationId::from_uuid(id)),
             Due::Close(AccountId::from_uuid(id)),
             Due::Sweep(SessionId::from_uuid(id)),
             Due::Orphans(DeviceId::from_uuid(id)),

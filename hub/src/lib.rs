@@ -22,6 +22,7 @@ mod network;
 mod open;
 mod options;
 mod pairing;
+mod participants;
 mod port;
 mod random;
 mod rate;

@@ -106,6 +106,7 @@ impl Hub {
         hub.host_is_away().await?;
         hub.remember_links().await?;
         hub.remember_access().await?;
+        hub.remember_participants().await?;
         // Feeds live for ever, so they have to stay as small as what they say.
         let keeper = hub.inner.keeper.clone();
         for account in hub.account_ids().await? {

@@ -5,8 +5,9 @@ use protocol::blob::Blob;
 use protocol::command::{Command, CommandBody, CommandRequest};
 use protocol::device::{Device, DeviceKind};
 use protocol::host::Host;
-use protocol::id::{AccountId, CommandId, DeviceId, InvitationId, PairingId, SessionId, UploadId};
+use protocol::id::{AccountId, CommandId, DeviceId, InvitationId, PairingId, ParticipantId, SessionId, UploadId};
 use protocol::link::{Cursor, LinkNews, Mismatch};
+use protocol::participant::{Participant, ParticipantRole};
 use protocol::port::SessionNews;
 use protocol::session::Session;
 use protocol::time::UnixMs;
@@ -51,6 +52,36 @@ pub(crate) struct InvitationRow {
     pub(crate) name: Option<String>,
     pub(crate) created_at_ms: UnixMs,
     pub(crate) expires_at_ms: UnixMs,
+}
+
+/// An account that takes part in a session of another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ParticipantRow {
+    pub(crate) participant: ParticipantId,
+    pub(crate) about: Participant,
+}
+
+/// An invitation to a session that nobody has used. Of its secret only the hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ShareRow {
+    /// The SHA-256 of the link's secret, in hex.
+    pub(crate) secret: String,
+    /// Whose session it is.
+    pub(crate) owner: AccountId,
+    pub(crate) role: ParticipantRole,
+    pub(crate) trusted: bool,
+    pub(crate) created_at_ms: UnixMs,
+    pub(crate) expires_at_ms: UnixMs,
+}
+
+/// Where an invitation to a session is found by its secret.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SecretRow {
+    pub(crate) session: SessionId,
+    pub(crate) invitation: InvitationId,
 }
 
 /// A device.
@@ -173,6 +204,9 @@ pub(crate) struct CommandRow {
     /// The command that is another try of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retried_by: Option<CommandId>,
+    /// Whether it is a participant's prompt that nobody has let run: while it is queued it stands in no host's queue.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) held: bool,
 }
 
 /// How far a command has got on its way to a host that is linked.
@@ -314,6 +348,9 @@ pub(crate) trait Row: Serialize + DeserializeOwned {
 impl Row for Owner {}
 impl Row for AccountRow {}
 impl Row for InvitationRow {}
+impl Row for ParticipantRow {}
+impl Row for ShareRow {}
+impl Row for SecretRow {}
 impl Row for DeviceRow {}
 impl Row for CredentialRow {}
 impl Row for PairingRow {}

@@ -14,6 +14,7 @@ use crate::hub::Hub;
 use crate::keys::{self, Due};
 use crate::link;
 use crate::pairing;
+use crate::participants;
 use crate::sessions;
 use crate::uploads;
 
@@ -89,6 +90,7 @@ async fn happen(hub: &Hub, at: UnixMs, due: Due) -> Result<(), Failure> {
         Due::Blob(account, blob) => uploads::drop_unused(hub, account, blob).await,
         Due::Pairing(pairing) => pairing::finish(hub, pairing).await,
         Due::Invitation(invitation) => accounts::lapse(hub, invitation).await,
+        Due::Share(session, invitation) => participants::lapse(hub, session, invitation).await,
         Due::Close(account) => accounts::clear(hub, account).await,
     }
 }

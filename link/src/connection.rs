@@ -9,7 +9,8 @@ use protocol::error::{ErrorCode, Problem};
 use protocol::host::RemoteAccess;
 use protocol::limits::{LINK_ANSWER_MS, LINK_RENEW_MS};
 use protocol::link::{
-    COMPARES, Chain, Cursor, Declined, HubFrame, LINK_MAX, LINK_MIN, NEW_PROJECTS, NodeFrame, NodeHello, Piece, Push,
+    COMPARES, Chain, Cursor, Declined, HubFrame, LINK_MAX, LINK_MIN, NEW_PROJECTS, NodeFrame, NodeHello, PARTICIPANTS,
+    Piece, Push,
 };
 use protocol::offset::Offset;
 use protocol::path::{Owned, StreamPath};
@@ -147,7 +148,7 @@ async fn greet(line: &mut Line, around: &Around<'_>) -> Result<(Uplink, Option<C
     let hello = NodeHello {
         protocol_min: LINK_MIN,
         protocol_max: LINK_MAX,
-        capabilities: vec![COMPARES.to_owned(), NEW_PROJECTS.to_owned()],
+        capabilities: [COMPARES, NEW_PROJECTS, PARTICIPANTS].map(str::to_owned).to_vec(),
         version: hub.version().to_owned(),
         host: hub.node(),
         generation: host.generation,

@@ -14,12 +14,19 @@
 //! | `POST /v1/uploads` | prompt | `UploadRequest` → `UploadState` |
 //! | `PATCH /v1/uploads/{upload}` | prompt | raw bytes, with the header [`UPLOAD_OFFSET`] → `UploadState`; `upload_offset` names the true one |
 //! | `GET /v1/uploads/{upload}` | prompt | → `UploadState` |
-//! | `GET /v1/blobs/{sha256}` | read | → the bytes, with the type that was found by looking at them |
+//! | `GET /v1/blobs/{sha256}?session=` | read | → the bytes, with the type that was found by looking at them |
 //! | `POST /v1/commands` | by kind | `CommandRequest` → [`CommandAck`] |
 //! | `GET /v1/commands/{command}` | read | → [`CommandAck`] |
 //! | `DELETE /v1/commands/{command}` | prompt | → [`CommandAck`] |
 //! | `PATCH /v1/commands/{command}` | prompt, and as the kind | [`CommandEdit`] → [`CommandAck`]; while it is queued, else `turn_started` |
 //! | `POST /v1/commands/{command}/move` | prompt | [`CommandMove`] → [`CommandAck`]; while both are queued, else `turn_started` |
+//! | `POST /v1/commands/{command}/release` | as the kind, in the account of the session's owner | [`CommandRelease`], or nothing → [`CommandAck`]; a participant's prompt may be handed over now |
+//! | `POST /v1/sessions/{session}/invitations` | manage, in the account of the session's owner | [`NewSessionInvitation`](crate::participant::NewSessionInvitation) → [`InvitationOffer`](crate::account::InvitationOffer) |
+//! | `DELETE /v1/sessions/{session}/invitations/{invitation}` | the same | → 204 |
+//! | `GET /v1/sessions/{session}/participants` | read | → [`ParticipantList`](crate::participant::ParticipantList) |
+//! | `PATCH /v1/sessions/{session}/participants/{account}` | manage, in the account of the session's owner | [`ParticipantEdit`](crate::participant::ParticipantEdit) → [`Participant`](crate::participant::Participant) |
+//! | `DELETE /v1/sessions/{session}/participants/{account}` | the same; of the own account read | → 204; it sees nothing of the session any more |
+//! | `POST /v1/participants/join` | read | [`JoinSession`](crate::participant::JoinSession) → [`JoinedSession`](crate::participant::JoinedSession) |
 //! | `POST /v1/pairings` | manage | [`NewPairing`] → [`PairingOffer`] |
 //! | `GET /v1/pairings` | manage | → [`PairingList`] |
 //! | `POST /v1/pairings/accept` | manage | [`NodeCode`] → [`PairingClaim`]: the node that shows this code; still to be answered |
@@ -351,6 +358,16 @@ pub struct CommandEdit {
 pub struct CommandMove {
     /// The queued command of the same host before which it is to go; null for the end of the line.
     pub before: Option<CommandId>,
+}
+
+/// Lets a participant's prompt run. The body may be left out for one whose words are as they were sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandRelease {
+    /// The `updatedAtMs` of the command as it was shown to whoever lets it run; `approval_changed` when its words are others by now. Needed for
+    /// one whose words were changed after it was sent.
+    #[serde(default)]
+    pub updated_at_ms: Option<UnixMs>,
 }
 
 /// The account's devices.

@@ -233,3 +233,13 @@ pub struct ProjectContent {
     /// The directory as shown to people: `~` stands for the home directory.
     pub path: String,
 }
+
+/// Words in the names of permission modes that let an agent act without asking, whichever agent names them so; without the case and
+/// the signs between their parts, which each agent writes in its own way.
+const BYPASS_WORDS: [&str; 6] = ["bypass", "dontask", "yolo", "fullaccess", "dangerous", "skippermissions"];
+
+/// Whether a permission mode lets the agent act without asking a person.
+pub fn bypasses_approval(mode: &str) -> bool {
+    let plain: String = mode.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    BYPASS_WORDS.iter().any(|word| plain.contains(word))
+}

@@ -119,6 +119,10 @@ pub const INVITATION_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 pub const SESSION_INVITATION_TTL_MS: u64 = 24 * 60 * 60 * 1000;
 /// Most participants of one session, and most invitations to it that nobody has used: each change of the session is told to every one.
 pub const MAX_PARTICIPANTS: usize = 20;
+/// Most prompts of one participant in one session that wait for the word of its owner: more than anybody reads at once.
+pub const MAX_HELD_PROMPTS: usize = 20;
+/// Default life of such a prompt, in milliseconds (24 h): its owner looks at the phone once a day.
+pub const HELD_TTL_MS: u64 = 24 * 60 * 60 * 1000;
 /// Most invitations of one hub that nobody has used yet: each wrong code is compared with all of them.
 pub const MAX_INVITATIONS: usize = 100;
 /// Most accounts of one hub.

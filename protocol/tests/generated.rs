@@ -200,6 +200,7 @@ fn typescript_is_fresh() {
         api::CommandAck,
         api::CommandEdit,
         api::CommandMove,
+        api::CommandRelease,
         api::DeviceList,
         api::DeviceRow,
         api::AuditEntry,

@@ -1,6 +1,6 @@
 // @generated from `protocol/tests/wire` by `cargo xtask gen`. Do not edit: a stale file fails a test.
 // What the wire carries, held against its types by the compiler; the same stands in `protocol/fixtures/wire`.
-import type { AccountList, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, ClientFrame, CommandAck, CommandEdit, CommandMove, CommandRequest, DeviceList, FeedFact, InvitationList, InvitationOffer, Lists, Me, NewInvitation, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode, PairingAnswer, PairingList, PairingOffer, Problem, ReadTo, ServerFrame, SessionEdit, SessionFact, TranscriptPage, UploadRequest, UploadState } from "../src/protocol/generated";
+import type { AccountList, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, ClientFrame, CommandAck, CommandEdit, CommandMove, CommandRelease, CommandRequest, DeviceList, FeedFact, InvitationList, InvitationOffer, Lists, Me, NewInvitation, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode, PairingAnswer, PairingList, PairingOffer, Problem, ReadTo, ServerFrame, SessionEdit, SessionFact, TranscriptPage, UploadRequest, UploadState } from "../src/protocol/generated";
 
 export const wire = {
   "session-facts": {
@@ -1845,6 +1845,9 @@ export const wire = {
     "to the end": {
       "before": null
     } satisfies CommandMove,
+    "as it is shown": {
+      "updatedAtMs": 1
+    } satisfies CommandRelease,
     "devices": {
       "devices": [
         {

@@ -13,7 +13,10 @@ use crate::failure::Failure;
 use crate::hub::{Hub, TRIES, decode};
 use crate::identity::Identity;
 use crate::keys::{self, Due};
-use crate::rows::{AccountRow, BlobRow, CommandRow, DeviceRow, PairingRow, Row, SessionRow, TurnRow, UploadRow};
+use crate::participants::Alone;
+use crate::rows::{
+    AccountRow, BlobRow, CommandRow, DeviceRow, PairingRow, Row, SessionRow, ShareRow, TurnRow, UploadRow,
+};
 
 /// Most operations of one batch.
 const MOST: usize = 500;
@@ -64,8 +67,8 @@ impl Hub {
             batch.push(Operation::Delete(StreamPath::feed(account)));
             batch.push(Put::set(Due::Close(account).key(now), ""));
             audit::push(&mut batch, self.account(), entry);
-            match self.commit(batch).await {
-                Ok(_) => {
+            match self.commit_close(account, batch).await {
+                Ok(()) => {
                     for device in devices {
                         self.cut(device);
                     }
@@ -78,6 +81,21 @@ impl Hub {
             }
         }
         Err(Failure::Contended { tries: TRIES }.into())
+    }
+
+    /// Commits the end of an account. What it shares, and what it takes part in, ends in the same step; whoever joins meanwhile has
+    /// written the account's row.
+    async fn commit_close(&self, account: AccountId, batch: Batch) -> Result<(), Failure> {
+        if self.takes_part(account) {
+            let alone = Alone::on(self).await;
+            let mut draft = alone.draft();
+            draft.batch = batch;
+            alone.close(&mut draft, account).await?;
+            alone.commit(draft).await?;
+        } else {
+            self.commit(batch).await?;
+        }
+        Ok(())
     }
 }
 
@@ -124,6 +142,7 @@ pub(crate) async fn clear(hub: &Hub, account: AccountId) -> Result<(), Failure> 
         keys::all_audit(account),
         keys::devices(account),
         keys::all_back(account),
+        keys::all_once(account),
     ] {
         sweep.all(prefix).await?;
     }
@@ -152,7 +171,11 @@ impl Sweep<'_> {
             self.take(Put::remove(entry.key)).await?;
         }
         for session in ids {
-            for prefix in [keys::all_open(session), keys::all_files(session)] {
+            for entry in hub.every(keys::all_shares(session), |_| Ok(true)).await? {
+                self.take(Put::remove(keys::secret(&decode::<ShareRow>(&entry)?.value.secret))).await?;
+            }
+            let of_session = [keys::all_open, keys::all_files, keys::all_held, keys::all_shares];
+            for prefix in of_session.map(|prefix| prefix(session)) {
                 self.all(prefix).await?;
             }
             self.take(Operation::Delete(StreamPath::journal(session))).await?;

@@ -54,7 +54,11 @@ impl Hub {
         let files = self.load::<QuotaRow>(&keys::quota(account)).await?.map_or(0, |row| row.value.bytes);
         let mut bytes = files + self.length(&StreamPath::feed(account)).await?;
         for entry in self.every(keys::rows(account, "session"), |_| Ok(true)).await? {
-            if let Some(session) = entry.key.rsplit('/').next().and_then(|id| id.parse::<SessionId>().ok()) {
+            let session = entry.key.rsplit('/').next().and_then(|id| id.parse::<SessionId>().ok());
+            // What it takes part in is kept by somebody else.
+            if let Some(session) = session
+                && self.home(session).await?.is_some_and(|home| home.account == account)
+            {
                 bytes += self.length(&StreamPath::journal(session)).await?;
             }
         }

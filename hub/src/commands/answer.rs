@@ -4,6 +4,7 @@ use protocol::api::CommandAck;
 use protocol::error::{ErrorCode, Problem};
 use protocol::id::{AccountId, CommandId};
 
+use crate::failure::Failure;
 use crate::hub::Hub;
 use crate::keys;
 use crate::rows::{CommandRow, Stored};
@@ -34,7 +35,20 @@ impl Hub {
         account: AccountId,
         command: CommandId,
     ) -> Result<Stored<CommandRow>, Problem> {
-        let stored = self.load::<CommandRow>(&keys::command(command)).await?;
-        stored.filter(|stored| stored.value.account == account).ok_or_else(|| Problem::new(ErrorCode::NotFound))
+        if let Some(stored) = self.load::<CommandRow>(&keys::command(command)).await?
+            && self.may_see(account, &stored.value).await?
+        {
+            return Ok(stored);
+        }
+        Err(Problem::new(ErrorCode::NotFound))
+    }
+
+    /// Whether a command is there for an account: it is of one of its sessions, or it has sent it and still takes part.
+    pub(super) async fn may_see(&self, account: AccountId, row: &CommandRow) -> Result<bool, Failure> {
+        if row.account == account {
+            return Ok(true);
+        }
+        let sent = row.command.sender.account == account;
+        Ok(sent && self.standing(account, row.command.session).await?.is_some())
     }
 }

@@ -46,7 +46,7 @@ impl Hub {
                 }
                 continue;
             };
-            if stored.value.account != who.account {
+            if !self.may_see(who.account, &stored.value).await? {
                 return Err(Problem::new(ErrorCode::NotFound));
             }
             match stored.value.command.state {
@@ -64,6 +64,9 @@ impl Hub {
             release(self, &mut batch, &taken.value).await?;
             let entry = self.entry(Some(who), "command.cancel").about(command).on(taken.value.command.host);
             audit::push(&mut batch, who.account, &entry);
+            if taken.value.account != who.account {
+                audit::push_to(&mut batch, taken.value.account, entry);
+            }
             match self.commit(batch).await {
                 Ok(_) => return Ok(ack(&taken.value)),
                 Err(failure) if failure.lost().is_some() => {}

@@ -44,8 +44,14 @@ impl Hub {
         let _one = self.inner.ordering.lock().await;
         for _ in 0..TRIES {
             let stored = self.queued(who, command).await?;
-            let now = self.now();
             let mut row = stored.value.clone();
+            // Each state of it has a time of its own, by which it can be told that somebody has seen it.
+            let (now, at) = (self.now(), self.now().max(row.command.updated_at_ms.plus_ms(1)));
+            if row.account != who.account && !row.held {
+                return Err(Problem::new(ErrorCode::Forbidden)
+                    .detail("the owner of the session has let it run, or trusts you")
+                    .hint("Take it back, if it still waits, and send another."));
+            }
             if let Some(text) = &edit.text {
                 let invalid = |detail: String| Problem::new(ErrorCode::Invalid).detail(detail);
                 let body = row.body().with_text(text).ok_or_else(|| invalid("it has no words to change".to_owned()))?;
@@ -59,9 +65,13 @@ impl Hub {
                 row.command.expires_at_ms = now.plus_ms(ttl_ms.min(MAX_COMMAND_TTL_MS)).min(last);
             }
             let mut batch = Batch::new();
-            let row = rewrite(&mut batch, &stored, row, now);
+            let row = rewrite(&mut batch, &stored, row, at);
             let entry = self.entry(Some(who), "command.edit").about(command).on(row.command.host);
-            audit::push(&mut batch, who.account, &entry.sized(edit.text.as_deref().map_or(0, str::len)));
+            let entry = entry.sized(edit.text.as_deref().map_or(0, str::len));
+            audit::push(&mut batch, who.account, &entry);
+            if row.account != who.account {
+                audit::push_to(&mut batch, row.account, entry);
+            }
             match self.commit(batch).await {
                 Ok(_) => {
                     // It may expire earlier than it was to.
@@ -75,7 +85,7 @@ impl Hub {
         Err(Failure::Contended { tries: TRIES }.into())
     }
 
-    /// A command of the caller's account that is queued, and that the caller might have sent.
+    /// A command of the caller's account, or that it has sent, that is queued, and that the caller might have sent.
     pub(super) async fn queued(&self, who: &Identity, command: CommandId) -> Result<Stored<CommandRow>, Problem> {
         let mut stored = self.own_command(who.account, command).await?;
         who.need(stored.value.command.kind.right())?;

@@ -8,6 +8,7 @@ mod early_tests;
 mod edit;
 mod expire;
 mod order;
+mod release;
 #[cfg(test)]
 mod retry_tests;
 mod step;

@@ -15,6 +15,18 @@ use crate::identity::Identity;
 use crate::keys;
 use crate::rows::{CommandRow, Stored};
 
+/// Refuses what stands in no line, and whoever may not change it: a participant's place is what it is.
+fn in_line(who: &Identity, row: &CommandRow) -> Result<(), Problem> {
+    if row.account != who.account {
+        return Err(Problem::new(ErrorCode::Forbidden).detail("the order is the owner's to change"));
+    }
+    if row.held {
+        let hint = "Let it run first, or take it back.";
+        return Err(Problem::new(ErrorCode::Invalid).detail("it waits for its release, and not in line").hint(hint));
+    }
+    Ok(())
+}
+
 impl Hub {
     /// Moves a queued command before another one of the same host, or to the end of the line. The places in between change hands, in one
     /// step that fails as a whole when the host takes one of them meanwhile; then it is tried anew. Goes on to its end when the caller
@@ -49,9 +61,11 @@ impl Hub {
         let _one = self.inner.ordering.lock().await;
         for _ in 0..TRIES {
             let moved = self.queued(who, command).await?;
+            in_line(who, &moved.value)?;
             let host = moved.value.command.host;
             if let Some(before) = before {
                 let other = self.queued(who, before).await?;
+                in_line(who, &other.value)?;
                 if other.value.command.host != host {
                     return Err(Problem::new(ErrorCode::NotFound).detail("that one waits for another host"));
                 }

@@ -61,7 +61,7 @@ pub(crate) fn take(
     let before = stored.value.command.state;
     let mut row = stored.value.clone();
     row.command.state = step.state;
-    row.command.place = (step.state == CommandState::Queued).then_some(row.arrival);
+    row.command.place = (step.state == CommandState::Queued && !row.held).then_some(row.arrival);
     row.command.updated_at_ms = now;
     row.command.turn = step.turn.or(row.command.turn);
     row.command.error = step.error.or(row.command.error);
@@ -81,14 +81,14 @@ pub(crate) fn take(
     let fact = FeedFact::from((row.request.id, Operation::Update, row.command.clone()));
     feed::tell(batch, row.account, &fact);
     if step.state.is_final() {
-        audit::push(batch, row.account, &ended(&row, now, clock));
+        audit::push_to(batch, row.account, ended(&row, now, clock));
     }
     Stored { value: row, version: stored.version + 1 }
 }
 
 /// Adds a change of a queued command that stays queued to a batch, which fails when the command was changed meanwhile.
 pub(crate) fn rewrite(batch: &mut Batch, stored: &Stored<CommandRow>, mut row: CommandRow, now: UnixMs) -> CommandRow {
-    row.command.place = Some(row.arrival);
+    row.command.place = (!row.held).then_some(row.arrival);
     row.command.updated_at_ms = now;
     unlist(batch, &stored.value, CommandState::Queued);
     list(batch, &row, now);
@@ -125,13 +125,20 @@ fn ended(row: &CommandRow, now: UnixMs, clock: &dyn Clock) -> AuditEntry {
 /// Whether a command in this state is a prompt whose turn has not begun: it waits here, or in the line of its session at the host.
 const fn waits_in_line(row: &CommandRow, state: CommandState) -> bool {
     matches!(row.command.kind, CommandKind::SendPrompt)
+        && !row.held
         && matches!(state, CommandState::Queued | CommandState::Leased | CommandState::Running)
+}
+
+/// Where a prompt stands that nobody has let run.
+fn held(row: &CommandRow) -> String {
+    keys::held(row.command.session, row.command.sender.account, row.request.id)
 }
 
 /// Takes a command out of the indexes of a state.
 fn unlist(batch: &mut Batch, row: &CommandRow, state: CommandState) {
     let id = row.request.id;
     match state {
+        CommandState::Queued if row.held => batch.push(Put::remove(held(row))),
         CommandState::Queued => batch.push(Put::remove(keys::waiting(row.command.host, row.arrival))),
         CommandState::Leased => batch.push(Put::remove(keys::leased(row.command.host, row.arrival))),
         CommandState::Running | CommandState::Indeterminate if row.handover.is_some() => {
@@ -151,6 +158,7 @@ fn unlist(batch: &mut Batch, row: &CommandRow, state: CommandState) {
 pub(crate) fn list(batch: &mut Batch, row: &CommandRow, now: UnixMs) {
     let id = row.request.id;
     match row.command.state {
+        CommandState::Queued if row.held => batch.push(Put::set(held(row), "")),
         CommandState::Queued => batch.push(Put::set(keys::waiting(row.command.host, row.arrival), id.to_string())),
         CommandState::Leased => batch.push(Put::set(keys::leased(row.command.host, row.arrival), id.to_string())),
         CommandState::Running | CommandState::Indeterminate if row.handover.is_some() => {

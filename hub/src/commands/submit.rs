@@ -5,9 +5,10 @@ use protocol::command::{Command, CommandBody, CommandContent, CommandKind, Comma
 use protocol::error::{ErrorCode, Problem};
 use protocol::fact::{FACT_VERSION, FeedFact, Operation};
 use protocol::host::Presence;
-use protocol::id::{DeviceId, SessionId};
+use protocol::id::{AccountId, DeviceId, SessionId};
 use protocol::limits::{
-    COMMAND_TTL_MS, MAX_COMMAND_AGE_MS, MAX_COMMAND_TTL_MS, MAX_QUEUED_COMMANDS, MAX_WAITING_PROMPTS,
+    COMMAND_TTL_MS, HELD_TTL_MS, MAX_COMMAND_AGE_MS, MAX_COMMAND_TTL_MS, MAX_HELD_PROMPTS, MAX_QUEUED_COMMANDS,
+    MAX_WAITING_PROMPTS,
 };
 use protocol::time::UnixMs;
 use store::{Batch, Expected, Put};
@@ -21,6 +22,7 @@ use crate::feed;
 use crate::hub::{Hub, TRIES, lock};
 use crate::identity::Identity;
 use crate::keys::{self, Due};
+use crate::participants::{Sending, may};
 use crate::rows::{CommandRow, HostRow, Row, SessionRow};
 
 impl Hub {
@@ -58,7 +60,7 @@ impl Hub {
         for _ in 0..TRIES {
             if let Some(found) = self.load::<CommandRow>(&keys::command(request.id)).await? {
                 return match found.value {
-                    row if row.account != who.account => Err(Problem::new(ErrorCode::NotFound)),
+                    row if !self.may_see(who.account, &row).await? => Err(Problem::new(ErrorCode::NotFound)),
                     row if row.request == *request => Ok(ack(&row)),
                     _ => Err(Problem::new(ErrorCode::CommandConflict)),
                 };
@@ -74,13 +76,7 @@ impl Hub {
             };
             match self.commit(batch).await {
                 Ok(_) => {
-                    self.inner.queue.ring();
-                    self.inner.links.rouse(request.host);
-                    if let Err(error) = self.recall(request.host).await {
-                        // It waits for its expiry then.
-                        tracing::warn!(%error, "whether a host was revoked meanwhile is not known");
-                    }
-                    self.inner.due.ring();
+                    self.wake_host(request.host).await;
                     return Ok(ack(&row));
                 }
                 Err(failure) if failure.lost().is_some() => {}
@@ -90,12 +86,33 @@ impl Hub {
         Err(Failure::Contended { tries: TRIES }.into())
     }
 
-    async fn draft(&self, who: &Identity, request: &CommandRequest) -> Result<(Place<'_>, CommandRow, Batch), Problem> {
-        let place = self.place_in_queue(request.host).await?;
-        if request.body.kind() == CommandKind::SendPrompt {
-            self.place_in_line(request.body.session(), place.coming).await?;
+    /// What follows once something stands in a host's queue.
+    pub(super) async fn wake_host(&self, host: DeviceId) {
+        self.inner.queue.ring();
+        self.inner.links.rouse(host);
+        if let Err(error) = self.recall(host).await {
+            // It waits for its expiry then.
+            tracing::warn!(%error, "whether a host was revoked meanwhile is not known");
         }
-        let (row, batch) = self.first_batch(who, request).await?;
+        self.inner.due.ring();
+    }
+
+    async fn draft(&self, who: &Identity, request: &CommandRequest) -> Result<(Place<'_>, CommandRow, Batch), Problem> {
+        let sending = self.sending(who, &request.body).await?;
+        if let Some(row) = &sending.participant {
+            let chosen = self.chosen(sending.owner, &request.body).await?;
+            may(row.value.about.role, row.value.about.trusted, &request.body, chosen)?;
+        }
+        let place = if sending.holds(&request.body) {
+            self.place_among_held(request.host, request.body.session(), who.account).await?
+        } else {
+            let place = self.place_in_queue(request.host).await?;
+            if request.body.kind() == CommandKind::SendPrompt {
+                self.place_in_line(request.body.session(), place.coming).await?;
+            }
+            place
+        };
+        let (row, batch) = self.first_batch(who, request, &sending).await?;
         Ok((place, row, batch))
     }
 
@@ -109,7 +126,12 @@ impl Hub {
     }
 
     /// Everything that makes a command, checked against what is there.
-    async fn first_batch(&self, who: &Identity, request: &CommandRequest) -> Result<(CommandRow, Batch), Problem> {
+    async fn first_batch(
+        &self,
+        who: &Identity,
+        request: &CommandRequest,
+        sending: &Sending,
+    ) -> Result<(CommandRow, Batch), Problem> {
         if let Err(invalid) = request.body.validate() {
             return Err(Problem::new(ErrorCode::Invalid).detail(invalid.to_string()));
         }
@@ -118,17 +140,20 @@ impl Hub {
             return Err(Problem::new(ErrorCode::CommandTooOld));
         }
         let host = self.load::<HostRow>(&keys::host(request.host)).await?;
-        let Some(host) = host.filter(|host| host.value.account == who.account) else {
+        let Some(host) = host.filter(|host| host.value.account == sending.owner) else {
             return Err(Problem::new(ErrorCode::NotFound).detail("the account has no such host"));
         };
         if host.value.host.presence == Presence::Revoked {
             return Err(Problem::new(ErrorCode::HostRevoked));
         }
         let mut batch = Batch::new();
-        self.check_session(who, request, &mut batch).await?;
+        let held = sending.holds(&request.body);
+        self.check_session(sending.owner, request, held, &mut batch).await?;
         self.check_retry(who, request, &mut batch).await?;
+        sending.stay(&mut batch);
         let now = self.now();
-        let ttl = request.ttl_ms.unwrap_or(COMMAND_TTL_MS).min(MAX_COMMAND_TTL_MS);
+        let usual = if held { HELD_TTL_MS } else { COMMAND_TTL_MS };
+        let ttl = request.ttl_ms.unwrap_or(usual).min(MAX_COMMAND_TTL_MS);
         let command = Command {
             v: FACT_VERSION,
             kind: request.body.kind(),
@@ -136,7 +161,7 @@ impl Hub {
             session: request.body.session(),
             turn: None,
             sender: who.sender(),
-            participant: None,
+            participant: sending.said(),
             state: CommandState::Queued,
             attempt: 0,
             retry_of: request.retry_of,
@@ -153,42 +178,53 @@ impl Hub {
             },
         };
         let arrival = self.arrival();
-        let command = Command { place: Some(arrival), ..command };
+        let command = Command { place: (!held).then_some(arrival), ..command };
         let row = CommandRow {
-            account: who.account,
+            account: sending.owner,
             request: request.clone(),
             command,
             arrival,
             edited: None,
             handover: None,
             retried_by: None,
+            held,
         };
         batch.push(Put::set(keys::command(request.id), row.encode()).expecting(Expected::Absent));
         unless_taken_back(&mut batch, who.account, request.id);
         list(&mut batch, &row, now);
-        feed::tell(&mut batch, who.account, &FeedFact::from((request.id, Operation::Insert, row.command.clone())));
-        audit::push(&mut batch, who.account, &self.about_command(who, request));
+        feed::tell(&mut batch, row.account, &FeedFact::from((request.id, Operation::Insert, row.command.clone())));
+        let entry = self.about_command(who, request);
+        audit::push(&mut batch, who.account, &entry);
+        if row.account != who.account {
+            audit::push_to(&mut batch, row.account, entry);
+        }
         Ok((row, batch))
     }
 
     /// A new session takes its id at once, so that two commands cannot make the same one; every other command needs one that is
     /// there, or on its way.
-    async fn check_session(&self, who: &Identity, request: &CommandRequest, batch: &mut Batch) -> Result<(), Problem> {
+    async fn check_session(
+        &self,
+        owner: AccountId,
+        request: &CommandRequest,
+        held: bool,
+        batch: &mut Batch,
+    ) -> Result<(), Problem> {
         let session = request.body.session();
         let key = keys::session(session);
         let found = self.load::<SessionRow>(&key).await?;
         match (found, request.body.kind()) {
-            (Some(found), kind) if kind.makes_session() && found.value.account == who.account => {
+            (Some(found), kind) if kind.makes_session() && found.value.account == owner => {
                 Err(Problem::new(ErrorCode::SessionExists))
             }
             (Some(_), kind) if kind.makes_session() => Err(Problem::new(ErrorCode::NotFound)),
             (None, kind) if kind.makes_session() => {
-                self.check_origin(who, request).await?;
+                self.check_origin(owner, request).await?;
                 let command = Some(request.id);
-                let row = SessionRow { account: who.account, host: request.host, command, live: false };
+                let row = SessionRow { account: owner, host: request.host, command, live: false };
                 batch.push(Put::set(key, row.encode()).expecting(Expected::Absent));
                 let gone = self.inner.streams.get(&keys::gone(session)).await.map_err(Failure::from)?;
-                if gone.as_ref().is_some_and(|gone| gone.value != who.account.to_string()) {
+                if gone.as_ref().is_some_and(|gone| gone.value != owner.to_string()) {
                     return Err(Problem::new(ErrorCode::NotFound));
                 }
                 if gone.is_some() {
@@ -197,9 +233,9 @@ impl Hub {
                 }
                 Ok(())
             }
-            (Some(found), kind) if found.value.account == who.account && found.value.host == request.host => {
-                if kind == CommandKind::SendPrompt {
-                    crate::sessions::take_out(self, batch, who.account, session).await?;
+            (Some(found), kind) if found.value.account == owner && found.value.host == request.host => {
+                if kind == CommandKind::SendPrompt && !held {
+                    crate::sessions::take_out(self, batch, owner, session).await?;
                 }
                 Ok(())
             }
@@ -212,7 +248,11 @@ impl Hub {
     async fn check_retry(&self, who: &Identity, request: &CommandRequest, batch: &mut Batch) -> Result<(), Problem> {
         let Some(old) = request.retry_of else { return Ok(()) };
         let found = self.load::<CommandRow>(&keys::command(old)).await?;
-        let Some(found) = found.filter(|found| found.value.account == who.account) else { return Ok(()) };
+        let Some(found) = found
+            .filter(|found| found.value.command.sender.account == who.account || found.value.account == who.account)
+        else {
+            return Ok(());
+        };
         let state = found.value.command.state;
         if found.value.command.host != request.host || found.value.command.session != request.body.session() {
             let detail = "another try is for the same host and the same session";
@@ -233,32 +273,58 @@ impl Hub {
     }
 
     /// What a session is to go on from is the account's, and on the same host.
-    async fn check_origin(&self, who: &Identity, request: &CommandRequest) -> Result<(), Problem> {
+    async fn check_origin(&self, owner: AccountId, request: &CommandRequest) -> Result<(), Problem> {
         let CommandBody::ForkSession { from, .. } = request.body else { return Ok(()) };
         let found = self.load::<SessionRow>(&keys::session(from)).await?;
         match found.map(|found| found.value) {
-            Some(row) if row.account == who.account && row.host == request.host => Ok(()),
+            Some(row) if row.account == owner && row.host == request.host => Ok(()),
             _ => Err(Problem::new(ErrorCode::NotFound).detail("the host has no session to go on from under this id")),
         }
     }
 
     /// A place in a host's queue, held until the command stands there. The limit is never passed; near it, several at once may be
     /// refused although one of them would have fitted.
-    async fn place_in_queue(&self, host: DeviceId) -> Result<Place<'_>, Problem> {
+    pub(super) async fn place_in_queue(&self, host: DeviceId) -> Result<Place<'_>, Problem> {
+        let place = self.place(host);
+        let waiting = self.scan(keys::all_waiting(host), None, MAX_QUEUED_COMMANDS).await?.len();
+        if waiting + place.coming > MAX_QUEUED_COMMANDS {
+            return Err(Problem::new(ErrorCode::QueueFull));
+        }
+        Ok(place)
+    }
+
+    /// A place among the prompts of a participant that wait for the word of the session's owner.
+    async fn place_among_held(
+        &self,
+        host: DeviceId,
+        session: SessionId,
+        account: AccountId,
+    ) -> Result<Place<'_>, Problem> {
+        let place = self.place(host);
+        let held = self.scan(keys::all_held_of(session, account), None, MAX_HELD_PROMPTS).await?.len();
+        if held + place.coming > MAX_HELD_PROMPTS {
+            return Err(Problem::new(ErrorCode::QueueFull)
+                .detail(format!(
+                    "{held} of your prompts wait for the owner of this session; at most {MAX_HELD_PROMPTS} do"
+                ))
+                .hint("Wait for the owner, or take some back."));
+        }
+        Ok(place)
+    }
+
+    fn place(&self, host: DeviceId) -> Place<'_> {
         let coming = {
             let mut submits = lock(&self.inner.submits);
             let count = submits.entry(host).or_default();
             *count += 1;
             *count
         };
-        let place = Place { hub: self, host, coming };
-        let waiting = self.scan(keys::all_waiting(host), None, MAX_QUEUED_COMMANDS).await?.len();
-        if waiting + coming > MAX_QUEUED_COMMANDS { Err(Problem::new(ErrorCode::QueueFull)) } else { Ok(place) }
+        Place { hub: self, host, coming }
     }
 
     /// Whether one more prompt has a place in the line of its session, where all of them stand whose turns have not begun: those that wait
     /// here, and those that the host has accepted.
-    async fn place_in_line(&self, session: SessionId, coming: usize) -> Result<(), Problem> {
+    pub(super) async fn place_in_line(&self, session: SessionId, coming: usize) -> Result<(), Problem> {
         let line = self.scan(keys::whole_line(session), None, MAX_WAITING_PROMPTS).await?.len();
         if line + coming <= MAX_WAITING_PROMPTS {
             return Ok(());
@@ -269,11 +335,12 @@ impl Hub {
     }
 }
 
-struct Place<'a> {
+/// One of those who come in for a host at the moment, for as long as it lives.
+pub(super) struct Place<'a> {
     hub: &'a Hub,
     host: DeviceId,
     /// How many come in for this host at the moment, this one included.
-    coming: usize,
+    pub(super) coming: usize,
 }
 
 impl Drop for Place<'_> {

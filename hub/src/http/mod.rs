@@ -14,6 +14,7 @@ mod error;
 mod finish;
 mod gate;
 mod pairings;
+mod participants;
 mod paths;
 mod probe;
 mod proxy;
@@ -70,6 +71,12 @@ fn routes() -> Router<Hub> {
         .route("/v1/commands", post(commands::submit))
         .route("/v1/commands/{command}", get(commands::show).patch(commands::edit).delete(commands::cancel))
         .route("/v1/commands/{command}/move", post(commands::reorder))
+        .route("/v1/commands/{command}/release", post(participants::release))
+        .route("/v1/sessions/{session}/invitations", post(participants::invite))
+        .route("/v1/sessions/{session}/invitations/{invitation}", delete(participants::uninvite))
+        .route("/v1/sessions/{session}/participants", get(participants::list))
+        .route("/v1/sessions/{session}/participants/{account}", patch(participants::edit).delete(participants::remove))
+        .route("/v1/participants/join", post(participants::join))
         .route("/v1/rules/{rule}", delete(sessions::revoke_rule))
         .route("/v1/devices", get(devices::list))
         .route("/v1/devices/{device}", delete(devices::revoke))

@@ -48,6 +48,14 @@ pub static ROUTES: &[Route] = &[
     route(Method::DELETE, "/v1/sessions/{session}", Need::Right(Right::Prompt)),
     // Who may read may say how far.
     route(Method::PUT, "/v1/sessions/{session}/read", Need::Right(Right::Read)),
+    // Who shares a session is its owner, which the operation itself decides.
+    route(Method::POST, "/v1/sessions/{session}/invitations", Need::Right(Right::Manage)),
+    route(Method::DELETE, "/v1/sessions/{session}/invitations/{invitation}", Need::Right(Right::Manage)),
+    route(Method::GET, "/v1/sessions/{session}/participants", Need::Right(Right::Read)),
+    route(Method::PATCH, "/v1/sessions/{session}/participants/{account}", Need::Right(Right::Manage)),
+    // Whoever takes part may leave; to take others out needs the right to manage.
+    route(Method::DELETE, "/v1/sessions/{session}/participants/{account}", Need::Right(Right::Read)),
+    route(Method::POST, "/v1/participants/join", Need::Right(Right::Read)),
     // Who may prompt may attach; who may read sees what was attached.
     route(Method::POST, "/v1/uploads", Need::Right(Right::Prompt)),
     route(Method::PATCH, "/v1/uploads/{upload}", Need::Right(Right::Prompt)),
@@ -72,6 +80,8 @@ pub static ROUTES: &[Route] = &[
     // And the right that its kind needs.
     route(Method::PATCH, "/v1/commands/{command}", Need::Right(Right::Prompt)),
     route(Method::POST, "/v1/commands/{command}/move", Need::Right(Right::Prompt)),
+    // What is held is a prompt; and only its session's owner.
+    route(Method::POST, "/v1/commands/{command}/release", Need::Right(Right::Prompt)),
     // Who may allow may take back what is allowed.
     route(Method::DELETE, "/v1/rules/{rule}", Need::Right(Right::Approve)),
     route(Method::GET, "/v1/devices", Need::Right(Right::Read)),

@@ -14,6 +14,7 @@ use http::request::Parts;
 use protocol::error::{ErrorCode, Problem};
 use protocol::path::StreamPath;
 use streams::http::{Action, HttpOptions};
+use tokio_util::sync::CancellationToken;
 
 use super::error::Refused;
 use crate::hub::Hub;
@@ -47,14 +48,17 @@ async fn authorise(
     let Ok(stream) = path.parse::<StreamPath>() else {
         return Refused::from(ErrorCode::NotFound).into_response();
     };
-    if let Err(problem) = hub.may_read(who.account, &stream).await {
-        return Refused::from(problem).into_response();
-    }
+    let lost = match hub.reading(who.account, &stream).await {
+        // Of what is one's own nothing is lost.
+        Ok(lost) => lost.unwrap_or_default(),
+        Err(problem) => return Refused::from(problem).into_response(),
+    };
     request.extensions_mut().insert(Allowed(stream));
     // A request that waits for news ends when its device is revoked (W-075), and so does a body that brings them.
     tokio::select! {
         biased;
-        response = next.run(request) => end_with(response, &who),
+        response = next.run(request) => end_with(response, &who, lost.clone()),
+        () = lost.cancelled() => Refused::from(ErrorCode::NotFound).into_response(),
         () = who.leash.cancelled() => {
             let problem = if who.far && hub.is_shut() { hub.shut() } else { Problem::new(ErrorCode::Unauthenticated) };
             Refused::from(problem).into_response()
@@ -62,12 +66,19 @@ async fn authorise(
     }
 }
 
-/// Ends a body that goes on for long when its device is revoked.
-fn end_with(response: Response, who: &Identity) -> Response {
+/// Ends a body that goes on for long when its device is revoked, or its account does not take part any more.
+fn end_with(response: Response, who: &Identity, lost: CancellationToken) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     if !kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
         return response;
     }
     let leash = who.leash.clone();
-    response.map(|body| Body::from_stream(body.into_data_stream().take_until(leash.cancelled_owned())))
+    response.map(|body| {
+        Body::from_stream(body.into_data_stream().take_until(async move {
+            tokio::select! {
+                () = leash.cancelled() => {}
+                () = lost.cancelled() => {}
+            }
+        }))
+    })
 }

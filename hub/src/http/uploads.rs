@@ -1,16 +1,17 @@
 //! Files over HTTP: sent in pieces, read whole.
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use protocol::api::UPLOAD_OFFSET;
 use protocol::blob::{BlobId, UploadRequest, UploadState};
 use protocol::error::{ErrorCode, Problem};
-use protocol::id::UploadId;
+use protocol::id::{SessionId, UploadId};
 use protocol::limits::MAX_UPLOAD_PIECE_BYTES;
+use serde::Deserialize;
 
 use super::body;
 use super::error::Refused;
@@ -80,14 +81,26 @@ async fn take(
     })
 }
 
+/// Of which session a file is asked for: of one of somebody else's it must be said.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfSession {
+    session: Option<SessionId>,
+}
+
 pub(super) async fn blob(
     State(hub): State<Hub>,
     Extension(who): Extension<Identity>,
     blob: Result<Path<BlobId>, PathRejection>,
+    query: Result<Query<OfSession>, QueryRejection>,
     asked: HeaderMap,
 ) -> Result<Response, Refused> {
     let name = id(blob)?;
-    let (blob, upload) = hub.blob(who.account, name).await?;
+    let Query(OfSession { session }) = query.map_err(|_| Refused::bad("the query takes `session` only"))?;
+    let (blob, upload) = match session {
+        Some(session) => hub.blob_of(who.account, session, name).await?,
+        None => hub.blob(who.account, name).await?,
+    };
     let tag = format!("\"{name}\"");
     let media_type = match blob.media_type.as_str() {
         "image/png" => "image/png",

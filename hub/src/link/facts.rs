@@ -63,6 +63,7 @@ impl Draft<'_> {
                 FeedFact::Command { .. }
                 | FeedFact::Device { .. }
                 | FeedFact::ReadMark { .. }
+                | FeedFact::Participant { .. }
                 | FeedFact::Unknown { .. } => {}
                 fact => self.row(fact).await?,
             }
@@ -186,7 +187,7 @@ impl Draft<'_> {
                     return Ok(None);
                 }
                 if let Some(decision) = &mut approval.decision {
-                    decision.by = self.author(decision.by);
+                    decision.by = self.author_in(approval.session, decision.by).await?;
                 }
                 FeedFact::from((id, write, approval))
             }
@@ -212,6 +213,12 @@ impl Draft<'_> {
     fn author(&self, by: Sender) -> Sender {
         let device = if by.device == self.there { self.host } else { by.device };
         Sender { account: self.account, device }
+    }
+
+    /// The author of something in a session: a participant is somebody of its own, here as there.
+    async fn author_in(&self, session: SessionId, by: Sender) -> Result<Sender, Refusal> {
+        let took_part = self.hub.inner.streams.get(&keys::once(by.account, session)).await.map_err(Failure::from)?;
+        Ok(if took_part.is_some() { by } else { self.author(by) })
     }
 
     fn check_host(&self, host: DeviceId) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 use protocol::command::{CommandError, CommandState};
 use protocol::error::{ErrorCode, Problem};
 use protocol::id::CommandId;
-use protocol::link::{Declined, Handed, Taken};
+use protocol::link::{Declined, Handed, PARTICIPANTS, Taken};
 use store::{Batch, Expected, Put};
 
 use super::admission::Seat;
@@ -135,10 +135,12 @@ impl Seat {
                     expire(&self.hub, id).await?;
                     continue;
                 }
-                if let Some(need) = stored.value.body().needs().filter(|need| !self.can(need)) {
+                let row = &stored.value;
+                let of_participant = row.command.participant.as_ref().map(|_| PARTICIPANTS);
+                if let Some(need) = of_participant.into_iter().chain(row.body().needs()).find(|need| !self.can(need)) {
                     failed += 1;
                     tracing::debug!(command = %id, need, "a command that its node does not understand is not handed over");
-                    let over = take(&mut batch, &stored, not_understood(), &*self.hub.inner.clock);
+                    let over = take(&mut batch, &stored, not_understood(need), &*self.hub.inner.clock);
                     release(&self.hub, &mut batch, &over.value).await?;
                     continue;
                 }
@@ -269,9 +271,10 @@ fn shortened(words: &str) -> String {
 }
 
 /// The end of a command that the node is too old for: handed over, it would end the connection and not the command.
-fn not_understood() -> Step {
+fn not_understood(need: &str) -> Step {
     let code = ErrorCode::Unsupported;
-    let detail = "the version of Towline on that machine does not know this kind of command".to_owned();
+    let what = if need == PARTICIPANTS { "participants of a session" } else { "this kind of command" };
+    let detail = format!("the version of Towline on that machine does not know {what}");
     let error = CommandError { code, retryable: code.is_retryable() };
     Step { error: Some(error), detail: Some(detail), ..Step::to(CommandState::Failed) }
 }

@@ -188,7 +188,11 @@ impl Hub {
         rewrite(&mut batch, &asked, false);
         let news = LinkNews::Cancelled { command: id, by: who.device };
         super::news::tell(self, &mut batch, host, &news);
-        audit::push(&mut batch, self.account(), &self.entry(Some(who), "command.cancel").about(id).on(host));
+        let entry = self.entry(Some(who), "command.cancel").about(id).on(host);
+        audit::push(&mut batch, self.account(), &entry);
+        if stored.value.account != who.account {
+            audit::push_to(&mut batch, stored.value.account, entry);
+        }
         self.commit(batch).await?;
         self.inner.links.rouse(host);
         Ok(())

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use protocol::id::{AccountId, SessionId, TurnId};
-use protocol::path::{Owned, StreamPath};
+use protocol::id::{SessionId, TurnId};
 
 use crate::failure::Failure;
 use crate::hub::{Hub, lock};
@@ -81,27 +80,5 @@ impl Hub {
             self.inner.known.learn_turn(turn, row.session);
         }
         Ok(row.map(|row| row.session))
-    }
-
-    /// Whether an account may read a stream: its own feed, and the journals and turns of its sessions. The one rule for every way
-    /// to read (W-079); whatever it does not name is refused.
-    ///
-    /// # Errors
-    /// `not_found`; failures of the store.
-    pub async fn may_read(&self, account: AccountId, stream: &StreamPath) -> Result<(), protocol::error::Problem> {
-        let session = match stream.owned() {
-            Some(Owned::Feed(of)) if of == account => return Ok(()),
-            Some(Owned::Journal(session)) => Some(session),
-            Some(Owned::Turn(turn)) => self.session_of(turn).await?,
-            Some(Owned::Feed(_)) | None => None,
-        };
-        let home = match session {
-            Some(session) => self.home(session).await?,
-            None => None,
-        };
-        match home {
-            Some(home) if home.account == account => Ok(()),
-            _ => Err(protocol::error::Problem::new(protocol::error::ErrorCode::NotFound)),
-        }
     }
 }

@@ -32,7 +32,7 @@ impl Port {
             let again = self.write_transitions(&mut batch, &draft, &report.commands).await?;
             self.write_files(&mut batch, &draft, &report.files).await?;
             write_notes(&mut batch, self.host, &report.notes)?;
-            self.write_audit(&mut batch, &report.audit)?;
+            self.write_audit(&mut batch, &report.audit).await?;
             match self.hub.commit(batch).await {
                 Ok(done) => {
                     for (session, row) in &draft.sessions {
@@ -104,15 +104,16 @@ impl Port {
         Ok(())
     }
 
-    /// Adds what the host decided to the audit trail. Which account is asked of the hub; what was decided is not looked at.
-    fn write_audit(&self, batch: &mut Batch, decided: &[Decided]) -> Result<(), PortError> {
+    /// Adds what the host decided to the audit trail. Who decides is of its owner's account, or has sent something here
+    /// as a participant; what was decided is not looked at.
+    async fn write_audit(&self, batch: &mut Batch, decided: &[Decided]) -> Result<(), PortError> {
         for Decided { what, target, by, content } in decided {
-            if by.account != self.hub.account() {
+            if by.account != self.hub.account() && !self.hub.took_part(by.account).await? {
                 return refuse("a decision of another account");
             }
             let mut entry = self.hub.entry(None, what.word()).about(target).on(self.host);
             (entry.account, entry.device, entry.content) = (Some(by.account), Some(by.device), Some(content.clone()));
-            audit::push(batch, self.hub.account(), &entry);
+            audit::push_to(batch, self.hub.account(), entry);
         }
         Ok(())
     }

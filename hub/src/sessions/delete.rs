@@ -84,6 +84,10 @@ impl Hub {
                 uploads::release(self, batch, account, session, blob);
             }
         }
+        let of_session = |entry: &Entry| Ok(last::<SessionId>(&entry.key) == Some(session));
+        for entry in self.every(keys::ONCE.to_owned(), of_session).await? {
+            batch.push(Put::remove(entry.key));
+        }
         for kind in ["approval", "rule", "command"] {
             let of_session = |entry: &Entry| Ok(session_of(entry) == Some(session));
             for entry in self.every(keys::rows(account, kind), of_session).await? {

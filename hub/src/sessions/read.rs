@@ -11,6 +11,7 @@ use crate::feed;
 use crate::hub::{Hub, TRIES};
 use crate::identity::Identity;
 use crate::keys;
+use crate::participants::Sending;
 
 impl Hub {
     /// Says that an account has read a session up to so many ended turns. The mark only ever grows, and never beyond what has
@@ -20,7 +21,7 @@ impl Hub {
     /// `not_found`; failures of the store.
     pub async fn mark_read(&self, who: &Identity, session: SessionId, read_turns: u64) -> Result<(), Problem> {
         for _ in 0..TRIES {
-            self.own_session(who.account, session).await?;
+            let sending = self.readable(who, session).await?;
             let text = session.to_string();
             let ended = self.fact(&keys::row(who.account, "session", &text)).await?;
             let ended = match ended {
@@ -42,6 +43,8 @@ impl Hub {
             let mark = ReadMark { v: FACT_VERSION, account: who.account, session, read_turns };
             // A mark must not outlive its session.
             let mut batch = Batch::of(Put::remove(keys::gone(session)).expecting(Expected::Absent));
+            // Nor the part that its account has in it.
+            sending.stay(&mut batch);
             feed::tell_over(&mut batch, who.account, &FeedFact::from((session, operation, mark)), expected);
             match self.commit(batch).await {
                 Ok(_) => return Ok(()),
@@ -50,6 +53,15 @@ impl Hub {
             }
         }
         Err(Failure::Contended { tries: TRIES }.into())
+    }
+
+    /// Demands that a session be there for whoever asks: as its owner, or as a participant.
+    async fn readable(&self, who: &Identity, session: SessionId) -> Result<Sending, Problem> {
+        let sending = self.sending_to(who, session).await?;
+        if sending.participant.is_none() {
+            self.own_session(who.account, session).await?;
+        }
+        Ok(sending)
     }
 
     /// The fact in a row of the lists, and the row's version.

@@ -26,6 +26,8 @@ const SEND_TIMEOUT: Duration = Duration::from_millis(SEND_TIMEOUT_MS);
 /// Serves a socket until either side ends it, the device is revoked, or the hub stops.
 pub(super) async fn serve(hub: Hub, who: Identity, mut socket: WebSocket) {
     let (leash, stop, far) = (who.leash.clone(), hub.stopping(), who.far);
+    // Before anything is asked for: whoever loses a session comes anew, and finds out what is left.
+    let lost = hub.losing(who.account);
     let gate = hub.clone();
     let ending = tokio::select! {
         biased;
@@ -36,6 +38,7 @@ pub(super) async fn serve(hub: Hub, who: Identity, mut socket: WebSocket) {
                 Ending::because(CloseCode::AuthExpired, ErrorCode::Unauthenticated, "the device was revoked")
             }
         }
+        () = lost.cancelled() => Ending::Close(CloseCode::ResyncRequired, None),
         () = stop.cancelled() => Ending::Close(CloseCode::Draining, None),
         Err(ending) = talk(hub, who, &mut socket) => ending,
     };

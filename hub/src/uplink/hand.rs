@@ -87,11 +87,15 @@ impl Uplink {
             let id = handed.command;
             batch.push(Put::set(keys::command(id), row.encode()).expecting(Expected::Absent));
             list(&mut batch, &row, hub.now());
+            if let Some(participant) = &handed.participant {
+                batch.push(Put::set(keys::once(participant.account, handed.body.session()), ""));
+            }
             feed::tell(&mut batch, row.account, &FeedFact::from((id, Operation::Insert, row.command.clone())));
             let who = self.somebody(handed.sender);
             let action = format!("command.{}", crate::commands::kind_word(handed.body.kind()));
-            let entry = hub.entry(Some(&who), action).about(id).on(hub.node());
-            audit::push(&mut batch, hub.account(), &entry.sized(crate::commands::words(&handed.body)));
+            let mut entry = hub.entry(Some(&who), action).about(id).on(hub.node());
+            entry.account = Some(row.command.sender.account);
+            audit::push_to(&mut batch, hub.account(), entry.sized(crate::commands::words(&handed.body)));
             match hub.commit(batch).await {
                 Ok(_) => {
                     hub.inner.queue.ring();
@@ -171,7 +175,7 @@ impl Uplink {
             retry_of: handed.retry_of,
             body: handed.body.clone(),
         };
-        CommandRow { account, request, command, arrival, edited: None, handover: None, retried_by: None }
+        CommandRow { account, request, command, arrival, edited: None, handover: None, retried_by: None, held: false }
     }
 
     /// Where a command stands here; `None` when it is not known.

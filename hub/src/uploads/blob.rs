@@ -26,6 +26,23 @@ impl Hub {
         row.map(|row| (row.value.blob, row.value.upload)).ok_or_else(|| Problem::new(ErrorCode::NotFound))
     }
 
+    /// A file that a session uses, for whoever may see the session.
+    ///
+    /// # Errors
+    /// `not_found`; failures of the store.
+    pub(crate) async fn blob_of(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        blob: BlobId,
+    ) -> Result<(Blob, UploadId), Problem> {
+        let Some((home, _)) = self.standing(account, session).await? else {
+            return Err(Problem::new(ErrorCode::NotFound));
+        };
+        let used = self.inner.streams.get(&keys::file(session, blob)).await.map_err(Failure::from)?.is_some();
+        if used { self.blob(home.account, blob).await } else { Err(Problem::new(ErrorCode::NotFound)) }
+    }
+
     /// The bytes of a file, page by page: one page is in memory at a time.
     pub(crate) fn blob_bytes(&self, upload: UploadId) -> impl Stream<Item = Result<Bytes, Failure>> + Send + 'static {
         let (hub, stream) = (self.clone(), StreamPath::upload(upload));

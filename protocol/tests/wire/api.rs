@@ -3,8 +3,8 @@
 use protocol::account::{Account, AccountList, Invitation, InvitationList, InvitationOffer, NewInvitation, SecretLink};
 use protocol::api::{
     AuditEntry, AuditPage, ClaimRequest, ClaimResponse, ClaimStatus, ClaimStatusRequest, CommandAck, CommandEdit,
-    CommandMove, DeviceList, DeviceRow, Lists, Me, NewPairing, NodeClaimRequest, NodeClaimResponse, NodeCode,
-    PairingAnswer, PairingClaim, PairingList, PairingOffer, TranscriptPage,
+    CommandMove, CommandRelease, DeviceList, DeviceRow, Lists, Me, NewPairing, NodeClaimRequest, NodeClaimResponse,
+    NodeCode, PairingAnswer, PairingClaim, PairingList, PairingOffer, TranscriptPage,
 };
 use protocol::blob::{Blob, BlobId, UploadRequest, UploadState};
 use protocol::command::CommandState;
@@ -132,6 +132,7 @@ pub(super) fn bodies() -> Vec<(&'static str, Sample)> {
         ("CommandEdit", sample("other words", &CommandEdit { text: Some(text("go on")), ttl_ms: None })),
         ("CommandEdit", sample("another life", &CommandEdit { text: None, ttl_ms: Some(86_400_000) })),
         ("CommandMove", sample("to the end", &CommandMove { before: None })),
+        ("CommandRelease", sample("as it is shown", &CommandRelease { updated_at_ms: Some(UnixMs(1)) })),
         (
             "DeviceList",
             sample("devices", &DeviceList { devices: vec![DeviceRow { device, about: about(), connected: true }] }),

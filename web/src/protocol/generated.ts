@@ -2656,6 +2656,16 @@ export type CommandMove = {
 before: CommandId | null, };
 
 /**
+ * Lets a participant's prompt run. The body may be left out for one whose words are as they were sent.
+ */
+export type CommandRelease = { 
+/**
+ * The `updatedAtMs` of the command as it was shown to whoever lets it run; `approval_changed` when its words are others by now. Needed for
+ * one whose words were changed after it was sent.
+ */
+updatedAtMs: UnixMs | null, };
+
+/**
  * The account's devices.
  */
 export type DeviceList = { 

@@ -3,6 +3,7 @@
 mod access;
 mod files;
 mod matrix;
+mod participants;
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -86,6 +87,8 @@ fn example(world: &World, path: &str) -> String {
     path.replace("{session}", &world.session().to_string())
         .replace("{pairing}", &world.session().to_string().replace("ses_", "pai_"))
         .replace("{command}", &world.session().to_string().replace("ses_", "cmd_"))
+        .replace("{invitation}", &world.session().to_string().replace("ses_", "inv_"))
+        .replace("{account}", &world.session().to_string().replace("ses_", "acc_"))
         .replace("{device}", &world.session().to_string().replace("ses_", "dev_"))
         .replace("{upload}", &world.session().to_string().replace("ses_", "upl_"))
         .replace("{sha256}", &"ab".repeat(32))

@@ -6,6 +6,7 @@ mod disks;
 mod leases;
 mod lost;
 mod news;
+mod participants;
 mod pushes;
 mod races;
 mod weather;

@@ -3,6 +3,7 @@ mod ends;
 mod following;
 mod greeting;
 mod noise;
+mod participants;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
