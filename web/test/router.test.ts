@@ -5,6 +5,7 @@ const routes: Route[] = [
   { screen: "sessions" },
   { screen: "pair" },
   { screen: "join" },
+  { screen: "share" },
   { screen: "commands" },
   { screen: "new", project: null },
   { screen: "new", project: "prj_1" },

@@ -5,11 +5,13 @@ import { useStore } from "../hub/store";
 import { Written } from "../parts/Written";
 import { NewChat } from "../screens/new/NewChat";
 import { Actions } from "../screens/sessions/Actions";
+import { sharing } from "../screens/sessions/asked";
 import { Archived } from "../screens/sessions/Archived";
 import { DoneNote } from "../screens/sessions/DoneNote";
 import { Sessions } from "../screens/sessions/Sessions";
 import { TranscriptScreen } from "../screens/transcript/TranscriptScreen";
 import { edits } from "../session/edits";
+import { needsMe } from "../session/participants";
 import { words } from "../words";
 import { Boundary } from "./Boundary";
 import { HubContext, useHub, useRows } from "./context";
@@ -23,6 +25,7 @@ import "./app.css";
 // Looked at now and then: they are fetched when they are asked for.
 const Devices = lazy(() => import("../screens/devices/Devices").then(({ Devices }) => ({ default: Devices })));
 const Commands = lazy(() => import("../screens/commands/Commands").then(({ Commands }) => ({ default: Commands })));
+const Sharing = lazy(() => import("../screens/sharing/Sharing").then(({ Sharing }) => ({ default: Sharing })));
 const Health = lazy(() => import("../screens/health/Health").then(({ Health }) => ({ default: Health })));
 
 /** Everything behind the door: the list, and what it leads to. */
@@ -133,10 +136,29 @@ function Rooms() {
         ) : null}
       </div>
       <Actions />
+      <SharingWhenAsked />
       <Notes />
       <DoneNote />
       {keys ? <Keys close={() => setKeys(false)} /> : null}
     </div>
+  );
+}
+
+/** Who takes part in a chat, once that is asked for; what has to be fetched first leaves the chats as they are. */
+function SharingWhenAsked() {
+  const session = useStore(sharing);
+  const known = useRows().session.has(session ?? "");
+  // A chat that goes takes it along.
+  useEffect(() => {
+    if (session !== null && !known) sharing.set(null);
+  }, [session, known]);
+  if (session === null || !known) return null;
+  return (
+    <Boundary key={session} title={words.page.partTitle} text={words.page.part}>
+      <Suspense fallback={null}>
+        <Sharing id={session} />
+      </Suspense>
+    </Boundary>
   );
 }
 
@@ -153,8 +175,9 @@ function useHeadFocus(here: Route): void {
 
 /** The sign in the browser's tab has a filled dot while something needs you. */
 function useFavicon(): void {
-  const { session } = useRows();
-  const needs = [...session.values()].some((each) => each.activity === "needs_input");
+  const rows = useRows();
+  const me = useStore(useHub().me);
+  const needs = needsMe(rows, me);
   useEffect(() => {
     document.querySelector<HTMLLinkElement>('link[rel="icon"]')?.setAttribute("href", needs ? "/favicon-needs.svg" : "/favicon.svg");
   }, [needs]);

@@ -5,6 +5,7 @@ export type Route =
   | { screen: "sessions" }
   | { screen: "pair" }
   | { screen: "join" }
+  | { screen: "share" }
   | { screen: "archived" }
   | { screen: "devices" }
   | { screen: "health" }
@@ -16,7 +17,7 @@ const SESSION = /^\/s\/(ses_[0-9a-f]{32})\/?$/;
 
 /** The screen of an address; an unknown address is the list. */
 export function parse(path: string, query = ""): Route {
-  if (path === "/pair" || path === "/join") return { screen: path.slice(1) as "pair" | "join" };
+  if (path === "/pair" || path === "/join" || path === "/share") return { screen: path.slice(1) as "pair" | "join" | "share" };
   if (path === "/new") return { screen: "new", project: new URLSearchParams(query).get("project") };
   if (path === "/archived" || path === "/devices" || path === "/health" || path === "/commands") return { screen: path.slice(1) as "archived" | "devices" | "health" | "commands" };
   const session = SESSION.exec(path)?.[1];
@@ -28,6 +29,7 @@ export function href(route: Route): string {
   switch (route.screen) {
     case "pair":
     case "join":
+    case "share":
     case "archived":
     case "devices":
     case "health":

@@ -10,18 +10,25 @@ import type {
   CommandAck,
   CommandEdit,
   CommandMove,
+  CommandRelease,
   DeviceList,
   HealthReport,
   InvitationList,
   InvitationOffer,
+  JoinSession,
+  JoinedSession,
   Lists,
   Me,
   NewInvitation,
   NewPairing,
+  NewSessionInvitation,
   NodeCode,
   PairingClaim,
   PairingList,
   PairingOffer,
+  Participant,
+  ParticipantEdit,
+  ParticipantList,
   Problem,
   SessionEdit,
   TranscriptPage,
@@ -120,6 +127,39 @@ export class Api {
   /** Takes an invitation back: its link is void at once. */
   uninvite(invitation: string): Promise<void> {
     return this.#json("DELETE", `/v1/invitations/${encodeURIComponent(invitation)}`);
+  }
+
+  /** Who takes part in a session, and for its owner which invitations to it are open. */
+  participants(session: string): Promise<ParticipantList> {
+    return this.#json("GET", `/v1/sessions/${encodeURIComponent(session)}/participants`);
+  }
+
+  /** Makes an invitation to a session; its secret is in this answer and nowhere else. */
+  share(session: string, invitation: NewSessionInvitation): Promise<InvitationOffer> {
+    return this.#json("POST", `/v1/sessions/${encodeURIComponent(session)}/invitations`, invitation);
+  }
+
+  /** Takes an invitation to a session back: its link is void at once. */
+  unshare(session: string, invitation: string): Promise<void> {
+    return this.#json("DELETE", `/v1/sessions/${encodeURIComponent(session)}/invitations/${encodeURIComponent(invitation)}`);
+  }
+
+  /** Changes what somebody may do in a session; null leaves a part as it is. */
+  editParticipant(session: string, account: string, edit: ParticipantEdit): Promise<Participant> {
+    return this.#json("PATCH", `/v1/sessions/${encodeURIComponent(session)}/participants/${encodeURIComponent(account)}`, edit);
+  }
+
+  /** Takes somebody out of a session; of one's own account: leaves it. */
+  removeParticipant(session: string, account: string): Promise<void> {
+    return this.#json("DELETE", `/v1/sessions/${encodeURIComponent(session)}/participants/${encodeURIComponent(account)}`);
+  }
+
+  /** Uses an invitation to a session of somebody else, once. */
+  joinSession = (secret: string): Promise<JoinedSession> => this.#json("POST", "/v1/participants/join", { secret } satisfies JoinSession);
+
+  /** Lets a prompt run that somebody who takes part has sent, as it was shown: `approval_changed` when its words are others by now. */
+  release(command: string, updatedAtMs: number): Promise<CommandAck> {
+    return this.#json("POST", `/v1/commands/${encodeURIComponent(command)}/release`, { updatedAtMs } satisfies CommandRelease);
   }
 
   accounts = (): Promise<AccountList> => this.#json("GET", "/v1/accounts");

@@ -1,4 +1,4 @@
-import type { Approval, Command, Device, Host, Project, ReadMark, Rule, Session } from "../protocol/generated";
+import type { Approval, Command, Device, Host, Participant, Project, ReadMark, Rule, Session } from "../protocol/generated";
 import { type Fact, parseFact } from "../session/fact";
 import type { Api } from "./api";
 import type { HubSocket, Subscription } from "./socket";
@@ -18,6 +18,10 @@ export interface Rows {
   read_mark: ReadonlyMap<string, ReadMark>;
   /** What was allowed for longer than once. */
   rule: ReadonlyMap<string, Rule>;
+  /** Who takes part in the chats of this account, and in those of others that this account takes part in. */
+  participant: ReadonlyMap<string, Participant>;
+  /** Who took part as long as this page knows: what they said still has their name. */
+  former: ReadonlyMap<string, Participant>;
 }
 
 export const NO_ROWS: Rows = {
@@ -30,6 +34,8 @@ export const NO_ROWS: Rows = {
   device: new Map(),
   read_mark: new Map(),
   rule: new Map(),
+  participant: new Map(),
+  former: new Map(),
 };
 
 /** The lists with some facts taken in. */
@@ -38,6 +44,7 @@ export function fold(rows: Rows, facts: readonly Fact[]): Rows {
   for (const fact of facts) {
     if (fact.type === "turn" || fact.type === "item" || fact.type === "delta") continue;
     const map = (fresh[fact.type] ??= new Map<string, unknown>(rows[fact.type]));
+    if (fact.type === "participant" && fact.value === null && map.has(fact.key)) (fresh.former ??= new Map<string, unknown>(rows.former)).set(fact.key, map.get(fact.key));
     if (fact.value === null) map.delete(fact.key);
     else map.set(fact.key, fact.value);
   }

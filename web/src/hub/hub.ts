@@ -2,6 +2,7 @@ import type { Attachment, CommandBody, ErrorCode, Me } from "../protocol/generat
 import { KEEP_MS, carries } from "../machines/queue";
 import { FileRoom } from "../session/files/files";
 import { Opener } from "../session/opener";
+import { isHeld } from "../session/participants";
 import { Openers } from "../session/openers";
 import { Api, ApiError } from "./api";
 import { Feed, NO_ROWS, type Rows } from "./feed";
@@ -26,6 +27,8 @@ export type Refusal = ErrorCode | "unreachable" | null;
 const KNOCK_MS = 5_000;
 /** Under what name it is kept whose words are kept here: the id of this device. */
 const ENROLMENT = "device";
+/** What was taken back here before anybody had let it run: the lists say the same of what was refused. */
+const TOOK_BACK = "took.";
 
 /** Everything that talks to the hub, made once per page and taken down once. */
 export class Hub {
@@ -125,7 +128,14 @@ export class Hub {
 
   /** Takes back a command of any device that has not begun: from this device, or from the hub, however long that takes; `wishes` says how that stands. */
   withdraw(command: string): void {
+    const row = this.rows.get().command.get(command);
+    if (row && isHeld(row) && this.rows.get().device.has(row.sender.device)) this.kept.set(TOOK_BACK + command, "");
     if (!this.#outbox?.withdraw(command)) this.#wishes?.add(command);
+  }
+
+  /** The messages that were taken back here before anybody had let them run. */
+  tookBack(): ReadonlySet<string> {
+    return new Set(this.kept.keys(TOOK_BACK).map((key) => key.slice(TOOK_BACK.length)));
   }
 
   /** Changes the words of a message that waits at the hub, wherever it was sent from; answers why that was refused, or null. */
@@ -141,6 +151,11 @@ export class Hub {
   /** Puts a message that waits at the hub in front of another one; null puts it at the end. */
   moveBefore(command: string, before: string | null): Promise<Refusal> {
     return this.#refusal(() => this.api.moveCommand(command, { before }));
+  }
+
+  /** Lets a prompt of a participant run that waits for this account, as it was when it was shown; answers why that was refused, or null. */
+  release(command: string, updatedAtMs: number): Promise<Refusal> {
+    return this.#refusal(() => this.api.release(command, updatedAtMs));
   }
 
   async #refusal(act: () => Promise<unknown>): Promise<Refusal> {
@@ -254,6 +269,7 @@ export class Hub {
             if (session && host) outbox.post(host, { kind: "cancel_turn", session, turn });
           },
         );
+      if (feed.rows.get().ready) for (const id of this.tookBack()) if (!command.has(id)) this.kept.remove(TOOK_BACK + id);
       if (feed.rows.get().ready) outbox.tidy((id) => !["succeeded", "cancelled", undefined].includes(command.get(id)?.state));
     };
     this.#down.push(

@@ -1,5 +1,6 @@
 import type { Rows } from "../hub/feed";
 import { type Command, type CommandKind, LIMITS } from "../protocol/generated";
+import { isHeld } from "../session/participants";
 import { words } from "../words";
 
 /** How long a message may wait, in milliseconds: what a person can choose. */
@@ -13,9 +14,9 @@ export function carries(kind: CommandKind): boolean {
   return kind === "start_session" || kind === "fork_session" || kind === "send_prompt";
 }
 
-/** The messages that wait at the hub for a machine, in the order in which it will be handed them. */
+/** The messages that wait at the hub for a machine, in the order in which it will be handed them; what nobody has let run yet is none of them. */
 export function lineFor(host: string, rows: Rows): [string, Command][] {
-  return [...rows.command].filter(([, command]) => command.host === host && command.state === "queued" && carries(command.kind)).sort(before);
+  return [...rows.command].filter(([, command]) => command.host === host && command.state === "queued" && carries(command.kind) && !isHeld(command)).sort(before);
 }
 
 /** Where a message stands among those that wait at the hub for its machine. */

@@ -1,13 +1,20 @@
-import { useEffect, useRef, useState } from "react";
+import { createContext, useContext, useEffect, useRef, useState } from "react";
 import type { Attachment } from "../protocol/generated";
 import { words } from "../words";
 import { Icon } from "./Icon";
 import "./attach.css";
 
-const address = (blob: string): string => `/v1/blobs/${blob}`;
+/** The chat of somebody else whose files are shown: of those the hub wants to know where they are from. Null in one's own. */
+export const FilesOf = createContext<string | null>(null);
+
+function useAddress(): (blob: string) => string {
+  const session = useContext(FilesOf);
+  return (blob) => `/v1/blobs/${blob}${session === null ? "" : `?session=${encodeURIComponent(session)}`}`;
+}
 
 /** The files of a prompt: images are seen, and seen whole when touched; other files are named. */
 export function Attachments({ list }: { list: readonly Attachment[] }) {
+  const address = useAddress();
   const [whole, setWhole] = useState<Attachment | null>(null);
   if (list.length === 0) return null;
   return (
@@ -36,12 +43,14 @@ export function Attachments({ list }: { list: readonly Attachment[] }) {
 }
 
 function Picture({ file }: { file: Attachment }) {
+  const address = useAddress();
   const [gone, setGone] = useState(false);
   if (gone) return <span className="attachment-gone small">{words.attach.gone(file.name)}</span>;
   return <img src={address(file.blob)} alt="" loading="lazy" decoding="async" onError={() => setGone(true)} />;
 }
 
 function Whole({ file, close }: { file: Attachment; close: () => void }) {
+  const address = useAddress();
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
   return (

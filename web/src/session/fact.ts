@@ -1,4 +1,4 @@
-import type { Approval, Command, Delta, Device, Host, Item, Operation, Project, ReadMark, Rule, Session, Turn } from "../protocol/generated";
+import type { Approval, Command, Delta, Device, Host, Item, Operation, Participant, Project, ReadMark, Rule, Session, Turn } from "../protocol/generated";
 
 /** The row types of a session's streams and of a feed. */
 export interface Rows {
@@ -13,6 +13,7 @@ export interface Rows {
   device: Device;
   read_mark: ReadMark;
   rule: Rule;
+  participant: Participant;
 }
 
 /** A change of one row; `value` is null exactly on delete. */
@@ -32,6 +33,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof Rows>([
   "device",
   "read_mark",
   "rule",
+  "participant",
 ]);
 
 /** Reads a message; null for a fact of a type that this program does not know, or that is none. Neither is an error. */

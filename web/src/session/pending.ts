@@ -1,10 +1,13 @@
 import type { Rows } from "../hub/feed";
 import type { Sent } from "../hub/outbox";
-import type { Attachment, Command, CommandBody, CommandState, ErrorCode, TurnErrorCode } from "../protocol/generated";
+import type { Attachment, Command, CommandBody, CommandState, ErrorCode, Sender, TurnErrorCode } from "../protocol/generated";
 import { type Transcript, isFinal } from "./fold";
+import { isHeld } from "./participants";
 
-/** Where a message of a person stands (LOOK: truth about delivery). */
-export type Delivery = "here" | "hub" | "queued" | "agent" | "done" | "failed" | "stopped" | "unknown";
+/**
+ * Where a message of a person stands. `held`: whose chat it is has to let it run first; `refused`: that was not done.
+ */
+export type Delivery = "here" | "hub" | "held" | "refused" | "queued" | "agent" | "done" | "failed" | "stopped" | "unknown";
 
 /** A message that the transcript does not show yet, or that never got there. */
 export interface Pending {
@@ -16,6 +19,8 @@ export interface Pending {
   error: { command: ErrorCode } | { turn: TurnErrorCode } | null;
   /** The device that sent it; null for this one. */
   device: string | null;
+  /** Who sent it; null for this device. */
+  sender: Sender | null;
   atMs: number;
   /** The turn that can be stopped before it starts. */
   turn: string | null;
@@ -32,8 +37,14 @@ export interface Pending {
   withdrawn: boolean;
 }
 
-/** The messages of a session that wait or failed, oldest first. */
-export function pending(session: string, transcript: Transcript, rows: Rows, sent: ReadonlyMap<string, Sent>): Pending[] {
+const NONE: ReadonlySet<string> = new Set();
+
+/**
+ * The messages of a session that wait or failed, oldest first.
+ *
+ * @param tookBack Those that were taken back here: what is cancelled beside them was refused by whose chat it is.
+ */
+export function pending(session: string, transcript: Transcript, rows: Rows, sent: ReadonlyMap<string, Sent>, tookBack: ReadonlySet<string> = NONE): Pending[] {
   const turns = new Map<string, string>();
   const waiting: string[] = [];
   for (const [id, turn] of transcript.turns()) {
@@ -67,13 +78,17 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
     const turn = turns.get(id) ?? command.turn;
     if (turn !== null && said.has(turn)) continue;
     const known = turn === null ? undefined : transcript.turn(turn);
-    const base = { command: id, text: command.content.text, device: command.sender.device, atMs: command.createdAtMs, host: command.host, state: command.state, expiresAtMs: command.expiresAtMs, attachments: command.content.attachments ?? [], body: body(command.kind, session, command.content.text, command.content.attachments), tried: true, withdrawn: false };
+    const base = { command: id, text: command.content.text, device: command.sender.device, sender: command.sender, atMs: command.createdAtMs, host: command.host, state: command.state, expiresAtMs: command.expiresAtMs, attachments: command.content.attachments ?? [], body: body(command.kind, session, command.content.text, command.content.attachments), tried: true, withdrawn: false };
     if (known) {
       const ended = isFinal(known.state);
       if (ended && known.state !== "failed") continue;
       // Its machine vanished: what the turn was doing then is not what it does now.
       const delivery: Delivery = ended ? "failed" : command.state === "indeterminate" ? "unknown" : known.state === "queued" ? "queued" : "agent";
       found.push({ ...base, delivery, place: turn === null ? null : place(turn), error: known.error ? { turn: known.error.code } : null, turn });
+    } else if (isHeld(command)) {
+      found.push({ ...base, delivery: "held", place: null, error: null, turn: null });
+    } else if (command.state === "cancelled" && isHeld({ ...command, state: "queued" }) && rows.device.has(command.sender.device) && !tookBack.has(id) && command.createdAtMs > newest) {
+      found.push({ ...base, delivery: "refused", place: null, error: null, turn: null });
     } else if (command.state === "queued" || command.state === "leased") {
       found.push({ ...base, delivery: "hub", place: null, error: null, turn: null });
     } else if (command.state === "indeterminate") {
@@ -94,7 +109,7 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
     // Too old for the hub to know: whoever sees the chat can say whether it ran, and nothing is sent again without them.
     const forgotten = error === "command_too_old" && tried;
     const delivery: Delivery = forgotten ? "unknown" : phase === "refused" ? "failed" : phase === "acked" ? "hub" : "here";
-    found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, atMs, turn: null, body: change ? body("send_prompt", session, text) : what, host: request.host, state: null, expiresAtMs: null, attachments: what.kind === "edit_prompt" ? [] : what.content.attachments, tried, withdrawn });
+    found.push({ command: id, text, delivery, place: null, error: error ? { command: error } : null, device: null, sender: null, atMs, turn: null, body: change ? body("send_prompt", session, text) : what, host: request.host, state: null, expiresAtMs: null, attachments: what.kind === "edit_prompt" ? [] : what.content.attachments, tried, withdrawn });
   }
   return found.sort((a, b) => a.atMs - b.atMs || (a.command < b.command ? -1 : 1));
 }
@@ -102,7 +117,7 @@ export function pending(session: string, transcript: Transcript, rows: Rows, sen
 function late(id: string, command: Command, session: string): Pending {
   const text = command.content.text ?? "";
   const code = command.state === "expired" ? "expired" : (command.error?.code ?? "internal");
-  return { command: id, text, delivery: "failed", place: null, error: { command: code }, device: command.sender.device, atMs: command.createdAtMs, turn: null, body: body("send_prompt", session, text), host: command.host, state: command.state, expiresAtMs: command.expiresAtMs, attachments: [], tried: true, withdrawn: false };
+  return { command: id, text, delivery: "failed", place: null, error: { command: code }, device: command.sender.device, sender: command.sender, atMs: command.createdAtMs, turn: null, body: body("send_prompt", session, text), host: command.host, state: command.state, expiresAtMs: command.expiresAtMs, attachments: [], tried: true, withdrawn: false };
 }
 
 /** Another try of a failed prompt; a failed start is tried again from its own screen, unless this device still has its body. */

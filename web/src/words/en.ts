@@ -1,5 +1,6 @@
 import { house } from "./house";
 import { machineWords } from "./machines";
+import { sharing } from "./sharing";
 import type { AgentState, ErrorCode, ItemStatus, NoticeLevel, PlanStatus, ToolKind, TurnErrorCode } from "../protocol/generated";
 
 const many = (n: number, one: string, more: string): string => `${n.toLocaleString("en")} ${n === 1 ? one : more}`;
@@ -116,6 +117,7 @@ const errors: Partial<Record<ErrorCode, string>> = {
 export const en = {
   ...house,
   ...machineWords,
+  ...sharing,
   appName: "Towline",
   back: "Back to all chats",
   cancel: "Cancel",
@@ -259,7 +261,7 @@ export const en = {
     unknownDevice: "another device",
     loading: "Opening the chat",
     missingTitle: "There is no such chat",
-    missing: "It may have been deleted, or the address is of another machine.",
+    missing: "It may have been deleted, not be shared with you any more, or the address is of another machine.",
     missingNext: "Show all chats",
     notYetTitle: "This chat is not here yet",
     notYet: (host: string): string => `${host === "" ? "Its machine" : host} has not told the hub what is in it. It opens by itself as soon as that is here.`,
@@ -305,6 +307,8 @@ export const en = {
     queued: "waiting for its turn",
     agent: "with the agent",
     done: "done",
+    held: (owner: string): string => sharing.sharing.waitsFor(owner),
+    refused: "not run",
     failed: "failed",
     stopped: "stopped",
     unknown: "not known",
@@ -432,6 +436,8 @@ export const en = {
     refused: (what: string, why: string): string => `${what}: this was not done. ${why}`,
     tooLong: "This message is longer than what is taken (256 KiB).",
   },
+
+  agents: { claude: "Claude Code", codex: "Codex", demo: "Demo agent" } as Record<string, string>,
 
   details: {
     title: "Details",

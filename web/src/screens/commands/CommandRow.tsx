@@ -3,6 +3,7 @@ import { useHub, useRows } from "../../app/context";
 import type { Refusal } from "../../hub/hub";
 import { useStore } from "../../hub/store";
 import { placeOf, triesOf } from "../../machines/queue";
+import { isHeld } from "../../session/participants";
 import { Link } from "../../parts/Link";
 import { Mark, type Shape } from "../../parts/Mark";
 import { Typed } from "../../parts/Typed";
@@ -10,6 +11,7 @@ import type { Command, CommandState } from "../../protocol/generated";
 import { words } from "../../words";
 import { clock, left } from "../../words/time";
 import { EditWords } from "../transcript/EditWords";
+import { useSeat } from "../sharing/useSeat";
 import { who } from "../transcript/people";
 
 const SHAPES: Record<CommandState, Shape> = { queued: "queued", leased: "waiting", running: "agent", succeeded: "done", failed: "failed", expired: "failed", cancelled: "barred", indeterminate: "waiting" };
@@ -34,8 +36,14 @@ export function CommandRow({ id, command, host, several, now }: Props) {
   const [editing, setEditing] = useState(false);
   const [refused, setRefused] = useState<Refusal>(null);
   const may = me?.about.rights.includes("prompt") ?? false;
+  const seat = useSeat(command.session);
+  const own = rows.device.has(command.sender.device);
+  const held = isHeld(command);
+  // Of what others send to a chat of somebody else nothing is the reader's to change; what waits for its owner's word is still its sender's.
+  const changes = seat.role === "owner" || (own && held);
+  const takes = seat.role === "owner" || own;
   const { text } = command.content;
-  const sender = who(command.sender, rows, me);
+  const sender = who(command.sender, rows, me, command.session);
   const place = placeOf(id, rows);
   const name = text?.split("\n")[0]?.slice(0, 120) || words.commands.kind(command.kind);
   const waits = command.state === "queued";
@@ -49,9 +57,9 @@ export function CommandRow({ id, command, host, several, now }: Props) {
     if (tried) hub.forget(tried[0]);
     if (body !== null) hub.post(command.host, body, null, id);
   };
-  const again = may && !retried && whole !== null && (command.state === "failed" || command.state === "expired" || command.state === "cancelled");
+  const again = may && takes && (own || command.participant == null) && !retried && whole !== null && (command.state === "failed" || command.state === "expired" || command.state === "cancelled");
   const facts = [
-    words.commands.from(sender.device || sender.person),
+    words.commands.from(sender.person === words.transcript.you ? sender.device || sender.person : command.participant && sender.person === words.transcript.unknownDevice ? command.participant.name : sender.person),
     ...(several ? [words.commands.to(host)] : []),
     ...(command.retryOf ? [words.commands.again] : []),
     ...(retried ? [words.commands.wasRetried] : []),
@@ -74,7 +82,7 @@ export function CommandRow({ id, command, host, several, now }: Props) {
             <span className="command-name">{name}</span>
           )}
           <span className="badge" data-state={command.state}>
-            {words.commands.badge(command.state)}
+            {held ? (seat.role === "owner" ? words.sharing.waitsForYou : words.sharing.waitsForOwner(seat.owner)) : command.state === "cancelled" && isHeld({ ...command, state: "queued" }) ? words.delivery.refused : words.commands.badge(command.state)}
           </span>
         </span>
         <span className="small soft">{[...(text ? [words.commands.kind(command.kind)] : []), ...facts].join(" · ")}</span>
@@ -120,9 +128,16 @@ export function CommandRow({ id, command, host, several, now }: Props) {
           <span className="small soft" role="status">
             {live ? words.delivery.takingBack : words.delivery.takingBackLater}
           </span>
-        ) : waits && may ? (
+        ) : waits && held && seat.role === "owner" ? (
+          // What it says is read where it is let run.
           <span className="command-ways">
-            {text === null ? null : (
+            <Link to={{ screen: "session", session: command.session }} className="button small">
+              {words.commands.chat}
+            </Link>
+          </span>
+        ) : waits && may && takes ? (
+          <span className="command-ways">
+            {text === null || !changes ? null : (
               <button type="button" className="button small" aria-label={words.commands.editLabel(name)} onClick={() => setEditing(true)}>
                 {words.commands.edit}
               </button>

@@ -3,6 +3,7 @@ import { useHub, useNow, useRows } from "../../app/context";
 import { useStore } from "../../hub/store";
 import { recent } from "../../machines/queue";
 import { byName, names } from "../../machines/standing";
+import { seatOf } from "../../session/participants";
 import { Page } from "../../parts/Page";
 import { words } from "../../words";
 import { CommandRow } from "./CommandRow";
@@ -17,7 +18,9 @@ export function Commands() {
   const hub = useHub();
   const rows = useRows();
   const now = useNow(5_000);
-  const own = useStore(hub.me)?.host ?? null;
+  const me = useStore(hub.me);
+  const own = me?.host ?? null;
+  const account = me?.account ?? null;
   const [chosen, setChosen] = useState("");
   const [most, setMost] = useState(PAGE);
   const called = names(rows.host);
@@ -42,7 +45,7 @@ export function Commands() {
         {rows.ready && shown.length === 0 ? <p className="soft">{words.commands.empty}</p> : null}
         <ul className="house-list">
           {shown.slice(0, most).map(([id, command]) => (
-            <CommandRow key={id} id={id} command={command} host={called.get(command.host) ?? words.commands.removedMachine} several={rows.host.size > 1} now={now} />
+            <CommandRow key={id} id={id} command={command} host={called.get(command.host) || seatOf(command.session, rows, account).host || words.commands.removedMachine} several={rows.host.size > 1 || seatOf(command.session, rows, account).host !== ""} now={now} />
           ))}
         </ul>
         {shown.length > most ? (

@@ -28,6 +28,9 @@ export function Audit({ now }: { now: number }) {
   useEffect(() => load(null), [hub]);
   const by = (entry: AuditEntry): string => {
     if (entry.device === null) return words.audit.nobody;
+    // Who takes part in a chat has a name here, and their devices have none.
+    const part = entry.account === me?.account ? undefined : [...rows.participant.values(), ...rows.former.values()].find((each) => each.account === entry.account);
+    if (part) return part.content.name || words.sharing.unnamed;
     return entry.device === me?.device ? words.devices.thisOne : (rows.device.get(entry.device)?.content.name ?? rows.host.get(entry.device)?.content.name ?? words.transcript.unknownDevice);
   };
   return (

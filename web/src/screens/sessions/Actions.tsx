@@ -7,10 +7,11 @@ import { LIMITS, type Session } from "../../protocol/generated";
 import { edits } from "../../session/edits";
 import { words } from "../../words";
 import { Exporting, type Format } from "./Exporting";
-import { asked, done } from "./asked";
+import { useSeat } from "../sharing/useSeat";
+import { asked, done, sharing } from "./asked";
 import "./actions.css";
 
-type Step = "menu" | "rename" | "remove" | Format;
+type Step = "menu" | "rename" | "remove" | "leave" | Format;
 
 /** The menu of a chat, while it is open. */
 export function Actions() {
@@ -32,7 +33,12 @@ function Sheet({ id, session }: { id: string; session: Session }) {
   const [busy, setBusy] = useState(false);
   const [failed, setFailed] = useState("");
   const title = session.content.title || words.sessions.untitled;
-  const may = useStore(hub.me)?.about.rights.includes("prompt") ?? false;
+  const me = useStore(hub.me);
+  const seat = useSeat(id);
+  const owns = seat.role === "owner";
+  const may = owns && (me?.about.rights.includes("prompt") ?? false);
+  // Only a hub without a machine of its own has accounts beside this one.
+  const shares = owns && me?.host === null && me.about.rights.includes("manage");
   useEffect(() => {
     const box = dialog.current;
     box?.showModal();
@@ -88,6 +94,19 @@ function Sheet({ id, session }: { id: string; session: Session }) {
         leave(id);
       },
     );
+  const leaveIt = (): void =>
+    void act(
+      () => hub.api.removeParticipant(id, me?.account ?? ""),
+      () => {
+        // Before the lists have heard of it: what follows is no surprise to whoever asked for it.
+        leave(id);
+        done.set({ text: words.sharing.left(title), undo: null });
+      },
+    );
+  const showSharing = (): void => {
+    close();
+    sharing.set(id);
+  };
   const host = rows.host.get(session.host)?.content;
   const agent = host?.agents.find((each) => each.id === session.agent)?.name ?? session.agent;
 
@@ -95,15 +114,18 @@ function Sheet({ id, session }: { id: string; session: Session }) {
     <dialog ref={dialog} className="sheet" aria-labelledby={heading} onClose={close} onClick={(event) => (event.target === dialog.current ? close() : undefined)}>
       <div className="sheet-body">
         <h2 ref={head} tabIndex={-1} id={heading} className="sheet-title">
-          {step === "remove" ? words.actions.removeTitle : words.actions.title(title)}
+          {step === "remove" ? words.actions.removeTitle : step === "leave" ? words.sharing.leaveTitle : words.actions.title(title)}
         </h2>
         {step === "menu" ? (
           <div className="sheet-menu">
+            {shares ? <Choice text={words.sharing.share} act={showSharing} /> : null}
+            {owns ? null : <Choice text={words.sharing.people} act={showSharing} />}
             {may ? <Choice text={words.actions.rename} act={() => setStep("rename")} /> : null}
             {may ? <Choice text={session.archivedAtMs === null ? words.actions.archive : words.actions.restore} busy={busy} act={() => archive(session.archivedAtMs === null)} /> : null}
             <Choice text={words.actions.exportMarkdown} act={() => setStep("markdown")} />
             <Choice text={words.actions.exportJson} act={() => setStep("json")} />
             {may ? <Choice text={words.actions.remove} bad act={() => setStep("remove")} /> : null}
+            {owns ? null : <Choice text={words.sharing.leave} bad act={() => setStep("leave")} />}
           </div>
         ) : null}
         {step === "rename" ? <Rename title={session.content.title} busy={busy} save={(name) => void act(() => hub.api.editSession(id, { title: name, archived: null }), () => {})} /> : null}
@@ -117,6 +139,14 @@ function Sheet({ id, session }: { id: string; session: Session }) {
             </button>
             <button type="button" className="button button-wide" disabled={busy} onClick={() => setStep("markdown")}>
               {words.actions.removeFirst}
+            </button>
+          </>
+        ) : null}
+        {step === "leave" ? (
+          <>
+            <p>{words.sharing.leaveText(seat.owner)}</p>
+            <button type="button" className="button button-wide button-bad" disabled={busy} onClick={leaveIt}>
+              {words.sharing.leaveYes}
             </button>
           </>
         ) : null}

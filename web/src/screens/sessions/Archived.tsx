@@ -12,8 +12,9 @@ export function Archived() {
   const hub = useHub();
   const rows = useRows();
   const sent = useStore(hub.sent);
+  const account = useStore(hub.me)?.account ?? null;
   const now = useNow();
-  const away = useMemo(() => listed(rows, sent).filter((row) => row.archived).sort((a, b) => b.atMs - a.atMs), [rows, sent]);
+  const away = useMemo(() => listed(rows, sent, undefined, null, account).filter((row) => row.archived).sort((a, b) => b.atMs - a.atMs), [rows, sent, account]);
   return (
     <Page title={words.archive.title}>
       {rows.ready && away.length === 0 ? <Written title={words.archive.emptyTitle} text={words.archive.empty} /> : null}

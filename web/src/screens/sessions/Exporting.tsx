@@ -1,7 +1,9 @@
 import { useEffect, useRef, useState } from "react";
 import { useHub } from "../../app/context";
 import type { Session } from "../../protocol/generated";
+import { OWNER } from "../../session/participants";
 import { words } from "../../words";
+import { useSeat } from "../sharing/useSeat";
 
 export type Format = "markdown" | "json";
 
@@ -13,6 +15,8 @@ export function Exporting({ id, session, format }: { id: string; session: Sessio
   const [round, setRound] = useState(0);
   const latest = useRef(session);
   latest.current = session;
+  const seat = useRef(OWNER);
+  seat.current = useSeat(id);
   useEffect(() => {
     const stop = new AbortController();
     setSaid("");
@@ -27,7 +31,7 @@ export function Exporting({ id, session, format }: { id: string; session: Sessio
         title,
         project: project?.name ?? null,
         path: project?.path ?? null,
-        host: rows.host.get(latest.current.host)?.content.name ?? null,
+        host: rows.host.get(latest.current.host)?.content.name ?? (seat.current.host || null),
         agent: latest.current.agent,
         createdAtMs: latest.current.createdAtMs,
         exportedAtMs: Math.round(hub.now()),

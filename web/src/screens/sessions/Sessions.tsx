@@ -33,7 +33,7 @@ export function Sessions({ current, alone }: { current: string | null; alone: bo
   const [searching, setSearching] = useState(false);
   const [text, setText] = useState("");
   const [chosen, setProject] = useState("");
-  const all = useMemo(() => listed(rows, sent, here, me?.host), [rows, sent, here, me]);
+  const all = useMemo(() => listed(rows, sent, here, me?.host, me?.account ?? null), [rows, sent, here, me]);
   const called = useMemo(() => names(rows.host), [rows.host]);
   const project = rows.project.has(chosen) ? chosen : "";
   const shown = useMemo(() => filtered(all, { text, project }), [all, text, project]);
@@ -203,6 +203,7 @@ function titleOf(row: Row, hostName: (host: string) => string): string {
     case "working":
       return words.sessions.working;
     case "waiting":
+      if (row.owner !== "") return words.sessions.waitingFor(row.owner);
       return hostName(row.host) === "" ? words.sessions.waiting : words.sessions.waitingFor(hostName(row.host));
     case "unread":
       return words.sessions.unread;

@@ -3,6 +3,7 @@ import { unread } from "../../hub/marks";
 import type { Sent } from "../../hub/outbox";
 import { names } from "../../machines/standing";
 import type { Session } from "../../protocol/generated";
+import { arranges, heldFor, seatOf } from "../../session/participants";
 import { words } from "../../words";
 
 export type Need = "needs" | "working" | "waiting" | "unread" | "rest";
@@ -27,6 +28,8 @@ export interface Row {
   made: boolean;
   /** Whether it runs on a machine other than the one that is looked at, where there are several. */
   elsewhere: boolean;
+  /** Whose chat it is; empty for the reader's own. */
+  owner: string;
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map();
@@ -36,31 +39,42 @@ const RANK: Record<Need, number> = { needs: 0, working: 1, waiting: 2, unread: 3
  * The list: need, then time (needs you, working, waiting, unread, the rest). What was put away is at the end of all. With several
  * machines, what runs on another one than the hub's own stands together, each chat once, as high as the neediest of it. At a hub without a
  * machine of its own all are elsewhere, so there what waits for an answer stands where it does everywhere: first, as what needs you.
+ *
+ * A chat of somebody else stands by its state like one's own, with its owner's name: its machine is none of the reader's, and what it asks is
+ * the reader's to answer only where the owner trusts them.
+ *
+ * @param account The reader's; null while it is not known.
  */
-export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: ReadonlyMap<string, number> = NOTHING, own: string | null = null): Row[] {
+export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: ReadonlyMap<string, number> = NOTHING, own: string | null = null, account: string | null = null): Row[] {
   const list: Row[] = [];
   const waits = waiting(rows, sent);
   const called = names(rows.host);
   const many = rows.host.size > 1;
+  const held = heldFor(rows, account);
   // Of a machine that is not there nobody knows what it does now.
   const lost = (host: string): boolean => !["online", "stale", undefined].includes(rows.host.get(host)?.presence);
   const apart = (host: string, need: Need): boolean => many && host !== own && !lost(host) && (need === "working" || (need === "needs" && own !== null));
   for (const [id, session] of rows.session) {
     const count = unread(session, rows.read_mark.get(id), here.get(id) ?? 0);
-    const last = needOf(session, waits.has(id), count);
+    const seat = seatOf(id, rows, account);
+    const shared = seat.role !== "owner";
+    const asks = held.get(id)?.[0]?.[1];
+    const state = needOf(session, waits.has(id), count);
+    // What the agent asks there waits for somebody else.
+    const last = asks ? "needs" : state === "needs" && !arranges(seat) ? "working" : state;
     const away = last === "working" && lost(session.host);
     const need = away ? "waiting" : last;
-    const host = called.get(session.host) ?? "";
+    const host = shared ? words.sharing.of(seat.owner, seat.host) : (called.get(session.host) ?? "");
     const project = rows.project.get(session.project)?.content.name ?? "";
     const where = [host, project].filter((part) => part !== "").join(" · ");
     const behind = session.activity === "idle" && session.backgroundTasks > 0;
-    const now = need === "rest" || need === "unread" ? null : behind ? words.sessions.background(session.backgroundTasks) : session.content.doing;
+    const now = need === "rest" || need === "unread" ? null : state === "needs" && last === "working" ? words.sharing.waitsForOwner(seat.owner) : behind ? words.sessions.background(session.backgroundTasks) : session.content.doing;
     const title = session.content.title || words.sessions.untitled;
     list.push({
       id,
       need,
       title,
-      doing: away ? words.sessions.wasWorking(host) : now === null || now === "" ? where : host === "" || (need === "needs" && !many) ? now : `${host} · ${now}`,
+      doing: asks ? words.sharing.asksShort(asks.participant?.name ?? "", asks.content.text?.split("\n")[0]?.slice(0, 120) ?? "") : away ? words.sessions.wasWorking(host) : now === null || now === "" ? where : host === "" || (need === "needs" && !many && !shared) ? now : `${host} · ${now}`,
       atMs: session.updatedAtMs,
       dead: session.activity === "dead",
       // What still works or asks is shown wherever it was put.
@@ -70,7 +84,8 @@ export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: Readon
       project: session.project,
       sought: fold([title, host, project, session.agent].join("\n")),
       made: true,
-      elsewhere: apart(session.host, need),
+      elsewhere: !shared && apart(session.host, need),
+      owner: seat.owner,
     });
   }
   for (const [id, made] of waits) {
@@ -92,6 +107,7 @@ export function listed(rows: Rows, sent: ReadonlyMap<string, Sent>, here: Readon
       sought: fold(title),
       made: false,
       elsewhere: apart(made.host, need),
+      owner: "",
     });
   }
   // Between two ranks: behind those of its own kind that are here.

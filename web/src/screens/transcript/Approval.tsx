@@ -6,6 +6,7 @@ import { Markdown } from "../../parts/Markdown";
 import type { Approval, ApprovalOption, Item, Sender } from "../../protocol/generated";
 import { words } from "../../words";
 import { DiffView } from "./DiffView";
+import { type Seat, answers, arranges } from "../../session/participants";
 import { Questions } from "./Questions";
 import { who } from "./people";
 import { Still, useStill } from "./useStill";
@@ -37,6 +38,8 @@ function useAnswering(approval: string): Answering | null {
 }
 
 interface Props {
+  /** What the reader is in this chat, and so which of the answers are theirs to give. */
+  seat: Seat;
   id: string;
   approval: Approval;
   /** The tool call that waits: an edit is shown as it will be made, not only by its path. */
@@ -48,7 +51,7 @@ interface Props {
 }
 
 /** A decision that the agent waits for: exactly what will be done, and where; then the answers. */
-export function ApprovalCard({ id, approval, call, sender, agent, host }: Props) {
+export function ApprovalCard({ seat, id, approval, call, sender, agent, host }: Props) {
   const rows = useRows();
   const me = useStore(useHub().me);
   // Who had the focus in the card keeps it when the card settles; who answered it here is told when another answer was faster.
@@ -66,7 +69,7 @@ export function ApprovalCard({ id, approval, call, sender, agent, host }: Props)
     const states = words.approval.states;
     const what = approval.state === "answered" ? (allowed ? states.allowed : denied ? states.denied : states.answered) : states[approval.state];
     const via = approval.decision?.via ?? "person";
-    const by = approval.decision && via === "person" ? who(approval.decision.by, rows, me) : null;
+    const by = approval.decision && via === "person" ? who(approval.decision.by, rows, me, approval.session) : null;
     const said = via === "rule" ? words.approval.byRule(what) : via === "policy" ? words.approval.byPolicy(what) : by ? words.approval.by(what, [by.person, by.device].filter(Boolean).join(" · ")) : what;
     const other = approval.decision !== null && (approval.decision.by.device !== me?.device || approval.decision.option !== mine);
     const late = mine === null ? "" : approval.state !== "answered" ? words.approval.tooLate : other ? words.approval.late : "";
@@ -90,7 +93,7 @@ export function ApprovalCard({ id, approval, call, sender, agent, host }: Props)
   }
   return (
     <div onFocus={() => (held.current = true)} onBlur={(event) => (held.current = event.relatedTarget === null && held.current)}>
-      <Pending id={id} approval={approval} call={call} sender={sender} agent={agent} host={host} answered={setMine} />
+      <Pending seat={seat} id={id} approval={approval} call={call} sender={sender} agent={agent} host={host} answered={setMine} />
     </div>
   );
 }
@@ -115,24 +118,25 @@ function once(event: KeyboardEvent): void {
   if (event.repeat && event.key === "Enter" && event.target instanceof HTMLButtonElement) event.preventDefault();
 }
 
-function Pending({ id, approval, call, sender, agent, host, answered }: Props & { answered: (option: string) => void }) {
+function Pending({ seat, id, approval, call, sender, agent, host, answered }: Props & { answered: (option: string) => void }) {
   const hub = useHub();
   const rows = useRows();
   const me = useStore(hub.me);
-  const may = me?.about.rights.includes("approve") ?? false;
+  const options = approval.options.filter((option) => answers(seat, option));
+  const may = (me?.about.rights.includes("approve") ?? false) && options.length > 0;
   const answering = useAnswering(id);
   const busy = answering !== null && answering.state !== "failed";
   const { content } = approval;
   const label = (option: ApprovalOption): string => content.labels[approval.options.indexOf(option)] ?? "";
-  const first = (kind: ApprovalOption["kind"]): ApprovalOption | undefined => approval.options.find((option) => option.kind === kind);
+  const first = (kind: ApprovalOption["kind"]): ApprovalOption | undefined => options.find((option) => option.kind === kind);
   const allow = first("allow_once");
   const deny = first("deny") ?? first("deny_always");
-  const rules = approval.options.filter((option) => option.kind === "allow_rule");
-  const others = approval.options.filter((option) => option !== allow && option !== deny && option.kind !== "allow_rule");
+  const rules = options.filter((option) => option.kind === "allow_rule");
+  const others = options.filter((option) => option !== allow && option !== deny && option.kind !== "allow_rule");
   const { danger } = content;
   // What is dangerous takes a second tap, and stands where no thumb rests.
   const [sure, setSure] = useState(false);
-  const [more, setMore] = useState(allow === undefined);
+  const [more, setMore] = useState(allow === undefined && seat.role === "owner");
   // What is asked has changed under the finger: what was meant for it is void.
   useEffect(() => setSure(false), [content.shown]);
   // No answer right after a question came, went or changed, or after the first tap of two. The buttons look as ever: nothing flickers.
@@ -155,12 +159,14 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
     if (reason !== null) card.current?.querySelector("textarea")?.focus();
   }, [reason !== null]);
 
-  const asker = sender === null ? null : who(sender, rows, me);
+  // What looks as if it needed the reader needs the reader.
+  const mine = arranges(seat);
+  const asker = sender === null ? null : who(sender, rows, me, approval.session);
   const about = [agent, words.approval.where(content.place, host), asker === null ? "" : words.approval.behalf(asker.person, asker.device)].filter((part) => part !== "");
   return (
-    <section ref={card} tabIndex={-1} className="approval" aria-label={content.title} data-approval={id} data-state="pending" onKeyDown={once}>
+    <section ref={card} tabIndex={-1} className={mine ? "approval" : "approval approval-calm"} aria-label={content.title} data-approval={id} data-state="pending" onKeyDown={once}>
       <header className="approval-head">
-        <Mark shape="needs" word={words.sessions.states.needs} />
+        <Mark shape={mine ? "needs" : "waiting"} word={mine ? words.sessions.states.needs : words.sharing.waitsForOwner(seat.owner)} />
         <div>
           <h2 className="approval-title">{content.title || words.approval[approval.kind]}</h2>
           <p className="small soft">{about.join(" · ")}</p>
@@ -219,10 +225,11 @@ function Pending({ id, approval, call, sender, agent, host, answered }: Props & 
           {answering?.state === "away" && hub.socket.connection.get().state !== "live" ? words.approval.waitingForHub : words.approval.sending}
         </p>
       ) : null}
+      {may && seat.role === "editor" ? <p className="small soft">{words.sharing.answersDeny(seat.owner)}</p> : null}
       {!may ? (
-        <p className="small soft">{words.error("forbidden")}</p>
+        <p className="small soft">{seat.role === "owner" ? words.error("forbidden") : words.sharing.answersOwner(seat.owner)}</p>
       ) : approval.kind === "question" ? (
-        <Questions approval={approval} busy={busy} hushed={hushed} answer={answer} />
+        <Questions approval={approval} options={options} busy={busy} hushed={hushed} answer={answer} />
       ) : reason !== null && deny ? (
         <form
           className="approval-reason"

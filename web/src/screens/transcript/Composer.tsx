@@ -6,11 +6,14 @@ import { Icon } from "../../parts/Icon";
 import { words } from "../../words";
 import { AttachButton, Tray, useFiles } from "../../parts/Attach";
 import type { SlashCommand } from "../../protocol/generated";
+import type { Seat } from "../../session/participants";
 import type { Stop } from "../../session/stop";
 import { useSlash } from "./Slash";
 import { tooLong } from "./length";
 
 interface Props {
+  /** What the reader is in this chat: a participant sends no files, and may have to ask. */
+  seat: Seat;
   session: string;
   host: string;
   /** The running turn, which can be stopped. */
@@ -24,14 +27,15 @@ interface Props {
 }
 
 /** Where a message is written. Enter sends where there is a keyboard; on a phone it makes a new line. */
-export function Composer({ session, host, running, stop, halt, commands, sent }: Props) {
+export function Composer({ seat, session, host, running, stop, halt, commands, sent }: Props) {
   const hub = useHub();
   const text = useStore(hub.drafts.of(session));
   const setText = (written: string): void => hub.drafts.set(session, written);
   const area = useRef<HTMLTextAreaElement>(null);
   const long = tooLong(text);
   const attach = useFiles(session);
-  const ready = (text.trim() !== "" || attach.list.length > 0) && !long && !attach.unfinished;
+  const files = seat.role === "owner";
+  const ready = (text.trim() !== "" || (files && attach.list.length > 0)) && !long && !(files && attach.unfinished);
 
   useLayoutEffect(() => {
     const box = area.current;
@@ -43,8 +47,8 @@ export function Composer({ session, host, running, stop, halt, commands, sent }:
   const send = (event?: FormEvent): void => {
     event?.preventDefault();
     if (!ready) return;
-    hub.post(host, { kind: "send_prompt", session, content: { text: text.trim() === "" ? "" : text, attachments: attach.files.attachments() } });
-    attach.files.clear();
+    hub.post(host, { kind: "send_prompt", session, content: { text: text.trim() === "" ? "" : text, attachments: files ? attach.files.attachments() : [] } });
+    if (files) attach.files.clear();
     setText("");
     sent();
   };
@@ -65,7 +69,7 @@ export function Composer({ session, host, running, stop, halt, commands, sent }:
   useKeys({ ".": halt });
   const stopped = stop.state === "going";
   return (
-    <form className="composer" onSubmit={send} onDrop={attach.onDrop} onDragOver={attach.onDragOver}>
+    <form className="composer" onSubmit={send} onDrop={files ? attach.onDrop : undefined} onDragOver={files ? attach.onDragOver : undefined}>
       {long ? (
         <p className="composer-long small" role="alert">
           {words.composer.tooLong}
@@ -76,20 +80,20 @@ export function Composer({ session, host, running, stop, halt, commands, sent }:
           {words.composer.stopFailed(stop.error, words.error)}
         </p>
       ) : null}
-      <Tray files={attach.files} list={attach.list} />
+      {files ? <Tray files={attach.files} list={attach.list} /> : attach.list.length > 0 ? <p className="composer-long small">{words.sharing.noFiles}</p> : null}
       {slash.list}
       <div className="composer-box">
-        <AttachButton files={attach.files} className="composer-button" />
+        {files ? <AttachButton files={attach.files} className="composer-button" /> : null}
         <textarea
           ref={area}
           rows={1}
           value={text}
           aria-label={words.composer.label}
-          placeholder={running === null ? words.composer.placeholder : words.composer.placeholderQueued}
+          placeholder={seat.role === "editor" ? words.sharing.placeholder(seat.owner) : running === null ? words.composer.placeholder : words.composer.placeholderQueued}
           onChange={(event) => setText(event.target.value)}
           onKeyDown={press}
           {...slash.box}
-          onPaste={attach.onPaste}
+          onPaste={files ? attach.onPaste : undefined}
           enterKeyHint="enter"
         />
         {running !== null ? (

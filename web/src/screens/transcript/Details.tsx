@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "react";
 import { useHub, useNow, useRows } from "../../app/context";
+import { useStore } from "../../hub/store";
 import { Icon } from "../../parts/Icon";
 import type { Choice, PlanEntry, Session, Turn } from "../../protocol/generated";
 import type { Entry } from "../../session/entries";
@@ -8,6 +9,7 @@ import { limitLines } from "../../session/limits";
 import { shownPath } from "../../session/places";
 import { words } from "../../words";
 import { asked } from "../sessions/asked";
+import { useSeat } from "../sharing/useSeat";
 import { Plan } from "./Item";
 
 interface Props {
@@ -25,6 +27,9 @@ export function Details({ id, session, turns, lines, close }: Props) {
   const host = rows.host.get(session.host);
   const project = rows.project.get(session.project);
   const agent = host?.content.agents.find((each) => each.id === session.agent);
+  const seat = useSeat(id);
+  const me = useStore(hub.me);
+  const shares = me?.host === null;
   const head = useRef<HTMLButtonElement>(null);
   // Once: what is said meanwhile draws this anew, and takes the focus from nobody.
   useEffect(() => head.current?.focus(), []);
@@ -56,14 +61,18 @@ export function Details({ id, session, turns, lines, close }: Props) {
       </header>
       <dl className="facts">
         <dt>{words.details.machine}</dt>
-        <dd>{host?.content.name}</dd>
-        <dt>{words.details.project}</dt>
-        <dd>
-          {project?.content.name} <span className="soft small">{project?.content.path}</span>
-        </dd>
+        <dd>{host?.content.name ?? words.sharing.of(seat.owner, seat.host)}</dd>
+        {project ? (
+          <>
+            <dt>{words.details.project}</dt>
+            <dd>
+              {project.content.name} <span className="soft small">{project.content.path}</span>
+            </dd>
+          </>
+        ) : null}
         <dt>{words.details.agent}</dt>
         <dd>
-          {agent?.name ?? session.agent} <span className="soft small">{agent?.version}</span>
+          {agent?.name ?? words.agents[session.agent] ?? session.agent} <span className="soft small">{agent?.version}</span>
         </dd>
       </dl>
       <Option label={words.details.model} choices={agent?.models ?? []} value={session.model ?? ""} now={ran} goesBack={goesBack} choose={(value) => choose("model", value)} />
@@ -103,7 +112,7 @@ export function Details({ id, session, turns, lines, close }: Props) {
         </section>
       ) : null}
       <button type="button" className="button button-wide" aria-haspopup="dialog" onClick={() => asked.set(id)}>
-        {words.actions.manage}
+        {seat.role !== "owner" ? words.sharing.managePart : shares ? words.sharing.manageOwn : words.actions.manage}
       </button>
     </aside>
   );

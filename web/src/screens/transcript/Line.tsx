@@ -14,6 +14,7 @@ import { AgentItem } from "./Item";
 import { Message } from "./Message";
 import { type Asked, TurnWays } from "./TurnWays";
 import { Waiting } from "./Waiting";
+import type { Seat } from "../../session/participants";
 import { who } from "./people";
 
 interface Props {
@@ -32,6 +33,8 @@ interface Props {
   ahead: string | null;
   rows: Rows;
   me: Me | null;
+  /** What the reader is in this chat. */
+  seat: Seat;
   agent: string;
   host: string;
   now: number;
@@ -40,7 +43,7 @@ interface Props {
 /** One line of the transcript; drawn anew only when something of its own has changed, however fast another one grows. */
 export const Line = memo(Drawn, (a, b) => {
   // The command may come after the turn that it asked for.
-  const rows = a.rows.device === b.rows.device && isAgain(a.turn, a.rows) === isAgain(b.turn, b.rows);
+  const rows = a.rows.device === b.rows.device && a.rows.participant === b.rows.participant && a.seat === b.seat && isAgain(a.turn, a.rows) === isAgain(b.turn, b.rows);
   const rest = a.turn === b.turn && a.prompt === b.prompt && a.asked === b.asked && a.call === b.call && a.place === b.place && a.ahead === b.ahead && a.me === b.me && a.agent === b.agent && a.host === b.host;
   return rows && rest && a.now === b.now && same(a.line, b.line);
 });
@@ -50,16 +53,16 @@ function isAgain(turn: Turn | undefined, rows: Rows): boolean {
   return turn?.origin.type === "prompt" && Boolean(rows.command.get(turn.origin.command)?.retryOf);
 }
 
-function Drawn({ line, turn, prompt, asked, call, place, ahead, rows, me, agent, host, now }: Props) {
-  if (line.kind === "approval") return <ApprovalCard id={line.id} approval={line.approval} call={call} sender={turn?.sender ?? null} agent={agent} host={host} />;
-  if (line.kind === "end") return <TurnEnd id={line.id} turn={line.turn} asked={asked} by={line.turn.error?.by ? stopper(line.turn.error.by, rows, me) : null} />;
+function Drawn({ line, turn, prompt, asked, call, place, ahead, rows, me, agent, host, now, seat }: Props) {
+  if (line.kind === "approval") return <ApprovalCard id={line.id} approval={line.approval} seat={seat} call={call} sender={turn?.sender ?? null} agent={agent} host={host} />;
+  if (line.kind === "end") return <TurnEnd id={line.id} turn={line.turn} asked={asked} seat={seat} by={line.turn.error?.by ? stopper(line.turn.error.by, rows, me, line.turn.session) : null} />;
   const { item } = line;
   if (item.role === "user" && item.content.kind === "text") {
-    const { person, device } = who(item.sender, rows, me);
+    const { person, device } = who(item.sender, rows, me, item.session);
     const command = turn?.origin.type === "prompt" ? turn.origin.command : "";
     return (
       <Message text={item.content.text} person={person} device={device} time={clock(item.createdAtMs, now)} delivery={delivered(turn?.state)} host="" attachments={(prompt ?? turn)?.content.attachments} again={isAgain(turn, rows)}>
-        {turn?.state === "queued" ? <Waiting session={item.session} command={command} turn={item.turn} place={place} ahead={ahead} handed={turn.steer?.state === "handed"} text={item.content.text} host="" body={null} /> : null}
+        {turn?.state === "queued" ? <Waiting seat={seat} own={item.sender === null || rows.device.has(item.sender.device)} session={item.session} command={command} turn={item.turn} place={place} ahead={ahead} handed={turn.steer?.state === "handed"} text={item.content.text} host="" body={null} /> : null}
         {turn?.state === "running" || turn?.state === "awaiting_approval" ? <Regretted command={command} /> : null}
       </Message>
     );
@@ -78,18 +81,18 @@ function Regretted({ command }: { command: string }) {
   );
 }
 
-function stopper(by: Sender, rows: Rows, me: Me | null): string {
-  const { person, device } = who(by, rows, me);
+function stopper(by: Sender, rows: Rows, me: Me | null, session: string): string {
+  const { person, device } = who(by, rows, me, session);
   return [person, device].filter((part) => part !== "").join(" · ");
 }
 
 /** Why a turn did not end well: the reason in words first. */
-const TurnEnd = memo(function TurnEnd({ id, turn, asked, by }: { id: string; turn: Turn; asked: Asked | null; by: string | null }) {
+const TurnEnd = memo(function TurnEnd({ id, turn, asked, by, seat }: { id: string; turn: Turn; asked: Asked | null; by: string | null; seat: Seat }) {
   const { error, content, state } = turn;
   const calm = error?.code === "cancelled";
   const reason = error ? (calm && by ? words.transcript.stoppedBy(by) : words.transcript.turnError(error.code)) : "";
   const used = turn.usage ? <Used turn={turn} usage={turn.usage} /> : null;
-  const ways = <TurnWays session={turn.session} turn={id} answered={state === "completed"} asked={asked} />;
+  const ways = <TurnWays seat={seat} session={turn.session} turn={id} answered={state === "completed"} asked={asked} />;
   if (state === "completed")
     return (
       <div className="turn-end turn-end-calm" data-turn-state={state}>

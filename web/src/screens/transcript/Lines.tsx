@@ -4,6 +4,7 @@ import type { Item, Me, Turn } from "../../protocol/generated";
 import { type Chunk, alike } from "../../session/chunks";
 import type { Entry } from "../../session/entries";
 import { Line } from "./Line";
+import type { Seat } from "../../session/participants";
 import type { Asked } from "./TurnWays";
 
 /** A line and what it is drawn with. */
@@ -28,6 +29,8 @@ export interface Setting {
   /** As they were when a device got its name, or a message was sent again: of the rest nothing is drawn here. */
   rows: Rows;
   me: Me | null;
+  /** What the reader is in this chat. */
+  seat: Seat;
   agent: string;
   host: string;
   /** The beginning of this day, by the hub's clock. */

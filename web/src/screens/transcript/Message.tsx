@@ -5,7 +5,7 @@ import type { Attachment } from "../../protocol/generated";
 import type { Delivery } from "../../session/pending";
 import { words } from "../../words";
 
-const SHAPES: Record<Delivery, Shape> = { here: "waiting", hub: "queued", queued: "queued", agent: "agent", done: "done", failed: "failed", stopped: "failed", unknown: "waiting" };
+const SHAPES: Record<Delivery, Shape> = { here: "waiting", hub: "queued", queued: "queued", agent: "agent", done: "done", failed: "failed", stopped: "failed", unknown: "waiting", held: "waiting", refused: "failed" };
 
 const NONE: readonly Attachment[] = [];
 
@@ -15,6 +15,7 @@ interface Props {
   device: string;
   time: string;
   delivery: Delivery;
+  /** Who or what it waits for: the machine, or whose chat it is. */
   host: string;
   /** The files that came with it. */
   attachments?: readonly Attachment[];
@@ -25,7 +26,7 @@ interface Props {
 
 /** What a person said, with one small mark that tells how far it got. */
 export const Message = memo(function Message({ text, person, device, time, delivery, host, attachments = NONE, again = false, children }: Props) {
-  const said = delivery === "hub" ? words.delivery.hub(host) : words.delivery[delivery];
+  const said = delivery === "hub" || delivery === "held" ? words.delivery[delivery](host) : words.delivery[delivery];
   // What is on its way or went wrong is said; what went well is a mark, and its word is there for those who do not see it.
   const quiet = delivery === "done" || delivery === "agent";
   return (

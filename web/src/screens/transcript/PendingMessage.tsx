@@ -1,20 +1,29 @@
 import { useHub, useRows } from "../../app/context";
 import { go } from "../../app/router";
 import { useStore } from "../../hub/store";
+import { writes } from "../../session/participants";
 import type { Pending } from "../../session/pending";
 import { words } from "../../words";
 import { names, standing, aged, waits } from "../../machines/standing";
 import { ago, clock } from "../../words/time";
+import { useSeat } from "../sharing/useSeat";
+import { HeldPrompt } from "./HeldPrompt";
 import { Message } from "./Message";
 import { Waiting } from "./Waiting";
+import { who } from "./people";
 
 /** A message that waits, or that never got there, with what can be done about it. */
 export function PendingMessage({ message, session, now, dismiss }: { message: Pending; session: string; now: number; dismiss: () => void }) {
   const hub = useHub();
   const rows = useRows();
   const me = useStore(hub.me);
-  const device = rows.device.get(message.device ?? me?.device ?? "")?.content.name ?? "";
-  const { error, delivery, place } = message;
+  const seat = useSeat(session);
+  const { error, place } = message;
+  const own = message.sender === null || rows.device.has(message.sender.device);
+  const { person, device } = message.sender === null ? { person: words.transcript.you, device: rows.device.get(me?.device ?? "")?.content.name ?? "" } : who(message.sender, rows, me, session);
+  const by = rows.command.get(message.command)?.participant ?? null;
+  // The hub has it, and the lists are a moment behind: who has to be asked is known already.
+  const delivery = seat.role === "editor" && message.delivery === "hub" && message.state === null ? "held" : message.delivery;
   const host = rows.host.get(message.host);
   const live = useStore(hub.socket.connection).state === "live";
   const name = names(rows.host).get(message.host) ?? "";
@@ -36,18 +45,39 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
       go({ screen: "new", project: null });
     }
   };
+  const anew = (): void => {
+    hub.redraft(session, message.text, []);
+    dismiss();
+  };
+  if (delivery === "held" && seat.role === "owner") return <HeldPrompt message={message} now={now} />;
+  const alone = [...rows.device.values()].filter((each) => each.account === me?.account && each.revokedAtMs === null && each.kind !== "node").length < 2;
+  const failed = error === null ? "" : "command" in error ? (error.command === "forbidden" && seat.role !== "owner" ? words.sharing.forbidden(seat.owner) : error.command === "expired" && by !== null && !by.trusted && by.releasedBy === null ? words.sharing.expired(seat.owner || words.transcript.you) : words.error(error.command)) : words.transcript.turnError(error.turn);
+  // What the host says of it beside: that it takes nothing of participants, above all.
+  const detail = by !== null && delivery === "failed" ? (rows.command.get(message.command)?.content.detail ?? "") : "";
+  const retries = own && writes(seat) && !(error && "command" in error && error.command === "already_retried");
   return (
-    <Message text={message.text} person={words.transcript.you} device={device} time={clock(message.atMs, now)} delivery={delivery} host={message.state === "leased" ? "" : state} attachments={message.attachments} again={Boolean(rows.command.get(message.command)?.retryOf)}>
-      {error ? <p className="message-error small">{"command" in error ? words.error(error.command) : words.transcript.turnError(error.turn)}</p> : null}
+    <Message text={message.text} person={by && !own && person === words.transcript.unknownDevice ? by.name : person} device={device} time={clock(message.atMs, now)} delivery={delivery} host={delivery === "held" ? seat.owner : message.state === "leased" ? "" : state} attachments={message.attachments} again={Boolean(rows.command.get(message.command)?.retryOf)}>
+      {failed === "" ? null : (
+        <p className="message-error small">
+          {failed}
+          {detail === "" ? null : ` ${detail}`}
+        </p>
+      )}
+      {delivery === "refused" ? <p className="message-error small">{words.sharing.refused(seat.owner, alone)}</p> : null}
       {delivery === "unknown" && error === null ? (
         <>
           <p className="small">{words.queue.unknown(name)}</p>
           <p className="small soft">{words.queue.againText}</p>
         </>
       ) : null}
-      {delivery === "failed" || delivery === "unknown" ? (
+      {delivery === "failed" || delivery === "unknown" || delivery === "refused" ? (
         <div className="message-actions">
-          {error && "command" in error && error.command === "already_retried" ? null : (
+          {delivery === "refused" && writes(seat) ? (
+            <button type="button" className="button small" onClick={anew}>
+              {words.sharing.anew}
+            </button>
+          ) : null}
+          {delivery === "refused" || !retries ? null : (
             <button type="button" className="button small" onClick={again}>
               {delivery === "unknown" ? words.queue.again : words.retry}
             </button>
@@ -64,8 +94,8 @@ export function PendingMessage({ message, session, now, dismiss }: { message: Pe
           </button>
         </div>
       ) : null}
-      {delivery === "queued" || delivery === "hub" || delivery === "here" ? (
-        <Waiting session={session} command={message.command} turn={message.turn} place={place} text={message.text} host={message.host} body={message.body} away={away ? name : ""} expiresAtMs={message.expiresAtMs} leased={message.state === "leased"} now={now} withdrawn={message.withdrawn} open={delivery === "here" && message.tried} />
+      {delivery === "queued" || delivery === "hub" || delivery === "here" || delivery === "held" ? (
+        <Waiting seat={seat} own={own} released={delivery !== "held"} session={session} command={message.command} turn={message.turn} place={place} text={message.text} host={message.host} body={message.body} away={away ? name : ""} expiresAtMs={message.expiresAtMs} leased={message.state === "leased"} now={now} withdrawn={message.withdrawn} open={delivery === "here" && message.tried} />
       ) : null}
     </Message>
   );

@@ -4,6 +4,8 @@ import { words } from "../../words";
 
 interface Props {
   approval: Approval;
+  /** The answers that are the reader's to give. */
+  options: readonly ApprovalOption[];
   busy: boolean;
   /** Set while it takes no answer yet. */
   hushed: true | undefined;
@@ -11,19 +13,19 @@ interface Props {
 }
 
 /** The agent's questions, each with the answers that it offers and room for another one. */
-export function Questions({ approval, busy, hushed, answer }: Props) {
+export function Questions({ approval, options, busy, hushed, answer }: Props) {
   const { questions, labels } = approval.content;
   const [chosen, setChosen] = useState<Record<string, string[]>>({});
   const [own, setOwn] = useState<Record<string, string>>({});
-  const send = approval.options.find((option) => option.kind === "answer" || option.kind === "allow_once");
-  const deny = approval.options.find((option) => option.kind === "deny");
+  const send = options.find((option) => option.kind === "answer" || option.kind === "allow_once");
+  const deny = options.find((option) => option.kind === "deny");
   // A question without questions of its own is answered by one of its options.
   if (questions.length === 0) {
     return (
       <div className="approval-always">
-        {approval.options.map((option, at) => (
+        {options.map((option) => (
           <button key={option.id} type="button" className={option.kind === "deny" ? "button button-wide" : "button button-primary button-wide"} data-key={option.kind === "deny" ? "d" : undefined} disabled={busy} aria-disabled={hushed} onClick={() => answer(option, null, {})}>
-            {labels[at] ?? option.id}
+            {labels[approval.options.indexOf(option)] ?? option.id}
           </button>
         ))}
       </div>
@@ -53,7 +55,7 @@ export function Questions({ approval, busy, hushed, answer }: Props) {
                   type={question.multiple ? "checkbox" : "radio"}
                   name={question.question}
                   checked={chosen[question.question]?.includes(option.label) ?? false}
-                  disabled={busy}
+                  disabled={busy || !send}
                   onChange={(event) => choose(question, option.label, event.target.checked)}
                 />
                 <span className="choice-name">{option.label}</span>
@@ -67,7 +69,7 @@ export function Questions({ approval, busy, hushed, answer }: Props) {
               className="input"
               placeholder={words.approval.other}
               value={own[question.question] ?? ""}
-              disabled={busy}
+              disabled={busy || !send}
               onChange={(event) => {
                 setOwn({ ...own, [question.question]: event.target.value });
                 if (!question.multiple) setChosen({ ...chosen, [question.question]: [] });
@@ -82,9 +84,11 @@ export function Questions({ approval, busy, hushed, answer }: Props) {
             {words.approval.deny}
           </button>
         ) : null}
-        <button type="submit" className="button button-primary" disabled={busy || !whole || !send} aria-disabled={hushed}>
-          {words.approval.answer}
-        </button>
+        {send ? (
+          <button type="submit" className="button button-primary" disabled={busy || !whole} aria-disabled={hushed}>
+            {words.approval.answer}
+          </button>
+        ) : null}
       </div>
     </form>
   );

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useHub, useNow, useRows } from "../../app/context";
 import { useStore } from "../../hub/store";
 import { names as machineNames } from "../../machines/standing";
+import { FilesOf } from "../../parts/Attachments";
 import { Icon } from "../../parts/Icon";
 import { Link } from "../../parts/Link";
 import { Sign } from "../../parts/Sign";
@@ -10,8 +11,13 @@ import { type Entry, entries, turnOf } from "../../session/entries";
 import type { Opener } from "../../session/opener";
 import type { Forked, Host } from "../../protocol/generated";
 import { type Begun, chunks } from "../../session/chunks";
+import { type Seat, arranges, writes } from "../../session/participants";
 import { type Delivery, pending } from "../../session/pending";
 import { words } from "../../words";
+import { Strip } from "../sharing/Strip";
+import { Unsent } from "../sharing/Unsent";
+import { useGone } from "../sharing/useGone";
+import { useSeat } from "../sharing/useSeat";
 import { Composer } from "./Composer";
 import { Details } from "./Details";
 import { LateEdits } from "./LateEdits";
@@ -32,7 +38,7 @@ import "./cards.css";
 /** How often to look for a session that the lists know and its journal does not yet, in milliseconds. */
 const LOOK_AGAIN_MS = 1_500;
 /** Where a message stands while its words can be changed. */
-const WAITS: ReadonlySet<string> = new Set<Delivery>(["here", "hub", "queued"]);
+const WAITS: ReadonlySet<string> = new Set<Delivery>(["here", "hub", "held", "queued"]);
 
 /** One chat: what was said and done, by place, and what waits for you. */
 export function TranscriptScreen({ session }: { session: string }) {
@@ -57,6 +63,8 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   const [dismissed, setDismissed] = useState<ReadonlySet<string>>(new Set());
   const { transcript, version, phase, older } = opened;
   const row = rows.session.get(session);
+  const seat = useSeat(session);
+  const gone = useGone(session, row, seat);
 
   // The host makes the session a moment after this page has opened it: look again when the lists know it.
   const known = row !== undefined;
@@ -82,17 +90,17 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
 
   // the transcript changes in place, its version says when
   const lines = useMemo(() => entries(transcript), [transcript, version]);
-  const waits = useMemo(() => pending(session, transcript, rows, sent), [session, transcript, version, rows, sent]).filter((each) => !dismissed.has(each.command));
+  const waits = useMemo(() => pending(session, transcript, rows, sent, hub.tookBack()), [hub, session, transcript, version, rows, sent]).filter((each) => !dismissed.has(each.command));
   const turns = transcript.turns();
   const queued = turns.filter(([, turn]) => turn.state === "queued").map(([id]) => id);
   const running = turns.find(([, turn]) => turn.state === "running" || turn.state === "awaiting_approval");
   // Everything that can still be changed; only once all of it is known can something be said to be none of that.
   const changeable = phase !== "loading" && phase !== "failed" && rows.ready ? new Set([...waits.flatMap((each) => (WAITS.has(each.delivery) ? [each.command] : [])), ...queued, ...turns.flatMap(([, turn]) => (turn.state === "queued" && turn.origin.type === "prompt" ? [turn.origin.command] : []))]) : null;
   const host = row?.host ?? waits[0]?.host ?? "";
-  const hostName = useMemo(() => machineNames(rows.host), [rows.host]).get(host) ?? "";
+  const hostName = useMemo(() => machineNames(rows.host), [rows.host]).get(host) ?? seat.host;
   const agentId = row?.agent ?? "";
   const offer = rows.host.get(host)?.content.agents.find((each) => each.id === agentId);
-  const agent = offer?.name ?? agentId;
+  const agent = offer?.name ?? words.agents[agentId] ?? agentId;
   const commands = useMemo(() => (offer?.commands ?? []).filter((command) => command.project === null || command.project === row?.project), [offer, row?.project]);
   const project = row ? (rows.project.get(row.project)?.content.name ?? "") : "";
   // by its places, so that a queue that did not change draws nothing anew
@@ -120,17 +128,18 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
     return chunks(lines.map(row), begun.current);
   }, [lines, transcript, places]);
   const today = new Date(now).setHours(0, 0, 0, 0);
-  // Of the lists a line needs the names of devices, and which messages are sent again: a heartbeat draws no line anew.
+  // Of the lists a line needs the names of devices and of who takes part, and which messages are sent again: a heartbeat draws no line anew.
   const names = useMemo(() => [...rows.device].map(([id, device]) => `${id} ${device.content.name}`).join("\n"), [rows.device]);
+  const people = useMemo(() => [...rows.participant].map(([id, each]) => `${id} ${each.account} ${each.content.name}`).join("\n"), [rows.participant]);
   const tries = useMemo(() => [...rows.command].filter(([, each]) => each.session === session && each.retryOf).map(([id]) => id).join(" "), [rows.command, session]);
-  const setting = useMemo((): Setting => ({ rows, me, agent, host: hostName, today }), [names, tries, me, agent, hostName, today]);
+  const setting = useMemo((): Setting => ({ rows, me, seat, agent, host: hostName, today }), [names, people, tries, me, seat, agent, hostName, today]);
   const stop = useStop(session, host, running?.[0] ?? null);
-  const title = row?.content.title || waits[0]?.text.split("\n")[0]?.slice(0, 80) || (phase === "missing" ? words.appName : words.sessions.untitled);
+  const title = gone?.title || row?.content.title || waits[0]?.text.split("\n")[0]?.slice(0, 80) || (phase === "missing" ? words.appName : words.sessions.untitled);
 
   const wantOlder = useCallback(() => {
     if (opener.state.get().older === "more") void opener.more();
   }, [opener]);
-  const shown = phase === "open" || waits.length > 0;
+  const shown = gone === null && (phase === "open" || waits.length > 0);
   const scroll = useScroll(`${version} ${waits.length} ${phase}`, shown, wantOlder);
   useEffect(() => {
     document.title = `${title} · ${words.appName}`;
@@ -140,9 +149,12 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
   }, [title]);
 
   const keys = useLineKeys();
+  const held = seat.role === "owner" ? waits.flatMap((each) => (each.delivery === "held" ? [`${each.command} ${each.text}`] : [])) : [];
+  const first = rows.command.get(seat.role === "owner" ? (waits.find((each) => each.delivery === "held")?.command ?? "") : "");
+  const asks = first ? words.sharing.asks(first.participant?.name ?? "") : "";
   const asking = useMemo(() => lines.flatMap((line) => (line.kind === "approval" && line.approval.state === "pending" ? [`${line.id} ${line.approval.content.shown}`] : [])), [lines]);
-  const still = useStill(asking.join("\n"));
-  useAnswerKeys(scroll.box, asking.length);
+  const still = useStill([...asking, ...held].join("\n"));
+  useAnswerKeys(scroll.box, asking.length + held.length);
   // The screen before took the focus with it, and this one was not there yet when its address came.
   const head = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
@@ -170,37 +182,51 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
         <button ref={more} type="button" className="button button-plain button-square chat-more" disabled={!row} aria-label={words.details.open} aria-expanded={details} onClick={() => (details ? closeDetails() : setDetails(true))}>
           <Icon name="more" />
         </button>
+        {row ? <Strip session={session} seat={seat} /> : null}
       </header>
       {shown ? (
         <div className="chat-scroll" ref={scroll.box} onScroll={scroll.onScroll} tabIndex={-1}>
           <div className="chat-lines" ref={scroll.list} role="log" aria-label={words.transcript.log} aria-live="off">
             {phase === "open" && !(row?.from && older === "none") ? <Top older={older} lines={lines} more={() => void opener.more()} /> : null}
             {row?.from && (older === "none" || lines.length === 0) ? <From from={row.from} /> : null}
-            <ProjectPath value={row ? (rows.project.get(row.project)?.content.path ?? "") : ""}>
+            <FilesOf value={seat.role === "owner" ? null : session}>
+              <ProjectPath value={row ? (rows.project.get(row.project)?.content.path ?? "") : ""}>
+                <Still value={still}>
+                  <Stretch chunks={pieces} setting={setting} around={scroll.around} settle={scroll.settle} />
+                </Still>
+              </ProjectPath>
               <Still value={still}>
-                <Stretch chunks={pieces} setting={setting} around={scroll.around} settle={scroll.settle} />
+                {waits.map((each) => (
+                  <PendingMessage key={each.command} message={each} session={session} now={now} dismiss={() => setDismissed((before) => new Set(before).add(each.command))} />
+                ))}
               </Still>
-            </ProjectPath>
-            {waits.map((each) => (
-              <PendingMessage key={each.command} message={each} session={session} now={now} dismiss={() => setDismissed((before) => new Set(before).add(each.command))} />
-            ))}
-            {changeable === null || !row ? null : <LateEdits session={session} host={row.host} waiting={changeable} />}
+            </FilesOf>
+            {changeable === null || !row || !writes(seat) ? null : <LateEdits session={session} host={row.host} waiting={changeable} />}
             {making ? <p className="chat-note soft small">{words.transcript.starting}</p> : null}
             {phase === "open" && lines.length === 0 && waits.length === 0 ? <Written title={words.transcript.emptyTitle} text={words.transcript.empty} /> : null}
-            <Now running={running?.[1].state} quietSince={running?.[1].quietSinceMs ?? null} stop={stop.press} stopping={stop.stop.state === "going"} activity={row?.activity} background={row?.backgroundTasks ?? 0} stopBackground={() => hub.post(host, { kind: "cancel_turn", session, turn: null })} agent={agent} host={rows.host.get(host)} hostName={hostName} />
+            <Now running={running?.[1].state} quietSince={running?.[1].quietSinceMs ?? null} stop={stop.press} stopping={stop.stop.state === "going"} activity={row?.activity} background={row?.backgroundTasks ?? 0} seat={seat} stopBackground={() => hub.post(host, { kind: "cancel_turn", session, turn: null })} agent={agent} host={rows.host.get(host)} hostName={hostName} />
           </div>
         </div>
       ) : (
         <div className="chat-scroll chat-alone">
-          {phase === "loading" ? <p className="chat-note soft" role="status">{words.transcript.loading}</p> : null}
-          {phase === "missing" ? (
-            <Written title={known ? words.transcript.notYetTitle : words.transcript.missingTitle} text={known ? words.transcript.notYet(hostName) : words.transcript.missing} line="broken">
+          {gone ? (
+            <Written title={words.sharing.goneTitle} text={words.sharing.gone(gone.owner)} line="broken">
+              <Unsent session={session} why={words.sharing.unsent} sends />
               <Link to={{ screen: "sessions" }} className="button button-primary">
                 {words.transcript.missingNext}
               </Link>
             </Written>
           ) : null}
-          {phase === "failed" ? <Written title={words.transcript.failedTitle} text={words.transcript.failed} line="broken" /> : null}
+          {phase === "loading" && !gone ? <p className="chat-note soft" role="status">{words.transcript.loading}</p> : null}
+          {phase === "missing" && !gone ? (
+            <Written title={known ? words.transcript.notYetTitle : words.transcript.missingTitle} text={known ? words.transcript.notYet(hostName) : words.transcript.missing} line="broken">
+              {known || !rows.ready ? null : <Unsent session={session} why={words.sharing.unsent} sends />}
+              <Link to={{ screen: "sessions" }} className="button button-primary">
+                {words.transcript.missingNext}
+              </Link>
+            </Written>
+          ) : null}
+          {phase === "failed" && !gone ? <Written title={words.transcript.failedTitle} text={words.transcript.failed} line="broken" /> : null}
         </div>
       )}
       <footer className="chat-foot">
@@ -210,14 +236,20 @@ function Chat({ session, opener }: { session: string; opener: Opener }) {
             {words.transcript.latest}
           </button>
         ) : null}
-        <Announce lines={lines} />
+        <Announce prompt={asks} lines={lines} />
         <p className="unseen" role="status">
           {keys.said}
         </p>
         <Refusals session={session} stops={stop.stops} />
-        {host !== "" && shown ? <Composer session={session} host={host} running={running?.[0] ?? null} stop={stop.stop} halt={stop.press} commands={commands} sent={scroll.toEnd} /> : null}
+        {host !== "" && shown && !writes(seat) ? (
+          <div className="watching">
+            <p className="small soft">{words.sharing.watching(seat.owner)}</p>
+            <Unsent session={session} why={words.sharing.watchingDraft} />
+          </div>
+        ) : null}
+        {host !== "" && shown && writes(seat) ? <Composer seat={seat} session={session} host={host} running={running?.[0] ?? null} stop={stop.stop} halt={stop.press} commands={commands} sent={scroll.toEnd} /> : null}
       </footer>
-      {details && row ? <Details id={session} session={row} turns={turns} lines={lines} close={closeDetails} /> : null}
+      {details && row && !gone ? <Details id={session} session={row} turns={turns} lines={lines} close={closeDetails} /> : null}
     </main>
   );
 }
@@ -258,18 +290,22 @@ function Top({ older, lines, more }: { older: "none" | "more" | "loading" | "fai
  * One line about the turn that runs, below everything that it has said; its place is kept, so that nothing jumps. Without a
  * connection it says nothing: nobody here knows what the agent does now. The same when its machine is away, and that is said.
  */
-function Now({ running, quietSince, stop, stopping, activity, background, stopBackground, agent, host, hostName }: { running: string | undefined; quietSince: number | null; stop: () => void; stopping: boolean; activity: string | undefined; background: number; stopBackground: () => void; agent: string; host: Host | undefined; hostName: string }) {
+function Now({ running, quietSince, stop, stopping, seat, activity, background, stopBackground, agent, host, hostName }: { running: string | undefined; quietSince: number | null; stop: () => void; stopping: boolean; seat: Seat; activity: string | undefined; background: number; stopBackground: () => void; agent: string; host: Host | undefined; hostName: string }) {
   const live = useStore(useHub().socket.connection).state === "live";
   const now = useNow();
+  const may = writes(seat);
+  const asks = arranges(seat) ? words.transcript.waitsForYou(agent) : words.sharing.agentWaits(agent, seat.owner);
   const away = host !== undefined && host.presence !== "online" && host.presence !== "stale";
-  const text = away ? (running === undefined ? "" : words.transcript.notKnown(hostName)) : running === "running" ? words.transcript.working(agent) : running === "awaiting_approval" ? words.transcript.waitsForYou(agent) : activity === "starting" ? words.transcript.starts(agent) : "";
+  const text = away ? (running === undefined ? "" : words.transcript.notKnown(hostName)) : running === "running" ? words.transcript.working(agent) : running === "awaiting_approval" ? asks : activity === "starting" ? words.transcript.starts(agent) : "";
   if (live && !away && running === "running" && quietSince !== null) {
     return (
       <p className="chat-now small soft" role="status" data-quiet>
         {words.transcript.quiet(agent, Math.max(0, now - quietSince))}{" "}
-        <button type="button" className="button small" aria-disabled={stopping} onClick={stop}>
-          {stopping ? words.composer.stopping : words.transcript.quietStop}
-        </button>
+        {may ? (
+          <button type="button" className="button small" aria-disabled={stopping} onClick={stop}>
+            {stopping ? words.composer.stopping : words.transcript.quietStop}
+          </button>
+        ) : null}
       </p>
     );
   }
@@ -277,9 +313,11 @@ function Now({ running, quietSince, stop, stopping, activity, background, stopBa
     return (
       <p className="chat-now small soft" role="status" data-background>
         <span className="breathing">{words.transcript.background(agent, background)}</span>{" "}
-        <button type="button" className="button small" onClick={stopBackground}>
-          {words.transcript.quietStop}
-        </button>
+        {may ? (
+          <button type="button" className="button small" onClick={stopBackground}>
+            {words.transcript.quietStop}
+          </button>
+        ) : null}
       </p>
     );
   }
@@ -291,11 +329,11 @@ function Now({ running, quietSince, stop, stopping, activity, background, stopBa
 }
 
 /** Tells a screen reader of what needs an answer at once; the words of the agent are read at the reader's own pace. */
-function Announce({ lines }: { lines: readonly Entry[] }) {
+function Announce({ lines, prompt }: { lines: readonly Entry[]; prompt: string }) {
   const asked = lines.findLast((line) => line.kind === "approval" && line.approval.state === "pending");
   return (
     <p className="unseen" role="alert">
-      {asked?.kind === "approval" ? asked.approval.content.title : ""}
+      {asked?.kind === "approval" ? asked.approval.content.title : prompt}
     </p>
   );
 }

@@ -6,6 +6,7 @@ import { useStore } from "../../hub/store";
 import { Icon } from "../../parts/Icon";
 import type { Attachment } from "../../protocol/generated";
 import { sendAgain } from "../../session/again";
+import { type Seat, writes } from "../../session/participants";
 import { words } from "../../words";
 
 /** What a turn was asked, and the turn that was answered before it. */
@@ -19,6 +20,8 @@ export interface Asked {
 }
 
 interface Props {
+  /** What the reader is in this chat: a chat of its own is made only of one's own. */
+  seat: Seat;
   session: string;
   turn: string;
   /** Whether it was answered: another chat can go on from there. */
@@ -27,7 +30,9 @@ interface Props {
 }
 
 /** What can be done from where a turn ended, folded until asked for: the same once more, and another way in a chat of its own. Nothing here changes what was said. */
-export function TurnWays({ session, turn, answered, asked }: Props) {
+export function TurnWays({ seat, session, turn, answered, asked: was }: Props) {
+  // A participant sends no files.
+  const asked = seat.role !== "owner" && was !== null && was.attachments.length > 0 ? null : was;
   const hub = useHub();
   const rows = useRows();
   const sent = useStore(hub.sent);
@@ -42,9 +47,9 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
   }, [hub, made, making]);
   if (!row) return null;
   const agent = rows.host.get(row.host)?.content.agents.find((each) => each.id === row.agent);
-  const forks = (agent?.abilities ?? []).includes("fork");
+  const forks = seat.role === "owner" && (agent?.abilities ?? []).includes("fork");
   // Some agents go on from the newest turn only.
-  const forksHere = forks || ((agent?.abilities ?? []).includes("fork_newest") && row.lastTurn?.id === turn);
+  const forksHere = forks || (seat.role === "owner" && (agent?.abilities ?? []).includes("fork_newest") && row.lastTurn?.id === turn);
   const fork = (after: string, draft: string, files: readonly Attachment[]): void => {
     const minted = mint("ses");
     const title = row.content.title === "" ? null : row.content.title;
@@ -67,7 +72,8 @@ export function TurnWays({ session, turn, answered, asked }: Props) {
     hub.post(row.host, { kind: "send_prompt", session, content: { text: asked.text, attachments: [...asked.attachments] } }, null, again.retryOf);
   };
   const failed = making === null ? null : (rows.command.get(making.command)?.error ?? null);
-  const canEdit = asked !== null && asked.text !== "" && (asked.before === null || forks);
+  const canEdit = seat.role === "owner" && asked !== null && asked.text !== "" && (asked.before === null || forks);
+  if (!writes(seat)) return null;
   if (!canEdit && !(answered && forksHere) && (answered || asked === null)) return null;
   return (
     <div className="turn-ways">

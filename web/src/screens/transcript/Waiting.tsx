@@ -5,11 +5,17 @@ import { useStore } from "../../hub/store";
 import type { CommandBody } from "../../protocol/generated";
 import { KEEPS, placeOf, triesOf } from "../../machines/queue";
 import { edits } from "../../session/edits";
+import { type Seat, arranges, writes } from "../../session/participants";
 import { words } from "../../words";
 import { left } from "../../words/time";
 import { EditWords } from "./EditWords";
 
 interface Props {
+  /** What the reader is in this chat, and whether the message is theirs: of a chat of somebody else not everything is theirs to change. */
+  seat: Seat;
+  own: boolean;
+  /** Whether it waits for nobody to let it run. */
+  released?: boolean;
   session: string;
   command: string;
   /** The turn that can be stopped before it starts; null while there is only a command. */
@@ -37,7 +43,7 @@ interface Props {
 }
 
 /** Under a message that waits: its place in the line, and what can still be done about it. */
-export function Waiting({ session, command, turn, place, text, host, body, ahead = null, handed = false, away = "", expiresAtMs = null, leased = false, now = 0, withdrawn = false, open = false }: Props) {
+export function Waiting({ seat, own, released = true, session, command, turn, place, text, host, body, ahead = null, handed = false, away = "", expiresAtMs = null, leased = false, now = 0, withdrawn = false, open = false }: Props) {
   const hub = useHub();
   const rows = useRows();
   const sent = useStore(hub.sent);
@@ -98,12 +104,16 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
     );
   // Where its machine is there it is handed over in a moment: nothing to say, and nothing that would flicker.
   const atHub = away === "" || turn !== null ? "" : leased ? words.queue.handed(away) : held?.place ? [words.queue.place(held.place, away), ...(expiresAtMs === null ? [] : [words.queue.expires(left(expiresAtMs, now))])].join(" · ") : "";
+  const owns = seat.role === "owner";
+  const takes = owns || (writes(seat) && (own || arranges(seat)));
   const again = rows.command.get(command)?.tried?.nextAtMs ? triesOf(rows.command.get(command)).join("") : "";
-  const line = again !== "" ? again : place === null ? atHub : words.transcript.queuedPlace(place);
+  const life = released || expiresAtMs === null ? "" : words.sharing.kept(left(expiresAtMs, now));
+  const line = life !== "" ? life : again !== "" ? again : place === null ? atHub : words.transcript.queuedPlace(place);
   const note = handed ? words.delivery.handed : back ? (live ? words.delivery.takingBack : words.delivery.takingBackLater) : changing ? words.delivery.changing : open ? words.delivery.mayHaveArrived : line;
   const free = !handed && !back && !open && !changing;
-  const editable = free && !leased && (turn !== null || held !== null || whole !== null);
-  const longer = held === null || away === "" || expiresAtMs === null ? [] : KEEPS.filter((ms) => now + ms > expiresAtMs + KEEPS[0]);
+  const mayEdit = owns || (turn !== null ? arranges(seat) : own && (!released || command === "" || held === null));
+  const editable = free && mayEdit && !leased && (turn !== null || held !== null || whole !== null);
+  const longer = held === null || away === "" || expiresAtMs === null || !owns ? [] : KEEPS.filter((ms) => now + ms > expiresAtMs + KEEPS[0]);
   return (
     <div className="message-actions message-waiting">
       <span className="small soft">{note}</span>
@@ -114,17 +124,17 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
       )}
       {complaint}
       <span className="message-ways">
-        {free && turn !== null && steers && !asked("steer_prompt") ? (
+        {free && arranges(seat) && turn !== null && steers && !asked("steer_prompt") ? (
           <button type="button" className="button button-plain small" title={words.delivery.steerHelp} onClick={() => hub.post(owner, { kind: "steer_prompt", session, turn })}>
             {words.delivery.steer}
           </button>
         ) : null}
-        {free && turn !== null && ahead !== null && !asked("move_prompt") ? (
+        {free && arranges(seat) && turn !== null && ahead !== null && !asked("move_prompt") ? (
           <button type="button" className="button button-plain small" onClick={() => hub.post(owner, { kind: "move_prompt", session, turn, before: ahead })}>
             {words.delivery.moveUp}
           </button>
         ) : null}
-        {free && held !== null && held.ahead !== null && away !== "" ? (
+        {free && owns && held !== null && held.ahead !== null && away !== "" ? (
           <button type="button" className="button button-plain small" onClick={() => ask(hub.moveBefore(command, held.ahead))}>
             {words.delivery.moveUp}
           </button>
@@ -146,7 +156,7 @@ export function Waiting({ session, command, turn, place, text, host, body, ahead
             ))}
           </select>
         ) : null}
-        {back ? null : (
+        {back || !takes ? null : (
           <button type="button" className="button button-plain small" onClick={takeBack}>
             {words.delivery.takeBack}
           </button>

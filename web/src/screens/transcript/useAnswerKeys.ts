@@ -30,7 +30,7 @@ export function useAnswerKeys(frame: RefObject<HTMLElement | null>, asked: numbe
   const press = (key: "a" | "d"): void => {
     const box = frame.current;
     if (!box || asked === 0) return;
-    const cards = [...box.querySelectorAll<HTMLElement>('[data-approval][data-state="pending"]')];
+    const cards = [...box.querySelectorAll<HTMLElement>('[data-approval][data-state="pending"], [data-held]')];
     const [edge, focus] = [box.getBoundingClientRect(), document.activeElement];
     const line = focus?.closest(".line") ?? null;
     const found = meant(

@@ -1,0 +1,123 @@
+const roles: Record<"viewer" | "editor", string> = { viewer: "watches", editor: "writes" };
+
+/** Names as they are said: "Bea", "Bea and Cy", "Bea, Cy and Dan". */
+const together = (names: readonly string[]): string => (names.length < 2 ? (names[0] ?? "") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
+
+/** Somebody's name at the beginning of a sentence, also where none is known. */
+const somebody = (name: string): string => (name === "" ? "Somebody" : name);
+const theOwner = (name: string): string => (name === "" ? "whose chat it is" : name);
+const TheOwner = (name: string): string => (name === "" ? "Whose chat it is" : name);
+
+/** Words of chats that several people of one hub watch and steer. */
+export const sharing = {
+  sharing: {
+    share: "Share…",
+    people: "Who takes part",
+    leave: "Leave…",
+    manageOwn: "Share, rename, archive, export, delete",
+    managePart: "Who takes part, export, leave",
+    title: (chat: string): string => `Who takes part in “${chat}”`,
+    owner: "whose chat it is",
+    unnamed: "somebody else",
+    role: (role: "viewer" | "editor"): string => roles[role],
+    since: (time: string): string => `since ${time}`,
+    alone: "Nobody but you. Whoever you invite sees all of this chat, from its beginning on, and nothing else of yours.",
+    failed: "Who takes part could not be fetched. Trying again by itself.",
+
+    mayLabel: (name: string): string => `What ${somebody(name)} may do`,
+    may: { viewer: "Watch", editor: "Write" },
+    viewerAbout: "Sees all that is said and done here, and sends nothing.",
+    editorAbout: "Sends messages, each of which you let run first. Stops turns, and denies what the agent asks.",
+    trustedAbout: "Sends messages that run at once, and stops turns.",
+    trust: "Trusted: runs without asking me",
+    trustLabel: (name: string): string => `Trust ${somebody(name)}`,
+    trustAbout: (host: string): string => `What they send runs at once${host === "" ? "" : ` on ${host}`}, with your files and your agent's logins (a vendor's plan may be for you alone), and they may allow once what the agent asks. They can never allow “always”, and choose no mode that asks nothing.`,
+    remove: "Remove",
+    removeLabel: (name: string): string => `Remove ${somebody(name)}`,
+    removeTitle: (name: string): string => `Remove ${somebody(name)}?`,
+    removeText: (name: string): string => `${somebody(name)} sees nothing of this chat any more, at once, and cannot send to it. What they sent stays.`,
+    removeHeld: "Messages of theirs that you have not let run are not run.",
+
+    invite: "Invite somebody",
+    inviteAbout: "With a link, for one person who has an account on this hub.",
+    as: "They may",
+    make: "Make a link",
+    shown: "Send this link to one person. It is shown only now.",
+    qr: "QR code of the link to this chat",
+    once: (role: "viewer" | "editor", trusted: boolean, until: string): string => `Whoever opens it first ${role === "viewer" ? "watches" : trusted ? "writes, without asking you" : "writes, and asks you first"}. Valid once, until ${until}.`,
+    open: "Links that nobody has used",
+    openAs: (role: "viewer" | "editor", trusted: boolean): string => (role === "viewer" ? "to watch" : trusted ? "to write, trusted" : "to write"),
+    until: (time: string): string => `can be used until ${time}`,
+    withdraw: "Withdraw",
+    withdrawLabel: (what: string, until: string): string => `Withdraw the link ${what}, until ${until}`,
+    withdrawTitle: "Withdraw this link?",
+    withdrawText: "It leads nowhere from then on. Who has joined already stays.",
+
+    with: (names: readonly string[]): string => `With ${together(names)}`,
+    withLabel: (names: readonly string[]): string => `With ${together(names)}: who takes part`,
+    of: (owner: string, host: string): string => (owner === "" ? host : host === "" ? owner : `${owner} · ${host}`),
+    seat: {
+      viewer: (owner: string): string => `Shared by ${owner === "" ? "somebody else" : owner}. You watch.`,
+      editor: (owner: string): string => `Shared by ${owner === "" ? "somebody else" : owner}. What you send waits for ${owner === "" ? "them" : owner}.`,
+      trusted: (owner: string): string => `Shared by ${owner === "" ? "somebody else" : owner}. What you send runs at once.`,
+    },
+    watching: (owner: string): string => `You watch. ${TheOwner(owner)} decides who writes here.`,
+    watchingDraft: "You wrote this here while you could write. It was not sent and is kept on this device:",
+    placeholder: (owner: string): string => `Ask ${owner === "" ? "the owner" : owner} to send…`,
+    noFiles: "Files cannot be sent to a chat of somebody else.",
+
+    asks: (name: string): string => `${somebody(name)} asks to send this`,
+    asksShort: (name: string, text: string): string => `${somebody(name)} asks to send: ${text}`,
+    asksAbout: (host: string, left: string): string => `It runs${host === "" ? "" : ` on ${host}`} with your agent's logins and your files, once you let it. Kept for ${left} more.`,
+    exactly: (name: string): string => `What ${somebody(name)} wrote`,
+    release: "Let it run",
+    releasing: "Letting it run",
+    refuse: "Refuse",
+    refusing: "Being refused",
+    refusingLater: "To be refused as soon as the connection is back",
+    notReleased: (why: string): string => `It was not let run. ${why}`,
+    mayNot: "Only a device that may send messages can let it run.",
+    waitsFor: (owner: string): string => `waits for ${theOwner(owner)}`,
+    kept: (left: string): string => `kept for ${left} more`,
+    refused: (owner: string, alone: boolean): string => (alone ? `${TheOwner(owner)} refused this, so it was not run.` : `This was not run: ${theOwner(owner)} refused it, or you took it back on another device.`),
+    expired: (owner: string): string => `${TheOwner(owner)} did not let it run in time, so it was never run.`,
+    forbidden: (owner: string): string => `You may not do that here. ${TheOwner(owner)} decides who may.`,
+    anew: "Write it anew",
+    answersOwner: (owner: string): string => `${TheOwner(owner)} answers this.`,
+    answersDeny: (owner: string): string => `You can deny it. ${TheOwner(owner)} can allow it.`,
+    waitsForYou: "waits for you",
+    agentWaits: (agent: string, owner: string): string => `${agent} waits for ${theOwner(owner)}`,
+    waitsForOwner: (owner: string): string => (owner === "" ? "waits for its owner" : `waits for ${owner}`),
+
+    leaveTitle: "Leave this chat?",
+    leaveText: (owner: string): string => `You see nothing of it any more, and it leaves your list. What you sent stays. ${TheOwner(owner)} can invite you again.`,
+    leaveYes: "Leave",
+    left: (chat: string): string => `You left “${chat}”.`,
+
+    goneTitle: "This chat is not shared with you any more",
+    gone: (owner: string): string => `${TheOwner(owner)} took you out of it, or deleted it. You see nothing of it from now on.`,
+    unsent: "You wrote this here. It was not sent and cannot be any more; it is kept on this device until you throw it away.",
+    throwAway: "Throw away",
+    copyText: "Copy what you wrote",
+  },
+
+  shareLink: {
+    title: "Somebody shares a chat with you",
+    about: (hub: string): string => `It runs on a machine of somebody else who has an account on the Towline hub at ${hub}. You see all that is said and done in it, from its beginning on; whether you may write too is theirs to say.`,
+    seen: "They see your name, and that you take part. They see nothing of your own chats and machines, and you can leave whenever you want.",
+    submit: "Take part",
+    busy: "Joining",
+    invalidTitle: "This link is not valid any more",
+    invalid: "It was used, withdrawn, or is older than a day, or the chat was deleted. Ask whoever sent it for another one.",
+    ownTitle: "This chat is your own",
+    own: "A link is for somebody else. It was not used up: send it on.",
+    strangerTitle: "This browser has no account here",
+    stranger: (hub: string): string => `A chat can be shared with who has an account on the hub at ${hub}. Pair this browser with yours, or join by an invitation; then open the link again, it was not used up.`,
+    pair: "Pair this browser",
+    noSecretTitle: "The link is not whole",
+    noSecret: "It ends with a long secret behind a “#”. Open it again as it was sent to you, or ask for another one.",
+    list: "Show my chats",
+    failedTitle: "That did not work",
+    unreachable: "The hub does not answer. The link was not used up; try again when the connection is back.",
+  },
+};
