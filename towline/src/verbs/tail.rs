@@ -1,5 +1,7 @@
 //! `tail`: a session as it goes on.
 
+use std::time::Duration;
+
 use client::{SessionFollow, Source, Update};
 use protocol::id::{SessionId, TurnId};
 use protocol::offset::Offset;
@@ -11,6 +13,9 @@ use crate::cli::Tail;
 use crate::error::CommandError;
 use crate::node::Node;
 use crate::output::Output;
+
+/// Between two looks at the lists once the journal says that nothing runs.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A fact, as `--json` prints it; stable.
 #[derive(Serialize)]
@@ -43,9 +48,17 @@ pub(crate) async fn tail(node: &Node, wish: Tail, out: Output) -> Result<(), Com
     let mut follow = SessionFollow::open(node.api.clone(), &socket, session, true).await?;
     let mut enough = std::pin::pin!(tokio::signal::ctrl_c());
     let mut printer = Printer::default();
+    // The lists may say later than the journal that nothing waits any more, and nothing more comes in the journal then.
+    let (mut at_end, mut lags) = (false, false);
     loop {
         let update = tokio::select! {
             update = follow.next() => update?,
+            () = tokio::time::sleep(LOOK), if lags => {
+                if is_idle(node, session, &follow).await? {
+                    break;
+                }
+                continue;
+            }
             _signal = &mut enough => break,
         };
         match (out.json, wish.canonical) {
@@ -53,12 +66,14 @@ pub(crate) async fn tail(node: &Node, wish: Tail, out: Output) -> Result<(), Com
             (false, true) => {}
             (false, false) => out.raw(&printer.news(follow.transcript()))?,
         }
-        let at_end = match update {
-            Update::CaughtUp(source) => source == Source::Journal,
-            Update::Facts { source, up_to_date, .. } => source == Source::Journal && up_to_date,
-            Update::Reset => false,
-        };
-        if wish.until_idle && at_end && follow.is_idle() && is_idle(node, session, &follow).await? {
+        match update {
+            Update::CaughtUp(Source::Journal) => at_end = true,
+            Update::Facts { source: Source::Journal, up_to_date, .. } => at_end = up_to_date,
+            Update::CaughtUp(Source::Turn(_)) | Update::Facts { source: Source::Turn(_), .. } => {}
+            Update::Reset => at_end = false,
+        }
+        lags = wish.until_idle && at_end && follow.is_idle();
+        if lags && is_idle(node, session, &follow).await? {
             break;
         }
     }
