@@ -19,6 +19,7 @@ mod near;
 mod node;
 mod node_key;
 mod output;
+mod people;
 mod qr;
 mod server;
 mod service;
@@ -37,7 +38,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-use cli::{Cli, Config, Devices, Pair, PairVerb, Policy, Projects, Rules, SettingFlags, Verb};
+use cli::{Cli, Config, Devices, Pair, PairVerb, Policy, Projects, Rules, Sessions, SettingFlags, Verb};
 use config::{Layers, Settings};
 use data_dir::DataDir;
 use env::Env;
@@ -207,7 +208,8 @@ async fn run(
         Verb::Tail(wish) => verbs::tail(&node()?, wish, out).await,
         Verb::Answer(wish) => verbs::answer(&node()?, wish, out).await,
         Verb::Cancel { session } => verbs::cancel(&node()?, &session, out).await,
-        Verb::Sessions { all } => verbs::sessions(&node()?, all, out).await,
+        Verb::Sessions(Sessions { verb: Some(verb), .. }) => verbs::people(&node()?, verb, out).await,
+        Verb::Sessions(wish) => verbs::sessions(&node()?, wish.all, out).await,
         Verb::Rename { session, title } => verbs::rename(&node()?, &session, &title, out).await,
         Verb::Archive { session, undo } => verbs::archive(&node()?, &session, undo, out).await,
         Verb::Delete { session, yes } => verbs::delete(&node()?, &session, yes, env, out).await,
@@ -219,7 +221,7 @@ async fn run(
         }
         Verb::Projects { verb: Some(Projects::Add { path }) } => verbs::add_project(&dir, &path, env, out).await,
         Verb::Hosts => verbs::hosts(&node()?, out).await,
-        Verb::Commands(wish) => verbs::commands(&node()?, wish, out).await,
+        Verb::Commands(wish) => verbs::commands(&node()?, wish, env, out).await,
         Verb::Devices { verb: None } => verbs::devices(&node()?, out).await,
         Verb::Devices { verb: Some(Devices::Revoke { device }) } => verbs::revoke(&node()?, device, out).await,
         Verb::Rules { verb: None | Some(Rules::Ls) } => verbs::rules(&node()?, out).await,

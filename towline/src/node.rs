@@ -11,7 +11,8 @@ use protocol::command::{Command, CommandBody, CommandRequest, CommandState};
 use protocol::device::Device;
 use protocol::fact::FeedFact;
 use protocol::host::{Host, Project};
-use protocol::id::{ApprovalId, CommandId, DeviceId, ProjectId, RuleId, SessionId};
+use protocol::id::{ApprovalId, CommandId, DeviceId, ParticipantId, ProjectId, RuleId, SessionId};
+use protocol::participant::Participant;
 use protocol::rule::Rule;
 use protocol::session::Session;
 use protocol::time::Clock;
@@ -48,6 +49,7 @@ pub(crate) struct Known {
     pub(crate) approvals: BTreeMap<ApprovalId, Approval>,
     pub(crate) rules: BTreeMap<RuleId, Rule>,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
+    pub(crate) participants: BTreeMap<ParticipantId, Participant>,
 }
 
 /// What to do when nothing runs.
@@ -134,6 +136,7 @@ impl Node {
                 FeedFact::Approval { id, value: Some(value), .. } => drop(known.approvals.insert(id, value)),
                 FeedFact::Rule { id, value: Some(value), .. } => drop(known.rules.insert(id, value)),
                 FeedFact::Device { id, value: Some(value), .. } => drop(known.devices.insert(id, value)),
+                FeedFact::Participant { id, value: Some(value), .. } => drop(known.participants.insert(id, value)),
                 _ => {}
             }
         }

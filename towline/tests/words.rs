@@ -26,7 +26,7 @@ Commands:
   tail         Show a session as it goes on
   answer       Answer what an agent asks
   cancel       Stop the running turn of a session
-  sessions     List the sessions
+  sessions     List the sessions, or share one with others
   rename       Give a session another title
   archive      Put a session away, or take it out again
   delete       Delete a session for good

@@ -15,7 +15,7 @@ use protocol::id::{DeviceId, PairingId, RuleId};
 pub(crate) use at::{command, named as named_hub};
 pub(crate) use machine::{Config, Form, Logs, Policy, PolicyTest, Service};
 pub(crate) use node::{AcpCommand, Hub, HubVerb, Near, SettingFlags, Streams, Up};
-pub(crate) use session::{Answer, CommandVerb, Commands, Export, ExportFormat, Send, Tail};
+pub(crate) use session::{Answer, CommandVerb, Commands, Export, ExportFormat, Send, SessionVerb, Sessions, Tail};
 pub(crate) use slip::slip;
 
 /// What `--help` says after everything else.
@@ -72,12 +72,8 @@ pub(crate) enum Verb {
         /// Which session: its title, its id, or `last` for the newest
         session: String,
     },
-    /// List the sessions
-    Sessions {
-        /// Those that were put away too
-        #[arg(long, alias = "archived")]
-        all: bool,
-    },
+    /// List the sessions, or share one with others
+    Sessions(Sessions),
     /// Give a session another title
     Rename {
         /// Which session: its title, its id, or `last` for the newest
@@ -194,7 +190,7 @@ pub(crate) enum LinkVerb {
         /// The address of the hub, or the one that it prints for pairing
         url: String,
         /// A code that was made there; without one this terminal shows a code, which somebody there types
-        #[arg(long, value_name = "XXXX-XXXX")]
+        #[arg(long, value_name = "XXXX-XXXX", allow_hyphen_values = true)]
         code: Option<String>,
         /// The SHA-256 of the hub's certificate, for one that it has signed itself
         #[arg(long, value_name = "HEX")]
@@ -222,7 +218,7 @@ pub(crate) enum PairVerb {
         /// The address of the hub, or the one that it prints for pairing
         url: String,
         /// A code that was made there [default: the one in the address]
-        #[arg(long, value_name = "XXXX-XXXX")]
+        #[arg(long, value_name = "XXXX-XXXX", allow_hyphen_values = true)]
         code: Option<String>,
         /// What this command line is called there [default: the name of this machine]
         #[arg(long, value_name = "NAME")]
@@ -313,5 +309,16 @@ mod tests {
     fn the_arguments_make_sense() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_secret_may_begin_like_a_flag() {
+        for words in [
+            "towline pair with http://hub.test --code -Iabc --name Bo",
+            "towline link add http://hub.test --code -Iabc --lan",
+            "towline sessions join -Iabc --json",
+        ] {
+            assert!(Cli::try_parse_from(words.split(' ')).is_ok(), "{words}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use protocol::id::{ApprovalId, TurnId};
+use protocol::id::{ApprovalId, InvitationId, TurnId};
 
 #[derive(Debug, Args)]
 pub(crate) struct Send {
@@ -53,6 +53,54 @@ pub(crate) struct Send {
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Sessions {
+    /// Those that were put away too
+    #[arg(long, alias = "archived")]
+    pub(crate) all: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Option<SessionVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionVerb {
+    /// Make a link by which somebody who has an account on this hub takes part in a session
+    Share {
+        /// Which session: its title, its id, or `last` for the newest
+        session: String,
+        /// They may send messages, which wait for your word, stop turns, and refuse what the agent asks [default: they read]
+        #[arg(long)]
+        editor: bool,
+        /// What they send runs at once, and they may allow what the agent asks, once each
+        #[arg(long, requires = "editor")]
+        trusted: bool,
+    },
+    /// List who takes part in a session, and the invitations that nobody has used yet
+    Participants {
+        /// Which session: its title, its id, or `last` for the newest
+        session: String,
+    },
+    /// Take somebody out of a session, leave one of somebody else, or take an invitation back
+    #[command(group = clap::ArgGroup::new("whom").required(true))]
+    Unshare {
+        /// Which session: its title, its id, or `last` for the newest
+        session: String,
+        /// Who: a name or an account, as `towline sessions participants` lists them
+        #[arg(long, value_name = "NAME|ACCOUNT", group = "whom")]
+        participant: Option<String>,
+        /// Which invitation
+        #[arg(long, value_name = "INVITATION", group = "whom")]
+        invitation: Option<InvitationId>,
+    },
+    /// Take part in a session to which somebody has invited you
+    Join {
+        /// The link, or what stands behind its `#`
+        #[arg(value_name = "LINK|SECRET", allow_hyphen_values = true)]
+        invitation: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Commands {
     /// Only those for this machine
     #[arg(long, value_name = "MACHINE")]
@@ -78,6 +126,14 @@ pub(crate) enum CommandVerb {
         /// How long it may wait, such as `24h` [default: 5m]
         #[arg(long, value_name = "TIME", value_parser = super::node::keep)]
         keep: Option<Duration>,
+    },
+    /// Let a participant's message run that waits for your word
+    Release {
+        /// Which: its id, or the end of it
+        command: String,
+        /// Do not ask; a message that was changed after it was sent is not let through so
+        #[arg(long)]
+        yes: bool,
     },
     /// Change the words of one that waits, or how long it may wait
     Edit {

@@ -16,6 +16,10 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["new", "chat", "ask", "prompt", "say"], "`towline send \"…\"` starts a session, or goes on with one."),
     (&["show", "view", "attach", "watch", "follow"], "`towline tail last` shows a session as it goes on."),
     (&["allow", "approve", "deny"], "`towline answer` answers what an agent asks."),
+    (
+        &["share", "join", "unshare", "participants"],
+        "`towline sessions share` lets somebody else into a session, and `towline sessions join` takes part in one.",
+    ),
     (&["rm", "remove"], "`towline delete` deletes a session for good."),
     (&["login", "add-device", "invite"], "`towline pair` lets a phone or another browser in."),
     (&["update", "upgrade"], "Get the new program as you got this one; `towline up` takes on the data that is there."),

@@ -313,7 +313,7 @@ pub(crate) const KEYS: &[Key] = &[
         example: "[\"/usr/local/bin/lamp\", \"--blink\"]",
         about: "A program to run, with its arguments; no shell reads them. It is told `TOWLINE_SESSION`, `TOWLINE_COMMAND`, `TOWLINE_TITLE`, \
                 `TOWLINE_PROJECT`, `TOWLINE_AGENT_NAME`, `TOWLINE_DEVICE`, `TOWLINE_DEVICE_NAME` and `TOWLINE_PROMPT` as variables of its \
-                environment; what it prints goes to the log.",
+                environment, of a participant's prompt the name of the participant as that of the device; what it prints goes to the log.",
     },
     Key {
         section: "remote_prompts",

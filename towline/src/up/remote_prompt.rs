@@ -104,6 +104,8 @@ async fn about(api: &Api, id: CommandId, command: &Command) -> Prompt {
         command: id.to_string(),
         session: command.session.to_string(),
         device: command.sender.device.to_string(),
+        // The devices of others are not known here, their names are.
+        device_name: command.participant.as_ref().map(|by| by.name.clone()).unwrap_or_default(),
         text: command.content.text.clone().unwrap_or_default(),
         ..Prompt::default()
     };

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::cli::Answer;
 use crate::error::{CommandError, Kind};
-use crate::node::Node;
+use crate::node::{Known, Node};
 use crate::output::Output;
+use crate::people::People;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,7 +24,7 @@ pub(crate) async fn answer(node: &Node, wish: Answer, out: Output) -> Result<(),
     let known = node.known().await?;
     let found = known.approvals.get(&wish.approval);
     let Some(approval) = found.filter(|approval| approval.state == ApprovalState::Pending) else {
-        return Err(late(node, wish.approval, found).await);
+        return Err(late(node, &known, wish.approval, found).await);
     };
     let option = choose(approval, &wish.option)?;
     let host = known.owner(approval.session, own)?;
@@ -43,7 +44,7 @@ pub(crate) async fn answer(node: &Node, wish: Answer, out: Output) -> Result<(),
         let known = node.known().await?;
         let over = known.approvals.get(&wish.approval).filter(|approval| approval.state != ApprovalState::Pending);
         return Err(match over {
-            Some(over) => late(node, wish.approval, Some(over)).await,
+            Some(over) => late(node, &known, wish.approval, Some(over)).await,
             None => error,
         });
     }
@@ -51,12 +52,15 @@ pub(crate) async fn answer(node: &Node, wish: Answer, out: Output) -> Result<(),
 }
 
 /// What became of an approval that takes no answer any more, and whose answer counted.
-async fn late(node: &Node, id: ApprovalId, found: Option<&Approval>) -> CommandError {
-    let what = match found.map(|approval| (approval.state, approval.decision.as_ref())) {
-        Some((ApprovalState::Answered, Some(decision))) => {
+async fn late(node: &Node, known: &Known, id: ApprovalId, found: Option<&Approval>) -> CommandError {
+    let what = match found.map(|approval| (approval.state, approval.decision.as_ref().zip(Some(approval.session)))) {
+        Some((ApprovalState::Answered, Some((decision, session)))) => {
+            let people = People::of(node, known).await.ok();
+            let somebody = people.and_then(|people| people.name(session, decision.by.account).map(str::to_owned));
             let devices = node.api.devices().await.map(|list| list.devices).unwrap_or_default();
             let device = devices.into_iter().find(|row| row.device == decision.by.device);
-            let by = device.map_or_else(|| decision.by.device.to_string(), |row| row.about.content.name);
+            let by = somebody.or_else(|| device.map(|row| row.about.content.name));
+            let by = by.unwrap_or_else(|| decision.by.device.to_string());
             let option = &decision.option;
             format!("{id} was answered at {} by {by}: {option}", super::lists::time(decision.at_ms))
         }

@@ -44,7 +44,8 @@ pub(crate) fn secret_picture(url: &str, link: &SecretLink) -> String {
     picture(&secret_url(url, link))
 }
 
-fn picture(text: &str) -> String {
+/// The QR code of an address with a line between; nothing where the terminal is too narrow for it.
+pub(super) fn picture(text: &str) -> String {
     qr::code(text, output::columns()).map_or_else(String::new, |code| format!("{code}\n\n"))
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use protocol::id::DeviceId;
+use protocol::participant::ParticipantRole;
 use protocol::session::Activity;
 use protocol::time::UnixMs;
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::env::Env;
 use crate::error::{CommandError, Kind};
 use crate::node::Node;
 use crate::output::{Output, printable};
+use crate::people::People;
 
 /// How long a running node has to take a new project; it looks every second.
 const TAKEN: Duration = Duration::from_secs(5);
@@ -27,6 +29,10 @@ struct SessionRow {
     background_tasks: u32,
     host: DeviceId,
     machine: String,
+    /// Whose it is; null for one of one's own.
+    owner: Option<String>,
+    /// As what one takes part in it; null for one of one's own.
+    role: Option<ParticipantRole>,
     project: String,
     agent: String,
     model: Option<String>,
@@ -50,17 +56,23 @@ pub(crate) fn time(at: UnixMs) -> String {
 /// Lists the sessions, the newest first.
 pub(crate) async fn sessions(node: &Node, all: bool, out: Output) -> Result<(), CommandError> {
     let known = node.known().await?;
+    let people = People::of(node, &known).await?;
     let mut rows: Vec<_> = known
         .sessions
         .iter()
         .filter(|(_, session)| all || session.archived_at_ms.is_none())
         .map(|(id, session)| SessionRow {
+            owner: people.owner(*id).map(str::to_owned),
+            role: people.part_in(*id).map(|part| part.role),
             session: id.to_string(),
             title: session.content.title.clone(),
             activity: session.activity,
             background_tasks: session.background_tasks,
             host: session.host,
-            machine: known.called(session.host),
+            machine: match people.part_in(*id) {
+                Some(part) => part.content.host_name.clone(),
+                None => known.called(session.host),
+            },
             project: known.projects.get(&session.project).map(|p| p.content.name.clone()).unwrap_or_default(),
             agent: session.agent.clone(),
             model: session.model.clone(),
@@ -81,11 +93,13 @@ pub(crate) async fn sessions(node: &Node, all: bool, out: Output) -> Result<(), 
             _ => format!("No session but {away} put away: towline sessions --all"),
         });
     }
+    let several = known.hosts.len() > 1 || rows.iter().any(|row| row.owner.is_some());
     rows.iter().try_for_each(|row| {
-        let machine = if known.hosts.len() > 1 { format!("{:<12} ", row.machine) } else { String::new() };
+        let machine = if several { format!("{:<12} ", row.machine) } else { String::new() };
         let behind = row.activity == Activity::Idle && row.background_tasks > 0;
         let activity = if behind { "background".to_owned() } else { word(&row.activity) };
-        let what = format!("{machine}{activity:<11} {:<12} {:<8} {}", row.project, row.agent, row.title);
+        let of = row.owner.as_deref().map(|owner| format!("  of {owner}")).unwrap_or_default();
+        let what = format!("{machine}{activity:<11} {:<12} {:<8} {}{of}", row.project, row.agent, row.title);
         out.line(printable(&format!("{}  {}  {what}", row.session, time(row.updated_at_ms))))
     })
 }

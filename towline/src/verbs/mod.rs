@@ -16,8 +16,10 @@ mod lists;
 mod logs;
 mod open;
 mod pair;
+mod people;
 mod policy;
 mod printer;
+mod release;
 mod rules;
 mod send;
 mod shell;
@@ -39,6 +41,7 @@ pub(crate) use lists::{add_project, devices, projects, revoke, sessions, time as
 pub(crate) use logs::logs;
 pub(crate) use open::open;
 pub(crate) use pair::{code as offered_code, is_yes, line as claim_line, pair, pair_url, picture as offered_picture};
+pub(crate) use people::people;
 pub(crate) use policy::{edit as edit_policy, reference as policy_reference, show as show_policy, test as test_policy};
 pub(crate) use rules::{revoke_rule, rules};
 pub(crate) use send::send;

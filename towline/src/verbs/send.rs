@@ -24,7 +24,8 @@ use crate::env::Env;
 use crate::error::{CommandError, Kind};
 use crate::near::{did_you_mean, nearest};
 use crate::node::{Known, Node, succeeded};
-use crate::output::{self, Output};
+use crate::output::{self, Output, printable};
+use crate::people::People;
 use crate::which_host::standing;
 
 /// Between two looks at a command whose turn has not begun.
@@ -109,6 +110,16 @@ pub(crate) async fn send(node: &Node, wish: Send, env: &Env, out: Output) -> Res
     } else {
         out.line(format!("sent: {session}"))?;
         output::note(format!("See the answer: towline tail {session}{}", node.at()));
+    }
+    if !out.json
+        && let Some(part) = People::of(node, &known).await?.part_in(session).filter(|part| !part.trusted)
+    {
+        let (owner, until) = (&part.content.owner_name, super::lists::time(ack.expires_at_ms));
+        output::note(printable(&format!(
+            "It waits until {owner} lets it run, at most until {until}. Take it back: towline commands cancel {}{}",
+            ack.command,
+            node.at()
+        )));
     }
     if !out.json
         && let Some(away) = known.hosts.get(&host).filter(|away| away.presence != Presence::Online)

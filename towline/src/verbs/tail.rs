@@ -13,6 +13,7 @@ use crate::cli::Tail;
 use crate::error::CommandError;
 use crate::node::Node;
 use crate::output::Output;
+use crate::people::is_held;
 
 /// Between two looks at the lists once the journal says that nothing runs.
 const LOOK: Duration = Duration::from_millis(200);
@@ -86,10 +87,14 @@ pub(crate) async fn tail(node: &Node, wish: Tail, out: Output) -> Result<(), Com
     Ok(())
 }
 
-/// Whether nothing waits for the session: no command, and no turn that our journal does not have yet.
+/// Whether nothing waits for the session: no command but those that wait for its owner's word, which may be never, and no turn that our
+/// journal does not have yet.
 async fn is_idle(node: &Node, session: SessionId, follow: &SessionFollow) -> Result<bool, CommandError> {
     let known = node.known().await?;
-    let waits = known.commands.values().any(|command| command.session == session && !command.state.is_final());
+    let waits = known
+        .commands
+        .values()
+        .any(|command| command.session == session && !command.state.is_final() && !is_held(command));
     let last = known.sessions.get(&session).and_then(|row| row.last_turn);
     let seen = last.is_none_or(|turn| {
         turn.state.is_final() && follow.transcript().find_turn(turn.id).is_some_and(|turn| turn.state.is_final())
