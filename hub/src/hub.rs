@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::access::Gatehouse;
 use crate::failure::Failure;
 use crate::health::Checkup;
-use crate::link::Links;
+use crate::link::{Desks, Links};
 use crate::options::Options;
 use crate::pairing::Tries;
 use crate::participants::{self, Sharing};
@@ -74,6 +74,8 @@ pub(crate) struct Inner {
     pub(crate) incoming: Arc<tokio::sync::Mutex<Incoming>>,
     pub(crate) sockets: Sockets,
     pub(crate) links: Links,
+    /// Links that go by requests of their own.
+    pub(crate) desks: Desks,
     pub(crate) known: Known,
     pub(crate) sharing: Sharing,
     pub(crate) checkup: Checkup,
@@ -144,6 +146,7 @@ impl Hub {
             incoming: Arc::default(),
             sockets: Sockets::default(),
             links: Links::default(),
+            desks: Desks::default(),
             known: Known::default(),
             sharing: Sharing::default(),
             checkup: Checkup::default(),

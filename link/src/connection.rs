@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use client::{Api, Backoff, Line};
+use client::{Api, Backoff, Line, LineError};
 use hub::{Hub, Uplink};
 use protocol::error::{ErrorCode, Problem};
 use protocol::host::RemoteAccess;
@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::run::{Chains, Options};
-use crate::state::{LinkState, Phase, Trouble};
+use crate::state::{LinkState, Phase, Slow, Trouble};
 use crate::{down, up};
 
 /// Frames that wait to be written; each is asked for one at a time.
@@ -37,6 +37,8 @@ const RENEWALS: u32 = 1 << 31;
 pub(crate) enum End {
     /// The link was told to stop, and has said goodbye.
     Told,
+    /// Nothing has come over it, not even a welcome: in words.
+    Mute(String),
     /// Something else.
     Trouble(Trouble),
 }
@@ -53,6 +55,8 @@ pub(crate) struct Around<'a> {
     pub(crate) api: Api,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) options: &'a Options,
+    /// What is in the way of a WebSocket, where it goes around that.
+    pub(crate) barred: Option<String>,
     pub(crate) state: &'a watch::Sender<LinkState>,
 }
 
@@ -94,7 +98,7 @@ pub(crate) async fn serve(
     let (uplink, cursor) = match greeted {
         Ok(Ok(welcome)) => welcome,
         Ok(Err(end)) => return end,
-        Err(_) => return End::Trouble(Trouble::network("the hub did not say welcome in time")),
+        Err(_) => return End::Mute("the hub did not say welcome in time".to_owned()),
     };
     tracing::info!(hub = %around.options.source, "linked");
     let (out, mut outgoing) = mpsc::channel(ROOM);
@@ -105,7 +109,7 @@ pub(crate) async fn serve(
     let newest = down::Newest::default();
     // All of one task: when one ends, the others end with it, in a place where they wait.
     let ended = tokio::select! {
-        end = keep(&mut line, &uplink, &mut outgoing, &answers, &mail) => end,
+        end = keep(&mut line, &uplink, around, &mut outgoing, &answers, &mail) => end,
         end = up::run(&uplink, around, cursor, chains, backoff, out.clone(), answered) => end,
         end = down::run(&uplink, around, &newest, out.clone(), letters) => end,
         end = down::run(&uplink, around, &newest, out, alarms) => end,
@@ -113,6 +117,7 @@ pub(crate) async fn serve(
     };
     let last = match &ended {
         End::Told => Some(NodeFrame::Bye),
+        End::Mute(_) => None,
         End::Trouble(Trouble { fenced: Some(stream), .. }) => confess(&uplink, stream).await,
         End::Trouble(trouble) => (trouble.code == Some(ErrorCode::LinkRestored)).then_some(NodeFrame::Bye),
     };
@@ -160,7 +165,12 @@ async fn greet(line: &mut Line, around: &Around<'_>) -> Result<(Uplink, Option<C
     };
     line.send(encode(&NodeFrame::Hello(Box::new(hello)))?).await.map_err(End::from)?;
     loop {
-        let Some(text) = line.receive().await.map_err(End::from)? else { continue };
+        let text = match line.receive().await {
+            Ok(Some(text)) => text,
+            Ok(None) => continue,
+            Err(LineError::Broken(words)) => return Err(End::Mute(words)),
+            Err(error) => return Err(error.into()),
+        };
         match read(&text).map(|(frame, _)| frame) {
             Some(HubFrame::Welcome { protocol, version, account, cursor, .. }) => {
                 if !(LINK_MIN..=LINK_MAX).contains(&protocol) {
@@ -170,6 +180,8 @@ async fn greet(line: &mut Line, around: &Around<'_>) -> Result<(Uplink, Option<C
                 around.state.send_modify(|state| {
                     (state.phase, state.since_ms, state.trouble) = (Phase::Comparing, now, None);
                     (state.account, state.version) = (Some(account), Some(version));
+                    let pushed = line.is_pushed();
+                    state.slow = around.barred.clone().map(|words| Slow { words, pushed });
                 });
                 return Ok((hub.uplink(account, &around.options.source), cursor));
             }
@@ -183,6 +195,7 @@ async fn greet(line: &mut Line, around: &Around<'_>) -> Result<(Uplink, Option<C
 async fn keep(
     line: &mut Line,
     uplink: &Uplink,
+    around: &Around<'_>,
     outgoing: &mut mpsc::Receiver<Outgoing>,
     answers: &mpsc::Sender<HubFrame>,
     mail: &Mail,
@@ -220,6 +233,10 @@ async fn keep(
                 looked = Instant::now();
                 let now = if uplink.is_shut() { RemoteAccess::Disabled } else { RemoteAccess::Active };
                 renew = std::mem::replace(&mut access, now) != now;
+                let pushed = line.is_pushed();
+                around.state.send_if_modified(|state| {
+                    state.slow.as_mut().is_some_and(|slow| std::mem::replace(&mut slow.pushed, pushed) != pushed)
+                });
                 None
             }
         };

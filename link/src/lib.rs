@@ -15,4 +15,4 @@ mod state;
 mod up;
 
 pub use run::{Link, Options, Way};
-pub use state::{Behind, LinkState, Phase, Trouble};
+pub use state::{Behind, LinkState, Phase, Slow, Trouble};

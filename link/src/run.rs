@@ -1,6 +1,7 @@
 //! The one task of a link: dials, serves the connection, waits, dials again.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,15 +16,17 @@ use protocol::time::Clock;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{self, End};
+use crate::connection::{self, Around, End};
 use crate::state::{LinkState, Phase, Trouble};
 
 /// The path of the link.
 const PATH: &str = "/v1/link";
 /// Pause before a dial that can hardly help: somebody has to update one side, or to change something there.
 const SLOW: Duration = Duration::from_mins(5);
-/// What to do where a network lets no WebSocket through.
-const UNBAR: &str = "A link needs a WebSocket: let the proxy pass `Upgrade: websocket` on `/v1/link`, or use an address of the hub that does not lead through it. It is tried again and again.";
+/// Shortest pause before a WebSocket is tried for again while the link goes around what bars it; as much again at most is added.
+const WEB_SOCKET_AGAIN: Duration = Duration::from_secs(30);
+/// What to do where a network lets no WebSocket through, and the hub knows no other way.
+const UNBAR: &str = "Update Towline at the hub, which then does without; or let the proxy pass `Upgrade: websocket` on `/v1/link`. It is tried again and again.";
 
 /// How a link behaves.
 #[derive(Debug, Clone)]
@@ -95,6 +98,7 @@ impl Link {
             let trouble = match Box::pin(self.connect(&mut chains, &mut backoff, &stop)).await {
                 End::Told => return,
                 End::Trouble(trouble) => trouble,
+                End::Mute(words) => Trouble::network(words),
             };
             if stop.is_cancelled() {
                 return;
@@ -132,38 +136,86 @@ impl Link {
             opened = opening => opened,
             () = stop.cancelled() => return End::Told,
         };
-        match line {
-            Ok(line) => {
-                let api = client::Api::new(remote);
-                let around = connection::Around {
-                    hub: &self.hub,
-                    api,
-                    clock: &*self.clock,
-                    options: &self.options,
-                    state: &self.state,
-                };
-                connection::serve(line, &around, chains, backoff, stop).await
+        let words = match line {
+            Ok(line) => match serve(line, &self.around(&remote, None), chains, backoff, stop).await {
+                End::Mute(words) => format!("a WebSocket was opened, and nothing came over it: {words}"),
+                end => return end,
+            },
+            Err(LineError::Barred(words)) => words,
+            Err(error) => return error.into(),
+        };
+        Box::pin(self.go_around(&remote, words, chains, backoff, stop)).await
+    }
+
+    /// Goes by requests of its own, until that ends or a WebSocket is to be had after all.
+    async fn go_around(
+        &self,
+        remote: &Remote,
+        words: String,
+        chains: &mut Option<Chains>,
+        backoff: &mut Backoff,
+        stop: &CancellationToken,
+    ) -> End {
+        let opened = tokio::select! {
+            opened = Line::poll(remote, PATH) => opened,
+            () = stop.cancelled() => return End::Told,
+        };
+        let line = match opened {
+            Ok(line) => line,
+            Err(error) => return End::Trouble(barred(&words, error)),
+        };
+        tracing::info!(hub = %self.options.source, why = %words, "the link goes by requests of its own");
+        let around = self.around(remote, Some(words));
+        let found = tokio::select! {
+            end = serve(line, &around, chains, backoff, stop) => Err(end),
+            found = self.web_socket_again() => Ok(found),
+        };
+        let end = match found {
+            // The one before it is dropped without a word: this one takes its place at the hub.
+            Ok((line, remote)) => {
+                tracing::info!(hub = %self.options.source, "a WebSocket gets through again");
+                serve(line, &self.around(&remote, None), chains, backoff, stop).await
             }
-            Err(LineError::Barred(words)) => End::Trouble(self.barred(remote, &words).await),
-            Err(error) => error.into(),
+            Err(end) => end,
+        };
+        match end {
+            End::Mute(words) => End::Trouble(Trouble::network(words)),
+            end => end,
         }
     }
 
-    /// No WebSocket is to be had. Whether that is all that does not get through to the hub is asked, since only then somebody can be told
-    /// what to do about it.
-    async fn barred(&self, remote: Remote, words: &str) -> Trouble {
-        match client::Api::new(remote).me().await {
-            Ok(_) => Trouble {
-                hint: Some(UNBAR.to_owned()),
-                ..Trouble::network(format!("requests reach the hub and no WebSocket does: {words}"))
-            },
-            Err(error) => Trouble::network(format!("{words}; {error}")),
+    fn around(&self, remote: &Remote, barred: Option<String>) -> Around<'_> {
+        Around {
+            hub: &self.hub,
+            api: client::Api::new(remote.clone()),
+            clock: &*self.clock,
+            options: &self.options,
+            barred,
+            state: &self.state,
+        }
+    }
+
+    /// Waits until a WebSocket is to be had that carries something in both directions; the hub has heard nothing over it yet.
+    async fn web_socket_again(&self) -> (Line, Remote) {
+        let mut jitter = Backoff::new(WEB_SOCKET_AGAIN, self.options.seed);
+        loop {
+            tokio::time::sleep(WEB_SOCKET_AGAIN + jitter.pause()).await;
+            let Ok(remote) = (self.way)() else { continue };
+            let trial = async {
+                let mut line = Line::open(&remote, PATH, MAX_LINK_FRAME_BYTES).await?;
+                line.prove().await?;
+                Ok::<_, LineError>(line)
+            };
+            match trial.await {
+                Ok(line) => return (line, remote),
+                Err(error) => tracing::debug!(%error, "there is still no WebSocket to be had"),
+            }
         }
     }
 
     fn show(&self, phase: Phase) {
         let now = self.clock.now();
-        self.state.send_modify(|state| (state.phase, state.since_ms) = (phase, now));
+        self.state.send_modify(|state| (state.phase, state.since_ms, state.slow) = (phase, now, None));
     }
 
     fn end(&self, phase: Phase, trouble: Trouble) {
@@ -178,6 +230,30 @@ impl From<LineError> for End {
             LineError::Refused(problem) => (*problem).into(),
             LineError::Broken(words) | LineError::Barred(words) => Trouble::network(words),
         })
+    }
+}
+
+/// Serves a connection until it is over; on the heap, since what it has under way is large.
+fn serve<'a>(
+    line: Line,
+    around: &'a Around<'_>,
+    chains: &'a mut Option<Chains>,
+    backoff: &'a mut Backoff,
+    stop: &'a CancellationToken,
+) -> Pin<Box<impl Future<Output = End> + 'a>> {
+    Box::pin(connection::serve(line, around, chains, backoff, stop))
+}
+
+/// Why there is neither a WebSocket nor another way.
+fn barred(words: &str, error: LineError) -> Trouble {
+    match error {
+        // It answers, and knows no such address: an older hub, and only then somebody can be told what to do about it.
+        LineError::Refused(problem) if matches!(problem.code, ErrorCode::NotFound | ErrorCode::BadRequest) => Trouble {
+            hint: Some(UNBAR.to_owned()),
+            ..Trouble::network(format!("requests reach the hub and no WebSocket does: {words}"))
+        },
+        LineError::Refused(problem) => (*problem).into(),
+        LineError::Broken(other) | LineError::Barred(other) => Trouble::network(format!("{words}; {other}")),
     }
 }
 
@@ -222,5 +298,19 @@ mod tests {
         assert_eq!(reaction(&Trouble::network("gone")), Next::Soon);
         let fenced = Trouble { fenced: Some("sessions/x/journal".parse().unwrap()), ..Trouble::network("differs") };
         assert_eq!(reaction(&fenced), Next::Stop);
+    }
+
+    #[test]
+    fn where_an_older_hub_knows_no_way_around_somebody_is_told_what_to_do() {
+        let refused = |code| LineError::Refused(Box::new(Problem::new(code)));
+        for code in [ErrorCode::NotFound, ErrorCode::BadRequest] {
+            let trouble = barred("`lodge` answered 403", refused(code));
+            assert!(trouble.hint.is_some() && trouble.words.contains("lodge"), "{trouble:?}");
+            assert_eq!(reaction(&trouble), Next::Soon);
+        }
+        let revoked = barred("`lodge` answered 403", refused(ErrorCode::Unauthenticated));
+        assert_eq!(reaction(&revoked), Next::Stop);
+        let nobody = barred("`lodge` answered 403", LineError::Broken("nobody is there".to_owned()));
+        assert!(nobody.hint.is_none() && nobody.words.contains("nobody is there"));
     }
 }

@@ -22,6 +22,9 @@ pub struct LinkState {
     pub version: Option<String>,
     /// What the hub does not have yet, as far as is known.
     pub behind: Behind,
+    /// Why it goes a slower way than by a WebSocket; null when it does not, or is not connected.
+    #[serde(default)]
+    pub slow: Option<Slow>,
 }
 
 /// What a link does.
@@ -38,6 +41,16 @@ pub enum Phase {
     Waiting,
     /// It dials no more: a person has to look into it.
     Stopped,
+}
+
+/// A way around what lets no WebSocket through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Slow {
+    /// What is in the way, in words.
+    pub words: String,
+    /// Whether what the hub says still comes as soon as it is said; if not, it is looked for every few seconds.
+    pub pushed: bool,
 }
 
 /// Something that went wrong.
@@ -76,6 +89,7 @@ impl LinkState {
             account: None,
             version: None,
             behind: Behind::default(),
+            slow: None,
         }
     }
 }

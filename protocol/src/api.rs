@@ -44,6 +44,7 @@
 //! | `GET /v1/health` | manage | → [`HealthReport`](crate::health::HealthReport), at most 10 s old |
 //! | `GET /v1/access` | read | → [`Access`] |
 //! | `PUT /v1/access` | manage, on the machine itself | [`AccessEdit`] → [`Access`] |
+//! | `POST /v1/link/polled`, `…/{connection}/say`, `…/{connection}/hear` | the node of another machine | see [`polled`](crate::polled) |
 //! | `POST /v1/logout` | any | → 204, revokes the device and clears the cookie |
 
 use serde::{Deserialize, Serialize};

@@ -123,6 +123,8 @@ ids! {
     AuditId = "aud", "audit entry";
     /// A file that is being uploaded.
     UploadId = "upl", "upload";
+    /// A link that goes by requests of its own, for as long as the hub knows of it.
+    ConnectionId = "con", "connection";
     /// One HTTP request or socket connection, for logs and problems.
     RequestId = "req", "request";
 }

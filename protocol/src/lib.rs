@@ -22,6 +22,7 @@ pub mod link;
 pub mod offset;
 pub mod participant;
 pub mod path;
+pub mod polled;
 pub mod port;
 pub mod rule;
 pub mod session;

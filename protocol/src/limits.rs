@@ -44,6 +44,15 @@ pub const LINK_STALE_MS: u64 = 35_000;
 pub const LINK_ANSWER_MS: u64 = 10_000;
 /// Largest frame on a link, in bytes: a page of the largest messages, escaped, fits.
 pub const MAX_LINK_FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// Longest the hub keeps a request that waits for what comes over a polled link, in milliseconds: most of what is on the way holds an answer
+/// back for 30 s and more.
+pub const MAX_POLL_MS: u64 = 20_000;
+/// Most frames of a polled link in one request, and most that wait at the hub until they are fetched; neither side says more than a few
+/// without an answer.
+pub const MAX_POLLED_FRAMES: usize = 64;
+/// Most bytes of the frames that wait at the hub for one polled link, in bytes, unless it is a single one: as many as wait in a socket to be
+/// written.
+pub const MAX_POLLED_BYTES: usize = 2 * MAX_LINK_FRAME_BYTES;
 /// Most bytes of messages in one push, in bytes, unless a single message is larger: all that waits in memory for one node.
 pub const MAX_PUSH_BYTES: usize = 1024 * 1024;
 /// Most pieces in one push: a thousand turns that say something in the same moment go in one.

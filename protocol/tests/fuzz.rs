@@ -15,6 +15,7 @@ use protocol::id::{
 use protocol::link::{HubFrame, NodeFrame};
 use protocol::offset::Offset;
 use protocol::path::StreamPath;
+use protocol::polled::{Hear, Heard, Opened, Said, Taken};
 use protocol::socket::{ClientFrame, ServerFrame};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -67,6 +68,28 @@ fn fuzz_link_frames() {
     let told = target("link-frames", &corpus, |input| {
         let text = std::str::from_utf8(input).unwrap_or_default();
         NodeFrame::parse(text).is_ok() || reads::<HubFrame>(input)
+    });
+    assert!(told.understood > told.count / 100, "{told:?}");
+}
+
+#[test]
+fn fuzz_polled_links() {
+    let corpus = words(&[
+        r#"{"first":1,"frames":[{"type":"bye"},{"type":"heard","number":7}]}"#,
+        r#"{"first":3,"frames":[{"type":"pushed","req":1}],"end":4401}"#,
+        r#"{"after":3,"waitMs":20000}"#,
+        r#"{"taken":3}"#,
+        r#"{"connection":"con_019b76daa80073038303030303030303","longestWaitMs":20000,"maxBytes":1}"#,
+    ]);
+    let told = target("polled-links", &corpus, |input| {
+        [
+            reads::<Said>(input),
+            reads::<Heard>(input),
+            reads::<Hear>(input),
+            reads::<Taken>(input),
+            reads::<Opened>(input),
+        ]
+        .contains(&true)
     });
     assert!(told.understood > told.count / 100, "{told:?}");
 }

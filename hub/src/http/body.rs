@@ -10,6 +10,7 @@ use protocol::limits::{HELLO_TIMEOUT_MS, MAX_PREAUTH_FRAME_BYTES, MAX_SOCKET_FRA
 use serde::de::DeserializeOwned;
 
 use super::error::Refused;
+use crate::link::MAX_SAID_BYTES;
 
 /// Longest that a body may take to arrive, in milliseconds: as long as a socket has for its first frame (N-25).
 const BODY_TIMEOUT: Duration = Duration::from_millis(HELLO_TIMEOUT_MS);
@@ -35,6 +36,11 @@ pub(super) async fn from_device_raw(body: Body) -> Result<Bytes, Refused> {
 /// Reads a piece of a file, which may take longer than a word.
 pub(super) async fn of_piece(body: Body, limit: usize) -> Result<Bytes, Refused> {
     read_within(body, limit, PIECE_TIMEOUT).await
+}
+
+/// Reads what the node of another machine says over a link that has no socket.
+pub(super) async fn of_link(body: Body) -> Result<Bytes, Refused> {
+    read(body, MAX_SAID_BYTES).await
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, Refused> {

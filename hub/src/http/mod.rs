@@ -13,6 +13,7 @@ mod devices;
 mod error;
 mod finish;
 mod gate;
+mod link;
 mod pairings;
 mod participants;
 mod paths;
@@ -83,6 +84,9 @@ fn routes() -> Router<Hub> {
         .route("/v1/logout", post(devices::logout))
         .route("/v1/connect", get(crate::socket::connect))
         .route("/v1/link", get(crate::link::connect))
+        .route("/v1/link/polled", post(link::open))
+        .route("/v1/link/polled/{connection}/say", post(link::say))
+        .route("/v1/link/polled/{connection}/hear", post(link::hear))
 }
 
 /// Puts the gate before routes, and the streams beside them.

@@ -91,6 +91,9 @@ pub static ROUTES: &[Route] = &[
     route(Method::GET, "/v1/connect", Need::Right(Right::Read)),
     // Only a node, which the operation itself decides.
     route(Method::GET, "/v1/link", Need::Device),
+    route(Method::POST, "/v1/link/polled", Need::Device),
+    route(Method::POST, "/v1/link/polled/{connection}/say", Need::Device),
+    route(Method::POST, "/v1/link/polled/{connection}/hear", Need::Device),
     route(Method::GET, "/v1/stream/{*path}", Need::Right(Right::Read)),
 ];
 

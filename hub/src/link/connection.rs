@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::WebSocket;
 use protocol::error::{ErrorCode, Problem};
 use protocol::host::AwayReason;
 use protocol::limits::HELLO_TIMEOUT_MS;
@@ -15,13 +14,14 @@ use super::line::{Beat, Ending, Line, part};
 use super::news::Lane;
 use super::presence::Hold;
 use super::push::Refusal;
+use super::wire::Wire;
 use crate::hub::Hub;
 use crate::identity::Identity;
 
 const HELLO_TIMEOUT: Duration = Duration::from_millis(HELLO_TIMEOUT_MS);
 
 /// Serves a link until either side ends it, a newer one is let in, the device is revoked, or the hub stops.
-pub(super) async fn serve(hub: Hub, who: Identity, mut socket: WebSocket) {
+pub(super) async fn serve(hub: Hub, who: Identity, mut wire: Wire) {
     let (leash, stop, far) = (who.leash.clone(), hub.stopping(), who.far);
     let gate = hub.clone();
     let ending = tokio::select! {
@@ -30,15 +30,15 @@ pub(super) async fn serve(hub: Hub, who: Identity, mut socket: WebSocket) {
             if far && gate.is_shut() { Ending::Refuse(gate.shut()) } else { Ending::refuse(ErrorCode::Unauthenticated) }
         }
         () = stop.cancelled() => Ending::Close(CloseCode::Draining),
-        Err(ending) = talk(hub, who, &mut socket) => ending,
+        Err(ending) = talk(hub, who, &mut wire) => ending,
     };
     tracing::debug!(?ending, "a link ends");
-    part(&mut socket, ending).await;
+    part(&mut wire, ending).await;
 }
 
 /// The conversation; it goes on until something ends it.
-async fn talk(hub: Hub, who: Identity, socket: &mut WebSocket) -> Result<std::convert::Infallible, Ending> {
-    let mut line = Line::new(socket);
+async fn talk(hub: Hub, who: Identity, wire: &mut Wire) -> Result<std::convert::Infallible, Ending> {
+    let mut line = Line::new(wire);
     let (seat, hold) = greet(&hub, &who, &mut line).await?;
     let mut connection = Connection { seat, line };
     let Hold { cut, mut bell } = hold;

@@ -1,15 +1,16 @@
-//! The socket of a link: what is written and heard on it, and how it ends.
+//! The line of a link: what is said and heard on it, when the other side counts as dead, and how it ends.
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::Utf8Bytes;
 use protocol::error::{ErrorCode, Problem};
-use protocol::limits::{LINK_ANSWER_MS, LINK_TTL_MS, SEND_TIMEOUT_MS};
+use protocol::limits::{LINK_ANSWER_MS, LINK_TTL_MS};
 use protocol::link::HubFrame;
 use protocol::socket::CloseCode;
 use tokio::time::{Instant, timeout};
 
-const SEND_TIMEOUT: Duration = Duration::from_millis(SEND_TIMEOUT_MS);
+use super::wire::Wire;
+
 const ANSWER: Duration = Duration::from_millis(LINK_ANSWER_MS);
 const IDLE: Duration = Duration::from_millis(LINK_TTL_MS);
 /// Longest wait for a node to take the close and to answer it. Together with the cut it stays below the 2 s of W-075.
@@ -32,9 +33,9 @@ impl Ending {
     }
 }
 
-/// The socket, and when the other side was last heard. Nothing waits here but the one frame that is being written.
+/// What carries the link, and when the other side was last heard. Nothing waits here but the one frame that is being written.
 pub(super) struct Line<'a> {
-    socket: &'a mut WebSocket,
+    wire: &'a mut Wire,
     heard: Instant,
     /// Since when an answer is outstanding.
     awaiting: Option<Instant>,
@@ -52,43 +53,20 @@ pub(super) enum Beat {
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn new(socket: &'a mut WebSocket) -> Self {
-        Self { socket, heard: Instant::now(), awaiting: None, probed: Instant::now() }
+    pub(super) fn new(wire: &'a mut Wire) -> Self {
+        Self { wire, heard: Instant::now(), awaiting: None, probed: Instant::now() }
     }
 
     /// The next text; `None` for a sign of life alone. Cancellation safe.
     pub(super) async fn hear(&mut self) -> Result<Option<Utf8Bytes>, Ending> {
-        let message = self.socket.recv().await;
+        let heard = self.wire.hear().await;
         self.heard = Instant::now();
-        match message {
-            Some(Ok(Message::Text(text))) => Ok(Some(text)),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
-            Some(Ok(Message::Binary(_))) => Err(Ending::Close(CloseCode::BadFrame)),
-            Some(Ok(Message::Close(_))) | None => Err(Ending::Gone),
-            Some(Err(error)) if error.to_string().contains("Message too long") => {
-                Err(Ending::Close(CloseCode::TooLarge))
-            }
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a link broke");
-                Err(Ending::Gone)
-            }
-        }
+        heard
     }
 
     /// Writes, and waits until the node's side of the path has taken it.
     pub(super) async fn say(&mut self, frame: &HubFrame) -> Result<(), Ending> {
-        self.send(Message::Text(text(frame))).await
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), Ending> {
-        match timeout(SEND_TIMEOUT, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "a link broke");
-                Err(Ending::Gone)
-            }
-            Err(_) => Err(Ending::Close(CloseCode::ResyncRequired)),
-        }
+        self.wire.say(frame).await
     }
 
     /// Says whether an answer is outstanding now.
@@ -98,55 +76,38 @@ impl<'a> Line<'a> {
 
     /// What is due next, and when, unless something is heard before.
     pub(super) fn next(&self) -> (Instant, Beat) {
-        let idle = (self.heard + IDLE, Beat::Dead);
-        let Some(since) = self.awaiting else { return idle };
+        let idle = self.wire.due().unwrap_or(self.heard + IDLE).min(self.heard + IDLE);
+        let Some(since) = self.awaiting else { return (idle, Beat::Dead) };
         let quiet = since.max(self.heard);
-        let dead = (quiet + ANSWER, Beat::Dead);
-        let probe = (quiet.max(self.probed) + ANSWER / 2, Beat::Probe);
-        let next = if probe.0 < dead.0 { probe } else { dead };
-        if next.0 < idle.0 { next } else { idle }
+        let dead = quiet + ANSWER;
+        let probe = quiet.max(self.probed) + ANSWER / 2;
+        let next = if probe < dead { (probe, Beat::Probe) } else { (dead, Beat::Dead) };
+        if next.0 < idle { next } else { (idle, Beat::Dead) }
     }
 
-    /// Asks for a sign of life: a WebSocket ping, which whoever reads answers.
+    /// Asks for a sign of life.
     pub(super) async fn probe(&mut self) -> Result<(), Ending> {
         self.probed = Instant::now();
-        self.send(Message::Ping(bytes::Bytes::new())).await
+        self.wire.probe().await
     }
 }
 
-/// A frame as text.
-fn text(frame: &HubFrame) -> Utf8Bytes {
-    serde_json::to_string(frame).map(Utf8Bytes::from).expect("frames are plain structs with string keys")
-}
-
-/// Says goodbye, as far as the other side still listens, and waits a moment for its answer: a socket that is dropped with frames unread
-/// takes the close with it.
-pub(super) async fn part(socket: &mut WebSocket, ending: Ending) {
-    let goodbye = async {
-        let code = match ending {
-            Ending::Gone => None,
-            Ending::Close(code) => Some(code),
-            Ending::Refuse(problem) => {
-                let code = match problem.code {
-                    ErrorCode::Unauthenticated => CloseCode::AuthExpired,
-                    ErrorCode::UpgradeRequired => CloseCode::UpgradeRequired,
-                    ErrorCode::BadRequest => CloseCode::BadFrame,
-                    _ => CloseCode::Forbidden,
-                };
-                socket.send(Message::Text(text(&HubFrame::Refused { problem }))).await?;
-                Some(code)
-            }
-        };
-        if let Some(code) = code {
-            let frame = CloseFrame { code: code.code(), reason: code.reason().into() };
-            socket.send(Message::Close(Some(frame))).await?;
+/// Says goodbye, as far as the other side still listens, and waits a moment for its answer.
+pub(super) async fn part(wire: &mut Wire, ending: Ending) {
+    let (last, code) = match ending {
+        Ending::Gone => (None, None),
+        Ending::Close(code) => (None, Some(code)),
+        Ending::Refuse(problem) => {
+            let code = match problem.code {
+                ErrorCode::Unauthenticated => CloseCode::AuthExpired,
+                ErrorCode::UpgradeRequired => CloseCode::UpgradeRequired,
+                ErrorCode::BadRequest => CloseCode::BadFrame,
+                _ => CloseCode::Forbidden,
+            };
+            (Some(HubFrame::Refused { problem }), Some(code))
         }
-        while let Some(Ok(_)) = socket.recv().await {}
-        Ok::<(), axum::Error>(())
     };
-    match timeout(PART, goodbye).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a link broke before its close was told"),
-        Err(_) => tracing::debug!("a link did not answer its close"),
+    if timeout(PART, wire.part(last, code)).await.is_err() {
+        tracing::debug!("a link did not answer its close");
     }
 }

@@ -1,6 +1,7 @@
 //! `/v1/link`: the hub's side of the one connection that a node keeps to it. What goes over it is in [`protocol::link`].
 //!
 //! * [`admission`] decides who comes in: one connection per host, fenced by generation, start and seat in a durable row.
+//! * [`polled`] carries a connection by requests of its own where no WebSocket gets through; [`line`] and what is above it do not know.
 //! * [`presence`] says whether a host is there: a lease by this hub's clock, which a connection renews and its end does not touch.
 //! * [`push`] stores what a node sends, in one commit or not at all: [`facts`] into the lists, [`pieces`] into replicas.
 //! * [`hand`] gives commands out and [`mirror`] follows what becomes of them; [`orphans`] ends those of a host that was revoked.
@@ -18,10 +19,12 @@ mod mirror;
 mod news;
 mod orphans;
 mod pieces;
+mod polled;
 mod presence;
 mod push;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use axum::Extension;
 use axum::extract::State;
@@ -32,6 +35,7 @@ use protocol::device::DeviceKind;
 use protocol::error::{ErrorCode, Problem};
 use protocol::limits::MAX_LINK_FRAME_BYTES;
 
+use self::wire::Wire;
 use crate::http::Refused;
 use crate::hub::Hub;
 use crate::identity::{Identity, Via};
@@ -39,6 +43,7 @@ use crate::identity::{Identity, Via};
 pub(crate) use mirror::overdue;
 pub(crate) use news::tell_device;
 pub(crate) use orphans::end_commands;
+pub(crate) use polled::{Desks, MAX_SAID_BYTES};
 pub(crate) use presence::{Links, never_came, revoked, watch_leases};
 
 /// What a link reads at once, in bytes: most of thousands are idle, and each has this for good.
@@ -54,16 +59,11 @@ pub(crate) async fn connect(
     Extension(who): Extension<Identity>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refused> {
-    if who.kind != DeviceKind::Node || who.device == hub.node() || who.via == Via::Cookie {
-        return Err(Problem::new(ErrorCode::Forbidden).detail("only the node of another machine links here").into());
-    }
+    only_machines(&hub, &who)?;
     let upgrade = upgrade.map_err(|rejection| {
         let hint = "Open this address as a WebSocket.";
         Problem::new(ErrorCode::BadRequest).detail(rejection.to_string()).hint(hint)
     })?;
-    if hub.stopping().is_cancelled() {
-        return Err(ErrorCode::ShuttingDown.into());
-    }
     let pass = hub.admit_link(&who)?;
     let upgrade = upgrade
         .max_message_size(MAX_LINK_FRAME_BYTES)
@@ -73,8 +73,16 @@ pub(crate) async fn connect(
     Ok(upgrade.on_upgrade(move |socket| {
         let tasks = hub.tasks().clone();
         tasks.track_future(async move {
-            connection::serve(hub, who, socket).await;
+            connection::serve(hub, who, Wire::Socket(Box::new(socket))).await;
             drop(pass);
         })
     }))
+}
+
+/// Lets only those in who link: whichever way they come.
+fn only_machines(hub: &Hub, who: &Identity) -> Result<(), Problem> {
+    if who.kind != DeviceKind::Node || who.device == hub.node() || who.via == Via::Cookie {
+        return Err(Problem::new(ErrorCode::Forbidden).detail("only the node of another machine links here"));
+    }
+    if hub.stopping().is_cancelled() { Err(Problem::new(ErrorCode::ShuttingDown)) } else { Ok(()) }
 }

@@ -1,6 +1,6 @@
 //! Links to other hubs: whether each carries what it should.
 
-use link::Phase;
+use link::{Phase, Slow};
 use protocol::health::{Finding, FindingLevel};
 
 use crate::data_dir::DataDir;
@@ -31,7 +31,19 @@ pub(super) fn look(dir: &DataDir, runs: bool) -> Vec<Finding> {
             finding.detail = Some(format!("{}{fenced}", trouble.words));
             finding.next = trouble.hint;
         }
+        if let Some(slow) = state.slow {
+            finding = slow_way(&finding.title, &slow);
+        }
         finding
     });
     looked.collect()
+}
+
+/// A link that works, by a way that takes longer than it would have to.
+fn slow_way(title: &str, slow: &Slow) -> Finding {
+    let title = format!("{title}, by a slow way: no WebSocket gets through");
+    let how = if slow.pushed { "it goes by requests" } else { "it looks every few seconds" };
+    Finding::new("link", FindingLevel::Warning, title).detail(format!("{how}, because {}", slow.words)).next(
+        "Let the proxy pass `Upgrade: websocket` on `/v1/link`, or link by an address that does not lead through it.",
+    )
 }

@@ -119,6 +119,10 @@ fn line(name: &str, link: &LinkFile, state: Option<&LinkState>) -> String {
         Phase::Stopped => "stopped".to_owned(),
     };
     let mut text = format!("{name}  {}  {what}", link.url);
+    if let Some(slow) = &state.slow {
+        let how = if slow.pushed { "by requests" } else { "looking every few seconds" };
+        text.extend(["; a slow way, ", how, ": ", &slow.words]);
+    }
     if let Some(trouble) = &state.trouble {
         text.extend([": ", &trouble.words]);
         text.extend(trouble.fenced.iter().map(|stream| format!(" ({stream})")));

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::path::*;
 use crate::world::PATIENCE;
 use crate::yard::*;
@@ -15,9 +16,15 @@ use protocol::path::StreamPath;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn prompts_go_to_the_machine_that_was_chosen_once_and_what_it_says_is_the_same_there_and_here() {
+    prompts_go_once(async |hub| hub.port.clone()).await;
+}
+
+/// The same on every way: `way` gives the port of what stands before the hub.
+pub(crate) async fn prompts_go_once(way: impl AsyncFnOnce(&Hub) -> String) {
     let mut hub = Hub::start();
-    let mut desk = Node::link(&hub, "desk").await;
-    let laptop = Node::link(&hub, "laptop").await;
+    let port = way(&hub).await;
+    let mut desk = Node::link_through(&hub, "desk", Clock::Right, &port).await;
+    let laptop = Node::link_through(&hub, "laptop", Clock::Right, &port).await;
     let long = "[[rate 5]] [[words 60]]";
     let (one, two) = (desk.session(&hub, long).await, laptop.session(&hub, long).await);
     turns_ended(&hub, one, 1).await;

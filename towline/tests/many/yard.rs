@@ -135,10 +135,15 @@ impl Node {
     }
 
     pub(crate) async fn link_at(hub: &Hub, name: &str, clock: Clock) -> Self {
+        Self::link_through(hub, name, clock, &hub.port).await
+    }
+
+    /// The same, on a way that leads through something that listens on that port.
+    pub(crate) async fn link_through(hub: &Hub, name: &str, clock: Clock, port: &str) -> Self {
         let mut world = World::new();
         world.more = clock.environment();
         let running = Self::up(&world, name);
-        let proxy = Proxy::before(&hub.port).await;
+        let proxy = Proxy::before(port).await;
         let device = world.api(&running).me().await.unwrap().device;
         assert_eq!(Self::enrol(hub, &world, name, &proxy.url()), device.to_string(), "it keeps its id");
         let node = Self { world, running: Some(running), proxy, device, name: name.to_owned() };

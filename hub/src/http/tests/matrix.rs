@@ -224,8 +224,13 @@ fn case(estate: &Estate, route: &Route) -> Option<(Case, String, Value, StatusCo
         }
         // For the nodes of other machines alone; of whom they tell, each is held to its own account.
         // The node itself cannot leave.
-        ("GET", "/v1/link") | ("POST", "/v1/logout") => {
+        ("GET", "/v1/link") | ("POST", "/v1/link/polled" | "/v1/logout") => {
             (Case::Own, path.to_owned(), Value::Null, StatusCode::FORBIDDEN)
+        }
+        // Only the node that opened one speaks over it: `hub/src/link/tests/polled.rs`.
+        ("POST", "/v1/link/polled/{connection}/say" | "/v1/link/polled/{connection}/hear") => {
+            let nobodys = estate.world.session().to_string().replace("ses_", "con_");
+            (Case::Own, with("connection", &nobodys), json!({}), StatusCode::FORBIDDEN)
         }
         // Its frames have a matrix of their own.
         ("GET", "/v1/connect") => (Case::Own, path.to_owned(), Value::Null, StatusCode::BAD_REQUEST),

@@ -32,7 +32,7 @@ async fn what_waits_is_handed_over_in_order_once_and_followed_to_its_end() {
     let machine = yard.machine().await;
     let mut node = yard.linked(&machine).await;
     let session = session(&yard, &machine, &mut node).await;
-    drop(node);
+    node.hang_up().await;
     // While it is away; over a restart.
     let mut sent = Vec::new();
     for text in ["a", "b", "c"] {
@@ -265,8 +265,8 @@ async fn what_a_node_that_is_there_never_takes_is_not_left_open() {
     assert_eq!(ids(&node.hear_hand().await), [never]);
     let later = prompt(&yard, &machine, session, "b").await.id;
     let mut frames = Vec::new();
-    for _ in 0..COMMAND_TTL_MS / 10_000 + 6 {
-        tokio::time::sleep(Duration::from_secs(10)).await;
+    for _ in 0..COMMAND_TTL_MS / 5_000 + 12 {
+        tokio::time::sleep(Duration::from_secs(5)).await;
         frames.extend(node.renewed().await);
     }
     assert_eq!(yard.state(never).await, CommandState::Indeterminate);
@@ -285,7 +285,7 @@ async fn a_node_that_compares_is_handed_nothing_before_it_has() {
     let machine = yard.machine().await;
     let mut node = yard.linked(&machine).await;
     let session = session(&yard, &machine, &mut node).await;
-    drop(node);
+    node.hang_up().await;
     let request = prompt(&yard, &machine, session, "a").await;
     let mut node = yard.dial(&machine).await.expect("a socket");
     let mut hello = machine.hello(&[]);

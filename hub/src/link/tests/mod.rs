@@ -6,9 +6,12 @@ mod disks;
 mod leases;
 mod lost;
 mod news;
+mod over_requests;
 mod participants;
+mod polled;
 mod pushes;
 mod races;
+mod requests;
 mod weather;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,6 +38,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error as WireError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use self::requests::Requests;
 use crate::NewDevice;
 use crate::testing::World;
 
@@ -46,6 +50,8 @@ pub(super) struct Yard {
     pub(super) world: World,
     lines: mpsc::Sender<DuplexStream>,
     serving: Serving,
+    /// Whether its nodes go by requests, and by no WebSocket.
+    by_requests: bool,
 }
 
 struct Doorway(mpsc::Receiver<DuplexStream>);
@@ -77,7 +83,7 @@ impl Yard {
         let serving = tokio::spawn(async move {
             crate::serve(&hub, Doorway(doorway), std::future::pending(), Duration::from_secs(1)).await;
         });
-        Self { world, lines, serving: Serving(serving) }
+        Self { world, lines, serving: Serving(serving), by_requests: false }
     }
 
     /// The same data after a restart.
@@ -107,13 +113,17 @@ impl Yard {
     }
 
     pub(super) async fn dial(&self, machine: &Machine) -> Result<Node, WireError> {
+        if self.by_requests {
+            let wire = Requests::open(self.lines.clone(), &machine.credential).await?;
+            return Ok(Node { wire: Wire::Requests(wire), req: 0, place: 0 });
+        }
         let (here, there) = tokio::io::duplex(256 * 1024);
         self.lines.send(there).await.expect("it is served");
         let mut request = "ws://localhost/v1/link".into_client_request()?;
         let credential = format!("Bearer {}", machine.credential);
         request.headers_mut().insert(header::AUTHORIZATION, HeaderValue::try_from(credential).expect("a header"));
         let (wire, _) = client_async(request, here).await?;
-        Ok(Node { wire, req: 0, place: 0 })
+        Ok(Node { wire: Wire::Socket(Box::new(wire)), req: 0, place: 0 })
     }
 
     /// A link that was let in, with what the hub has of the node's feed.
@@ -271,8 +281,14 @@ impl Machine {
 pub(super) struct Node {
     /// How far its feed goes, in facts.
     place: u64,
-    wire: WebSocketStream<DuplexStream>,
+    wire: Wire,
     req: u32,
+}
+
+/// The way that it goes.
+enum Wire {
+    Socket(Box<WebSocketStream<DuplexStream>>),
+    Requests(Requests),
 }
 
 impl Node {
@@ -281,13 +297,29 @@ impl Node {
     }
 
     /// Says something, whether or not anybody listens any more.
-    pub(super) async fn try_say(&mut self, frame: &NodeFrame) {
-        let text = serde_json::to_string(frame).expect("a frame");
-        let _gone = self.wire.send(Message::text(text)).await;
+    pub(super) async fn try_say(&mut self, frame: &NodeFrame) -> bool {
+        self.send(serde_json::to_string(frame).expect("a frame")).await
     }
 
     pub(super) async fn say_text(&mut self, text: String) {
-        self.wire.send(Message::text(text)).await.expect("the socket is open");
+        // Of requests it is known at once that nobody takes them; of a socket when it is read.
+        let said = self.send(text).await;
+        assert!(said || matches!(self.wire, Wire::Requests(_)), "the socket is open");
+    }
+
+    async fn send(&mut self, text: String) -> bool {
+        match &mut self.wire {
+            Wire::Socket(socket) => socket.send(Message::text(text)).await.is_ok(),
+            Wire::Requests(requests) => requests.say(&text).await,
+        }
+    }
+
+    /// Ends its connection, which of requests nobody sees: there it says what no node says.
+    pub(super) async fn hang_up(mut self) {
+        if matches!(self.wire, Wire::Requests(_)) {
+            self.say_text("{}".to_owned()).await;
+            self.hear_end().await;
+        }
     }
 
     pub(super) async fn hear(&mut self) -> HubFrame {
@@ -295,8 +327,14 @@ impl Node {
     }
 
     async fn hear_any(&mut self) -> Result<HubFrame, Option<u16>> {
+        let socket = match &mut self.wire {
+            Wire::Socket(socket) => socket,
+            Wire::Requests(requests) => {
+                return tokio::time::timeout(PATIENCE, requests.hear()).await.expect("something comes");
+            }
+        };
         loop {
-            match tokio::time::timeout(PATIENCE, self.wire.next()).await.expect("something comes") {
+            match tokio::time::timeout(PATIENCE, socket.next()).await.expect("something comes") {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("a frame")),
                 Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code.into())),
                 Some(Ok(_)) => {}

@@ -183,7 +183,7 @@ impl Model {
         let pieces = vec![self.journal.from(self.stored)];
         let reached = (self.feed.len(), self.journal.messages.len());
         let frame = NodeFrame::Push(Push { req: 1, facts, whole: None, cursor, pieces });
-        if node.wire.send(Message::text(serde_json::to_string(&frame).expect("a frame"))).await.is_err() || lost {
+        if !node.try_say(&frame).await || lost {
             return;
         }
         loop {

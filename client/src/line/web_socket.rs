@@ -1,79 +1,71 @@
-//! A WebSocket of text frames to any path of a hub: made within limits, with the reason when it ends.
+//! A WebSocket of text frames.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http::header;
-use protocol::error::{ErrorCode, Problem};
+use protocol::error::ErrorCode;
 use protocol::limits::{HELLO_TIMEOUT_MS, SEND_TIMEOUT_MS};
-use protocol::socket::CloseCode;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::{LineError, ended};
 use crate::dial::Io;
 use crate::error;
 use crate::remote::Remote;
 
-/// A connection is over, or was not made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LineError {
-    /// The hub refused, and says why.
-    #[error(transparent)]
-    Refused(Box<Problem>),
-    /// The network, or a hub that ends without a reason.
-    #[error("{0}")]
-    Broken(String),
-    /// Somebody answers, and no WebSocket is to be had: what was answered instead, and by whom as far as it says so.
-    #[error("{0}")]
-    Barred(String),
-}
-
-/// A live connection. Dropping it ends it.
-pub struct Line {
+/// A live WebSocket.
+pub(super) struct WebSocket {
     stream: WebSocketStream<Box<dyn Io>>,
 }
 
-impl std::fmt::Debug for Line {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Line")
-    }
-}
-
-impl Line {
-    /// Connects with the credential of the remote; bounded in time. `max_bytes` is the largest frame that is taken.
-    ///
-    /// # Errors
-    /// [`LineError`].
-    pub async fn open(remote: &Remote, path: &str, max_bytes: usize) -> Result<Self, LineError> {
+impl WebSocket {
+    /// Connects; each of its two steps is bounded in time.
+    pub(super) async fn open(remote: &Remote, path: &str, max_bytes: usize) -> Result<Self, LineError> {
         let limit = Duration::from_millis(HELLO_TIMEOUT_MS);
-        let late = || LineError::Broken(format!("{} did not answer within {} s", remote.authority(), limit.as_secs()));
-        timeout(limit, Self::greet(remote, path, max_bytes)).await.unwrap_or_else(|_| Err(late()))
-    }
-
-    async fn greet(remote: &Remote, path: &str, max_bytes: usize) -> Result<Self, LineError> {
         let url = format!("ws://{}{path}", remote.authority());
         let mut request = url.into_client_request().map_err(|error| LineError::Broken(error.to_string()))?;
         if let Some(authorization) = remote.authorization() {
             request.headers_mut().insert(header::AUTHORIZATION, authorization);
         }
+        let late = || format!("{} did not answer within {} s", remote.authority(), limit.as_secs());
         let unreachable = |error| LineError::Broken(format!("cannot reach {}: {error}", remote.authority()));
-        let stream = remote.connect().await.map_err(unreachable)?;
+        let stream = timeout(limit, remote.connect()).await.map_err(|_| LineError::Broken(late()))?;
+        let stream = stream.map_err(unreachable)?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(max_bytes))
             .max_frame_size(Some(max_bytes))
             .write_buffer_size(0);
-        let (stream, _) = client_async_with_config(request, stream, Some(config)).await.map_err(broken)?;
+        // There is somebody: whatever is wrong from here on may be the upgrade alone.
+        let upgrade = timeout(limit, client_async_with_config(request, stream, Some(config))).await;
+        let (stream, _) = upgrade.map_err(|_| LineError::Barred(late()))?.map_err(barred)?;
         Ok(Self { stream })
     }
 
-    /// Writes a frame; bounded in time. Not cancellation safe: a dropped write leaves the connection unusable.
-    ///
-    /// # Errors
-    /// [`LineError`].
-    pub async fn send(&mut self, text: String) -> Result<(), LineError> {
+    /// Sends a ping and waits for its pong.
+    pub(super) async fn prove(&mut self) -> Result<(), LineError> {
+        let limit = Duration::from_millis(HELLO_TIMEOUT_MS);
+        let proof = async {
+            self.stream.send(Message::Ping(Bytes::from_static(b"?"))).await.map_err(broken)?;
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Pong(_))) => return Ok(()),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(broken(error)),
+                    None => return Err(LineError::Broken("the connection ended".to_owned())),
+                }
+            }
+        };
+        let late = || LineError::Broken(format!("nothing came back within {} s", limit.as_secs()));
+        timeout(limit, proof).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Writes a frame; bounded in time.
+    pub(super) async fn send(&mut self, text: String) -> Result<(), LineError> {
         let limit = Duration::from_millis(SEND_TIMEOUT_MS);
         match timeout(limit, self.stream.send(Message::text(text))).await {
             Ok(sent) => sent.map_err(broken),
@@ -82,10 +74,7 @@ impl Line {
     }
 
     /// Reads a frame; `None` for a sign of life that is not one. Cancellation safe.
-    ///
-    /// # Errors
-    /// [`LineError`].
-    pub async fn receive(&mut self) -> Result<Option<Utf8Bytes>, LineError> {
+    pub(super) async fn receive(&mut self) -> Result<Option<Utf8Bytes>, LineError> {
         match self.stream.next().await {
             None => Err(LineError::Broken("the connection ended".to_owned())),
             Some(Err(error)) => Err(broken(error)),
@@ -99,28 +88,19 @@ impl Line {
     }
 
     /// Says goodbye, without waiting long for an answer.
-    pub async fn close(mut self) {
+    pub(super) async fn close(mut self) {
         // Nobody needs to know whether it arrived: the end of the connection says the same.
         let _ended = timeout(Duration::from_millis(200), self.stream.close(None)).await;
     }
 }
 
-/// What the code of a close frame says.
-fn ended(code: u16, reason: &str) -> LineError {
-    let known = [
-        (CloseCode::AuthExpired, ErrorCode::Unauthenticated),
-        (CloseCode::Forbidden, ErrorCode::Forbidden),
-        (CloseCode::UpgradeRequired, ErrorCode::UpgradeRequired),
-        (CloseCode::BadFrame, ErrorCode::BadRequest),
-        (CloseCode::TooLarge, ErrorCode::BodyTooLarge),
-    ];
-    match known.into_iter().find(|(known, _)| known.code() == code) {
-        Some((_, code)) => LineError::Refused(Box::new(Problem::new(code))),
-        None => LineError::Broken(format!("the hub closed the connection: {code} {reason}")),
-    }
+#[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]
+fn broken(error: Error) -> LineError {
+    LineError::Broken(error.to_string())
 }
 
-fn broken(error: Error) -> LineError {
+/// Why an upgrade failed.
+fn barred(error: Error) -> LineError {
     match error {
         Error::Http(response) => {
             let (status, body) = (response.status(), response.body().as_deref().unwrap_or_default());
@@ -137,7 +117,8 @@ fn broken(error: Error) -> LineError {
                 _ => LineError::Refused(Box::new(problem)),
             }
         }
-        error => LineError::Broken(error.to_string()),
+        // Something on the way cuts off what it does not know.
+        error => LineError::Barred(format!("the connection broke when it was upgraded: {error}")),
     }
 }
 
@@ -156,22 +137,12 @@ mod tests {
     fn only_the_hub_refuses() {
         let answer = |status: u16, body: &str| {
             let response = http::Response::builder().status(status).body(Some(body.as_bytes().to_vec())).unwrap();
-            broken(Error::Http(Box::new(response)))
+            barred(Error::Http(Box::new(response)))
         };
         for status in [401, 403, 421, 503] {
             assert!(matches!(answer(status, "<html>Log in</html>"), LineError::Barred(_)), "{status}");
         }
         assert!(matches!(answer(400, r#"{"code":"bad_request"}"#), LineError::Barred(_)));
         assert!(matches!(answer(403, r#"{"code":"forbidden"}"#), LineError::Refused(_)));
-    }
-
-    #[test]
-    fn close_codes_that_say_why_are_refusals() {
-        for code in [4400, 4401, 4403, 4413, 4426] {
-            assert!(matches!(ended(code, ""), LineError::Refused(_)), "{code}");
-        }
-        for code in [1000, 1001, 1006, 1011, 4408, 4503, 4999] {
-            assert!(matches!(ended(code, ""), LineError::Broken(_)), "{code}");
-        }
     }
 }
