@@ -74,6 +74,11 @@ impl Hub {
                 return Ok(ack(&moved.value));
             }
             let line = self.line(host).await?;
+            // The host may have taken one of them since they were looked at: in a line without it, somebody would lose their place.
+            let stands = |id: CommandId| line.iter().any(|row| row.value.request.id == id);
+            if !stands(command) || !before.is_none_or(stands) {
+                continue;
+            }
             let ids = line.iter().map(|row| row.value.request.id);
             let mut order: Vec<CommandId> = ids.filter(|id| *id != command).collect();
             let end = order.len();

@@ -1,5 +1,7 @@
 //! What waits can be changed by every device that may, and by nobody once its host has it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use protocol::api::CommandEdit;
@@ -9,11 +11,14 @@ use protocol::error::ErrorCode;
 use protocol::fact::FeedFact;
 use protocol::id::{CommandId, SessionId};
 use protocol::limits::{COMMAND_TTL_MS, MAX_COMMAND_TTL_MS, MAX_WAITING_PROMPTS};
+use protocol::path::StreamPath;
 use protocol::port::{Report, Transition};
 use protocol::time::UnixMs;
+use store::{Batch, CommitError, Cut, Done, Entry, Head, Later, MemoryStore, Page, Read, ReadError, Scan, Store};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::testing::World;
+use crate::testing::{TestClock, World};
 
 fn words(text: &str) -> CommandEdit {
     CommandEdit { text: Some(text.to_owned()), ttl_ms: None }
@@ -179,6 +184,73 @@ async fn of_a_change_and_a_lease_at_once_one_wins() {
     while let Some(done) = changes.join_next().await {
         let (id, edited) = done.unwrap();
         assert_eq!(got[&id].starts_with("changed"), edited, "{id}");
+    }
+}
+
+/// A store in which a look at a queue waits, once, until the test lets it go on.
+#[derive(Debug)]
+struct SlowLook {
+    inner: MemoryStore,
+    armed: AtomicBool,
+    arrived: Notify,
+    go: Notify,
+}
+
+impl Store for SlowLook {
+    fn commit(&self, batch: Batch) -> Later<'_, Result<Vec<Done>, CommitError>> {
+        self.inner.commit(batch)
+    }
+
+    fn read(&self, read: Read) -> Later<'_, Result<Page, ReadError>> {
+        self.inner.read(read)
+    }
+
+    fn head<'a>(&'a self, stream: &'a StreamPath) -> Later<'a, Result<Option<Head>, ReadError>> {
+        self.inner.head(stream)
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> Later<'a, Result<Option<Entry>, ReadError>> {
+        self.inner.get(key)
+    }
+
+    fn scan(&self, scan: Scan) -> Later<'_, Result<Vec<Entry>, ReadError>> {
+        Box::pin(async move {
+            if scan.prefix.starts_with("hub/waiting/") && self.armed.swap(false, Ordering::SeqCst) {
+                self.arrived.notify_one();
+                self.go.notified().await;
+            }
+            self.inner.scan(scan).await
+        })
+    }
+
+    fn trim<'a>(&'a self, stream: &'a StreamPath, cut: Cut) -> Later<'a, Result<(), CommitError>> {
+        self.inner.trim(stream, cut)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_loses_their_place_when_the_host_takes_what_is_being_moved() {
+    // What is moved is taken; that before which it was to go is taken.
+    for (moved, before, goes) in [(0, Some(1), 0), (2, Some(0), 0)] {
+        let clock = TestClock::new();
+        let inner = MemoryStore::new(clock.clone());
+        let (armed, arrived, go) = (AtomicBool::new(false), Notify::new(), Notify::new());
+        let store = Arc::new(SlowLook { inner, armed, arrived, go });
+        let world = World::over(store.clone(), clock).await;
+        let sent = queue(&world, 4).await;
+        let generation = world.start_host().await;
+        let (hub, owner) = (world.hub.clone(), world.owner.clone());
+        let (id, before) = (sent[moved].id, before.map(|place: usize| sent[place].id));
+        store.armed.store(true, Ordering::SeqCst);
+        let moving = tokio::spawn(async move { hub.move_command(&owner, id, before).await });
+        store.arrived.notified().await;
+        let first = world.port().lease(generation, 1).await.unwrap();
+        assert_eq!(first[0].id, sent[goes].id);
+        store.go.notify_one();
+        assert_eq!(moving.await.unwrap().unwrap_err().code, ErrorCode::TurnStarted);
+        let rest: Vec<CommandId> =
+            world.port().lease(generation, 9).await.unwrap().iter().map(|leased| leased.id).collect();
+        assert_eq!(rest, sent[1..].iter().map(|request| request.id).collect::<Vec<_>>(), "in their places");
     }
 }
 
