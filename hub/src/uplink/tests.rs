@@ -1,14 +1,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use protocol::api::AuditContent;
 use protocol::command::{CommandBody, CommandState, PromptContent, StartContent};
 use protocol::error::ErrorCode;
 use protocol::fact::FeedFact;
 use protocol::id::{AccountId, CommandId, DeviceId, ProjectId, SessionId};
+use protocol::item::Sender;
 use protocol::link::{Chain, Cursor, Handed, LinkNews};
 use protocol::offset::Offset;
+use protocol::participant::{ByParticipant, ParticipantRole};
 use protocol::path::StreamPath;
-use protocol::port::{Report, StreamStep, Transition};
+use protocol::port::{Decided, DecidedWhat, PortError, Report, StreamStep, Transition};
 use protocol::time::Clock as _;
 use protocol::turn::TurnState;
 use store::{CommitFault, Faulty, MemoryStore};
@@ -91,6 +94,41 @@ async fn a_handed_command_is_taken_once_and_runs_as_any_other() {
     let sent: Vec<_> = audit.iter().filter(|entry| entry.action == "command.send_prompt").collect();
     assert_eq!(sent.len(), 1);
     assert_eq!((sent[0].device, sent[0].source.as_deref()), (Some(handed.sender), Some("https://hub.test")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_participants_command_says_whose_it_is_and_what_they_decide_keeps_their_name() {
+    let world = World::new().await;
+    let generation = world.start_host().await;
+    let uplink = uplink(&world);
+    let session = world.live_session(generation).await;
+    let by = ByParticipant {
+        account: AccountId::from_uuid(world.clock.fresh()),
+        name: "Ada".to_owned(),
+        role: ParticipantRole::Editor,
+        trusted: false,
+        released_by: None,
+    };
+    let handed = Handed { participant: Some(by.clone()), ..handed(&world, prompt(session)) };
+    let decided = |account| Decided {
+        what: DecidedWhat::Denied,
+        target: "apr".to_owned(),
+        by: Sender { account, device: handed.sender },
+        content: AuditContent { shown: None, because: None },
+    };
+    let report = |audit| Report { generation, audit, ..Report::default() };
+    let early = world.port().report(report(vec![decided(by.account)])).await;
+    assert!(matches!(early, Err(PortError::Refused { .. })), "nobody knows them: {early:?}");
+    // Not let run by anybody: the host is the one to refuse it, so it is not held back from it here.
+    uplink.take(&handed, world.clock.now(), None).await.unwrap();
+    let leased = world.port().lease(generation, 9).await.unwrap();
+    assert_eq!(leased[0].participant.as_ref(), Some(&by));
+    assert_eq!(leased[0].sender, Sender { account: by.account, device: handed.sender });
+    world.report(report(vec![decided(by.account)])).await;
+    let trail = world.audited().await;
+    let mine: Vec<&str> =
+        trail.iter().filter(|entry| entry.account == Some(by.account)).map(|entry| entry.action.as_str()).collect();
+    assert_eq!(mine, [DecidedWhat::Denied.word(), "command.send_prompt"], "in the trail of this machine's owner");
 }
 
 #[tokio::test(start_paused = true)]
