@@ -20,6 +20,6 @@ pub use participant::Participants;
 pub use policy::{Choice, KEYS, Mistake, Policy, PolicyKey, PolicyRule, TOOLS, parse};
 
 pub(crate) use judge::{Judged, Verdict, judge};
-pub(crate) use participant::may;
+pub(crate) use participant::{Forbidden, may};
 pub(crate) use rules::{New, Rules};
 pub(crate) use shown::{call_key, command_of, digest, hash};

@@ -4,7 +4,8 @@
 //! prompt runs only when the owner has read and released it, or trusts who sent it with allowing anything once; so a rule gives nobody
 //! more than the owner's word has already given. Rules that counted only in turns of the owner would be a fence that is none: what was
 //! said stays in the agent's memory, and the owner's next prompt runs with it. What is never asked again is only ever the owner's to
-//! say: no answer of a participant makes a rule, of this machine or of the agent, and none of them chooses a mode that does not ask.
+//! say: no answer of a participant makes a rule, of this machine or of the agent, and none of them chooses a mode: what an agent's own
+//! `auto` still asks, its name does not say.
 
 use protocol::command::CommandBody;
 use protocol::error::ErrorCode;
@@ -12,8 +13,6 @@ use protocol::limits::MAX_NAME_CHARS;
 use protocol::participant::{ByParticipant, ParticipantRole};
 
 use protocol::approval::OptionKind;
-
-use crate::catalogue::bypasses_approval;
 
 /// Whether this machine does anything for participants of its sessions, whatever their owner lets them do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +55,14 @@ pub(crate) enum Forbidden {
         "a refusal of an editor who is not trusted goes without words, which would be a prompt; send a prompt instead"
     )]
     Words,
-    /// A mode in which nothing is asked.
+    /// How far the agent asks.
     #[error(
-        "a mode that lets the agent act without asking is chosen by the owner of the session alone; choose one that asks"
+        "how far the agent asks is chosen by the owner of the session alone; choose model and effort without a mode"
     )]
-    Bypass,
+    Mode,
+    /// The words of somebody else, under whose name they would go on standing.
+    #[error("what somebody else has written is theirs to change; send a prompt instead")]
+    NotTheirs,
     /// Files.
     #[error("files are attached by the owner of the session alone; send the prompt without them")]
     Files,
@@ -80,7 +82,8 @@ impl Forbidden {
             | Self::Owners
             | Self::Lasts
             | Self::Words
-            | Self::Bypass => ErrorCode::Forbidden,
+            | Self::Mode
+            | Self::NotTheirs => ErrorCode::Forbidden,
             Self::Files => ErrorCode::Unsupported,
             Self::NotAsked => ErrorCode::ApprovalNotPending,
         }
@@ -126,7 +129,7 @@ pub(crate) fn may(
         }
         CommandBody::SetOptions { mode, .. } => {
             is(by.trusted, Forbidden::NotTrusted)?;
-            is(!mode.as_deref().is_some_and(bypasses_approval), Forbidden::Bypass)
+            is(mode.is_none(), Forbidden::Mode)
         }
     }
 }
@@ -214,7 +217,7 @@ mod tests {
 
     /// The whole table; what is not in a row's list is refused.
     const EDITOR: [&str; 3] = ["cancel_turn", "cancel_turn of one", "answer deny"];
-    const TRUSTED: [&str; 12] = [
+    const TRUSTED: [&str; 11] = [
         "send_prompt",
         "cancel_turn",
         "cancel_turn of one",
@@ -226,7 +229,6 @@ mod tests {
         "move_prompt",
         "steer_prompt",
         "set_options model",
-        "set_options asking mode",
     ];
 
     #[test]
@@ -274,7 +276,8 @@ mod tests {
             (&trusted, "fork_session", Forbidden::Owners),
             (&trusted, "answer allow_rule", Forbidden::Lasts),
             (&trusted, "answer allow_always", Forbidden::Lasts),
-            (&trusted, "set_options bypass", Forbidden::Bypass),
+            (&trusted, "set_options bypass", Forbidden::Mode),
+            (&trusted, "set_options asking mode", Forbidden::Mode),
             (&trusted, "answer to nothing", Forbidden::NotAsked),
         ] {
             let found = why(by, name);

@@ -4,9 +4,11 @@ use protocol::command::{CommandBody, CommandKind};
 use protocol::error::ErrorCode;
 use protocol::fact::Operation;
 use protocol::id::TurnId;
+use protocol::participant::ByParticipant;
 use protocol::port::Leased;
 
 use super::{Session, Waiting};
+use crate::consent::Forbidden;
 use crate::journal::batch::{Accepts, After, Batch};
 use crate::notes::{self, Held, TurnNote};
 
@@ -25,7 +27,20 @@ impl Session {
             return self.deferred.push_back(leased);
         }
         match leased.body {
-            CommandBody::EditPrompt { turn, content, .. } => self.edit(held, turn, content.text),
+            CommandBody::EditPrompt { turn, content, .. } => {
+                // Whose words they are stays, so they are changed by nobody else.
+                let foreign = |by: &ByParticipant| {
+                    self.queue.iter().any(|waiting| {
+                        let sender = waiting.note.fact.sender;
+                        waiting.note.id == turn && sender.is_none_or(|sender| sender.account != by.account)
+                    })
+                };
+                if let Some(by) = leased.participant.as_ref().filter(|by| foreign(by)) {
+                    let no = Forbidden::NotTheirs;
+                    return self.refuse(held, no.code(), &no.words(by));
+                }
+                self.edit(held, turn, content.text);
+            }
             CommandBody::MovePrompt { turn, before, .. } => self.move_prompt(held, turn, before),
             CommandBody::SteerPrompt { turn, .. } => self.steer(held, turn),
             _ => self.refuse(held, ErrorCode::Unsupported, "not about a prompt that waits"),

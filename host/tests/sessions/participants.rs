@@ -118,7 +118,7 @@ async fn what_a_participant_may_not_do_has_no_effect_whatever_the_hub_lets_throu
         (trusted(), start(true), ErrorCode::Forbidden, "sessions are begun by the owner"),
         (trusted(), fork, ErrorCode::Forbidden, "sessions are begun by the owner"),
         (trusted(), with_file, ErrorCode::Unsupported, "send the prompt without them"),
-        (trusted(), options(Some("bypassPermissions")), ErrorCode::Forbidden, "choose one that asks"),
+        (trusted(), options(Some("bypassPermissions")), ErrorCode::Forbidden, "without a mode"),
     ] {
         let said = refused(&world, send(&world, &by, body.clone()), code).await;
         assert!(said.starts_with("not done for Ada: ") && said.contains(words), "{body:?}: {said}");
@@ -140,16 +140,20 @@ async fn what_a_participant_may_not_do_has_no_effect_whatever_the_hub_lets_throu
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mode_that_bypasses_approval_is_never_a_participants_to_choose_even_where_the_owner_may() {
+async fn a_mode_is_never_a_participants_to_choose_even_where_the_owner_may() {
     let mut world = World::new(1);
     world.options.bypass_modes_allowed = true;
     let host = world.start().await;
     let (session, first) = world.open(Some("say 2"));
     world.turn(first, TurnState::Completed).await;
     let mode = |mode: &str| CommandBody::SetOptions { session, model: None, mode: Some(mode.into()), effort: None };
-    let bypass = send(&world, &trusted(), mode("bypassPermissions"));
-    assert!(refused(&world, bypass, ErrorCode::Forbidden).await.contains("by the owner of the session alone"));
-    assert_eq!(world.end(send(&world, &trusted(), mode("default"))).await, CommandState::Succeeded);
+    for name in ["bypassPermissions", "auto", "default"] {
+        let chosen = send(&world, &trusted(), mode(name));
+        let said = refused(&world, chosen, ErrorCode::Forbidden).await;
+        assert!(said.contains("by the owner of the session alone"), "{name}: {said}");
+    }
+    let effort = CommandBody::SetOptions { session, model: Some(String::new()), mode: None, effort: None };
+    assert_eq!(world.end(send(&world, &trusted(), effort)).await, CommandState::Succeeded);
     assert_eq!(world.end(world.command(mode("bypassPermissions"))).await, CommandState::Succeeded, "its owner may");
     world.sound();
     host.stop().await.unwrap();
@@ -302,6 +306,28 @@ async fn a_machine_that_is_for_reading_only_does_nothing_for_participants() {
     }
     world.answer(session, id, "yes");
     world.turn(first, TurnState::Completed).await;
+    world.sound();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trusted_editor_changes_its_own_words_and_nobody_elses() {
+    let world = World::new(1);
+    let host = world.start().await;
+    let (session, first) = world.open(Some("say 100000"));
+    world.turn(first, TurnState::Running).await;
+    let (owners, own) = (world.prompt(session, "say 2"), send(&world, &trusted(), prompt(session, "say 2")));
+    let owners_turn = world.turn(owners, TurnState::Queued).await;
+    let own_turn = world.turn(own, TurnState::Queued).await;
+    let edit = |turn| CommandBody::EditPrompt { session, turn, content: EditContent { text: "say 7".into() } };
+    let said = refused(&world, send(&world, &trusted(), edit(owners_turn)), ErrorCode::Forbidden).await;
+    assert!(said.starts_with("not done for Ada: what somebody else has written"), "{said}");
+    assert_eq!(world.end(send(&world, &trusted(), edit(own_turn))).await, CommandState::Succeeded);
+    // The owner may change anybody's.
+    assert_eq!(world.end(world.command(edit(owners_turn))).await, CommandState::Succeeded);
+    world.command(CommandBody::CancelTurn { session, turn: None });
+    world.turn(owners, TurnState::Completed).await;
+    world.turn(own, TurnState::Completed).await;
     world.sound();
     host.stop().await.unwrap();
 }

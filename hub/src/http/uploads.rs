@@ -5,13 +5,16 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use protocol::api::UPLOAD_OFFSET;
 use protocol::blob::{BlobId, UploadRequest, UploadState};
 use protocol::error::{ErrorCode, Problem};
 use protocol::id::{SessionId, UploadId};
 use protocol::limits::MAX_UPLOAD_PIECE_BYTES;
+use protocol::path::StreamPath;
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 
 use super::body;
 use super::error::Refused;
@@ -97,8 +100,13 @@ pub(super) async fn blob(
 ) -> Result<Response, Refused> {
     let name = id(blob)?;
     let Query(OfSession { session }) = query.map_err(|_| Refused::bad("the query takes `session` only"))?;
+    let mut lost = CancellationToken::new();
     let (blob, upload) = match session {
-        Some(session) => hub.blob_of(who.account, session, name).await?,
+        Some(session) => {
+            // Before the look, so that who is taken out after it is cut.
+            lost = hub.reading(who.account, &StreamPath::journal(session)).await?.unwrap_or_default();
+            hub.blob_of(who.account, session, name).await?
+        }
         None => hub.blob(who.account, name).await?,
     };
     let tag = format!("\"{name}\"");
@@ -113,7 +121,14 @@ pub(super) async fn blob(
     if is_known(&asked, &tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
-        *response.body_mut() = Body::from_stream(hub.blob_bytes(upload));
+        let leash = who.leash.clone();
+        // Whoever reads slowly does not read on for long once the device is revoked, or its account is taken out of the session.
+        *response.body_mut() = Body::from_stream(hub.blob_bytes(upload).take_until(async move {
+            tokio::select! {
+                () = leash.cancelled() => {}
+                () = lost.cancelled() => {}
+            }
+        }));
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(blob.size_bytes));
     }
     let headers = response.headers_mut();

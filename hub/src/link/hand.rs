@@ -41,6 +41,7 @@ impl Seat {
         if !self.handed_again {
             rows = mirror::leased(&self.hub, self.host).await?;
             rows.retain(|row| row.value.handover.is_some_and(|handover| !handover.taken));
+            rows = self.understood(rows).await?;
             let fit = fitting(rows.iter().map(|row| &row.value));
             // What does not fit comes after these: they are taken by then.
             self.handed_again = fit >= rows.len();
@@ -135,9 +136,7 @@ impl Seat {
                     expire(&self.hub, id).await?;
                     continue;
                 }
-                let row = &stored.value;
-                let of_participant = row.command.participant.as_ref().map(|_| PARTICIPANTS);
-                if let Some(need) = of_participant.into_iter().chain(row.body().needs()).find(|need| !self.can(need)) {
+                if let Some(need) = self.lacks(&stored.value) {
                     failed += 1;
                     tracing::debug!(command = %id, need, "a command that its node does not understand is not handed over");
                     let over = take(&mut batch, &stored, not_understood(need), &*self.hub.inner.clock);
@@ -173,9 +172,32 @@ impl Seat {
         Err(Failure::Contended { tries: TRIES }.into())
     }
 
-    /// Whether the node has named a capability.
-    fn can(&self, need: &str) -> bool {
-        self.capabilities.iter().any(|named| named == need)
+    /// The first capability that a command needs and the node has not named.
+    fn lacks(&self, row: &CommandRow) -> Option<&'static str> {
+        let of_participant = row.command.participant.as_ref().map(|_| PARTICIPANTS);
+        let mut needs = of_participant.into_iter().chain(row.body().needs());
+        needs.find(|need| !self.capabilities.iter().any(|named| named == need))
+    }
+
+    /// What was leased on an earlier connection and the node still understands; it may have come back with an older program. What it does
+    /// not understand ends here.
+    async fn understood(&mut self, rows: Vec<Stored<CommandRow>>) -> Result<Vec<Stored<CommandRow>>, Refusal> {
+        let (strange, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| self.lacks(&row.value).is_some());
+        for stored in strange {
+            let Some(need) = self.lacks(&stored.value) else { continue };
+            let mut batch = Batch::new();
+            let over = take(&mut batch, &stored, not_understood(need), &*self.hub.inner.clock);
+            release(&self.hub, &mut batch, &over.value).await?;
+            self.hold(&mut batch);
+            match self.hub.commit(batch).await {
+                Ok(_) => self.held(),
+                Err(failure) if self.is_replaced(&failure) => return Err(Refusal::Replaced),
+                // Somebody was faster; it is not handed over either way.
+                Err(failure) if failure.lost().is_some() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(rows)
     }
 
     /// The node has these commands now; what it says of them is written down.

@@ -63,7 +63,7 @@ impl Hub {
         }
         let fact = FeedFact::from((row.participant, Operation::Update, row.about));
         feed::tell(&mut draft.batch, who.account, &fact);
-        audit::push(&mut draft.batch, who.account, &self.entry(Some(who), "participant.edit").about(account));
+        audit::push(&mut draft.batch, who.account, &self.entry(Some(who), became(&about)).about(of(session, account)));
         alone.commit(draft).await?;
         Ok(about)
     }
@@ -108,7 +108,8 @@ impl Hub {
             audit::push(&mut draft.batch, account, &entry);
             audit::push_to(&mut draft.batch, stored.value.about.owner, entry);
         } else {
-            audit::push(&mut draft.batch, who.account, &self.entry(Some(who), "participant.remove").about(account));
+            let entry = self.entry(Some(who), "participant.remove").about(of(session, account));
+            audit::push(&mut draft.batch, who.account, &entry);
         }
         alone.commit(draft).await?;
         Ok(())
@@ -124,5 +125,19 @@ impl Hub {
         let stored = self.load::<ParticipantRow>(&keys::participant(session, account)).await?;
         let stored = stored.filter(|stored| stored.value.about.owner == owner);
         stored.ok_or_else(|| Problem::new(ErrorCode::NotFound))
+    }
+}
+
+/// Who in which session, for the audit trail.
+fn of(session: SessionId, account: AccountId) -> String {
+    format!("{session}/{account}")
+}
+
+/// What somebody may do from now on, as the audit trail names it.
+const fn became(about: &Participant) -> &'static str {
+    match (about.role, about.trusted) {
+        (ParticipantRole::Viewer, _) => "participant.make_viewer",
+        (ParticipantRole::Editor, false) => "participant.make_editor",
+        (ParticipantRole::Editor, true) => "participant.trust",
     }
 }

@@ -4,7 +4,6 @@ use protocol::approval::OptionKind;
 use protocol::command::{CommandBody, CommandKind};
 use protocol::error::{ErrorCode, Problem};
 use protocol::fact::FeedFact;
-use protocol::host::bypasses_approval;
 use protocol::id::{AccountId, SessionId};
 use protocol::participant::{ByParticipant, ParticipantRole};
 use protocol::path::{Owned, StreamPath};
@@ -201,10 +200,10 @@ pub(crate) fn may(
         CommandBody::EditPrompt { .. } | CommandBody::MovePrompt { .. } | CommandBody::SteerPrompt { .. } => trust(),
         CommandBody::SetOptions { mode, .. } => {
             trust()?;
-            if mode.as_deref().is_some_and(bypasses_approval) {
+            if mode.is_some() {
                 return forbidden(
-                    "a mode that lets the agent act without asking is chosen by the owner alone",
-                    "Choose a mode that asks.",
+                    "how far the agent asks is chosen by the owner alone",
+                    "Choose model and effort without a mode.",
                 );
             }
             Ok(())

@@ -302,6 +302,14 @@ async fn what_is_open_over_http_ends_within_two_seconds_of_a_removal() {
     let sse = begin(&table.viewer.1, &format!("?offset={next}&live=sse")).await;
     assert_eq!(sse.status(), StatusCode::OK);
     let others = begin(&table.editor.1, &format!("?offset={next}&live=sse")).await;
+    // Files that nobody has read a byte of yet: whoever reads slowly is there for long.
+    let file = format!("/v1/blobs/{}?session={}", table.blob, shared.session);
+    let file_of = async |credential: &str| {
+        let ask = Ask::bearer(credential).request(&Method::GET, &file, Body::empty());
+        table.app.clone().oneshot(ask).await.unwrap()
+    };
+    let (cut, whole) = (file_of(&table.viewer.1).await, file_of(&table.editor.1).await);
+    assert_eq!((cut.status(), whole.status()), (StatusCode::OK, StatusCode::OK));
     let app = table.app.clone();
     let ask = Ask::bearer(&table.viewer.1);
     let poll = ask.request(&Method::GET, &format!("{path}?offset={next}&live=long-poll"), Body::empty());
@@ -313,6 +321,8 @@ async fn what_is_open_over_http_ends_within_two_seconds_of_a_removal() {
     assert_eq!(poll.await.unwrap().status(), StatusCode::NOT_FOUND);
     tokio::time::timeout(Duration::from_secs(2), sse.into_body().collect()).await.expect("it ends").unwrap();
     assert!(removed.elapsed() <= Duration::from_secs(2));
+    assert!(cut.into_body().collect().await.unwrap().to_bytes().is_empty(), "nothing more of the file");
+    assert_eq!(whole.into_body().collect().await.unwrap().to_bytes(), "tides");
     let goes_on = tokio::time::timeout(Duration::from_secs(2), others.into_body().collect()).await;
     assert!(goes_on.is_err(), "nobody else is cut");
 }

@@ -127,6 +127,26 @@ async fn a_machine_that_does_not_know_participants_is_handed_nothing_of_theirs()
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_leased_to_a_newer_program_is_not_handed_to_an_older_one() {
+    let yard = Yard::of(World::shared().await);
+    let machine = yard.machine().await;
+    let mut node = link(&yard, &machine, &[]).await;
+    let (session, guest) = shared(&yard, &machine, &mut node, true).await;
+    let request = prompt(&yard, &machine, session);
+    yard.world.hub.submit(&guest, request.clone()).await.expect("it is taken in");
+    assert_eq!(node.hear_hand().await[0].command, request.id);
+    // It never says that it has it, and comes back with a version that would put it down as its owner's.
+    drop(node);
+    let mut node = yard.linked(&machine).await;
+    let owners = prompt(&yard, &machine, session);
+    yard.world.hub.submit(&yard.world.owner, owners.clone()).await.expect("it is taken in");
+    let handed = node.hear_hand().await;
+    assert_eq!(handed.iter().map(|handed| handed.command).collect::<Vec<_>>(), [owners.id]);
+    let failed = yard.command(request.id).await;
+    assert_eq!(failed.error.map(|error| error.code), Some(ErrorCode::Unsupported));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_its_machine_deletes_is_gone_for_all() {
     let yard = Yard::of(World::shared().await);
     let machine = yard.machine().await;

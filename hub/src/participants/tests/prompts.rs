@@ -51,7 +51,7 @@ async fn a_held_prompt_stands_in_no_queue_until_the_owner_lets_it_run() {
     let refused = hub.release_command(&shared.owner, first.id, CommandRelease::default()).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::TurnStarted);
     let trail = shared.trail(shared.owner.account).await;
-    for action in ["participant.invite", "participant.join", "participant.edit", "command.release", "command.cancel"] {
+    for action in ["participant.invite", "participant.join", "participant.trust", "command.release", "command.cancel"] {
         assert!(trail.iter().any(|done| done == action), "{action}: {trail:?}");
     }
 }

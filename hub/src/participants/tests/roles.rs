@@ -70,7 +70,7 @@ fn acts(shared: &Shared) -> Vec<(String, CommandBody)> {
 }
 
 const EDITOR: [&str; 3] = ["send_prompt", "cancel_turn", "answer no"];
-const TRUSTED: [&str; 11] = [
+const TRUSTED: [&str; 10] = [
     "send_prompt",
     "cancel_turn",
     "answer no",
@@ -81,7 +81,6 @@ const TRUSTED: [&str; 11] = [
     "move_prompt",
     "steer_prompt",
     "set_options",
-    "set_options to a mode that asks",
 ];
 
 #[tokio::test(start_paused = true)]
