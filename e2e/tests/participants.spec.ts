@@ -96,6 +96,8 @@ test("somebody is let into a chat, watches it live, asks to send, is refused, is
     await screen.say(page, "[[write secret.txt it leaks]]");
     await expect(screen.question(bea)).toContainText("secret.txt");
     await expect(screen.question(bea).getByRole("button", { name: words.approval.allow, exact: true })).toHaveCount(0);
+    await expect(screen.question(bea).getByRole("button", { name: words.approval.denyWhy })).toHaveCount(0);
+    await expect(screen.question(page).getByRole("button", { name: words.approval.denyWhy })).toBeVisible();
     await screen.deny(bea);
     await expect(screen.log(page).locator('[data-approval][data-state="answered"]')).toContainText(words.approval.by(words.approval.states.denied, "Bea"));
 

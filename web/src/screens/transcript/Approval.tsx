@@ -159,6 +159,8 @@ function Pending({ seat, id, approval, call, sender, agent, host, answered }: Pr
     if (reason !== null) card.current?.querySelector("textarea")?.focus();
   }, [reason !== null]);
 
+  // Words with a refusal are a prompt to the agent, which only the owner and whom it trusts may send unasked.
+  const says = arranges(seat);
   // What looks as if it needed the reader needs the reader.
   const mine = arranges(seat);
   const asker = sender === null ? null : who(sender, rows, me, approval.session);
@@ -230,7 +232,7 @@ function Pending({ seat, id, approval, call, sender, agent, host, answered }: Pr
         <p className="small soft">{seat.role === "owner" ? words.error("forbidden") : words.sharing.answersOwner(seat.owner)}</p>
       ) : approval.kind === "question" ? (
         <Questions approval={approval} options={options} busy={busy} hushed={hushed} answer={answer} />
-      ) : reason !== null && deny ? (
+      ) : reason !== null && deny && says ? (
         <form
           className="approval-reason"
           data-unkept={reason.trim() === "" ? undefined : ""}
@@ -284,7 +286,7 @@ function Pending({ seat, id, approval, call, sender, agent, host, answered }: Pr
             </div>
           ) : null}
           <div className="approval-more" hidden={busy}>
-            {deny ? (
+            {deny && says ? (
               <button type="button" className="button button-plain small" onClick={() => setReason("")}>
                 {words.approval.denyWhy}
               </button>
