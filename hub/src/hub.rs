@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::error::{ErrorCode, Problem};
-use protocol::id::{AccountId, DeviceId};
+use protocol::id::{AccountId, DeviceId, SessionId};
 use protocol::time::{Clock, UnixMs};
 use store::{Batch, Direction, Done, Entry, Scan};
 use streams::{Keeper, Keeping, Streams};
@@ -65,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) submits: Mutex<HashMap<DeviceId, usize>>,
     pub(crate) tries: Mutex<Tries>,
     pub(crate) rates: Mutex<Rates>,
+    /// What participants send to each session.
+    pub(crate) paces: Mutex<Rates<(SessionId, AccountId)>>,
     /// Held while one pairing code is judged; whoever waits for it is one of the few tries of a source.
     pub(crate) claiming: tokio::sync::Mutex<()>,
     /// Held while one queued command is changed or moved: a move writes much of a line, and two at once would only be in each other's
@@ -141,6 +143,7 @@ impl Hub {
             submits: Mutex::default(),
             tries: Mutex::default(),
             rates: Mutex::default(),
+            paces: Mutex::default(),
             claiming: tokio::sync::Mutex::default(),
             ordering: tokio::sync::Mutex::default(),
             incoming: Arc::default(),

@@ -11,6 +11,7 @@
 //! | `hub/secret/{sha256}` | a session and an invitation | from the hash of its secret to an invitation to a session |
 //! | `hub/once/{acc}/{ses}` | empty | an account takes part in a session, or did: what it decided there keeps its author |
 //! | `hub/held/{ses}/{acc}/{cmd}` | empty | a prompt of a participant that waits for the word of the session's owner |
+//! | `hub/sent/{dev}/{acc}/{cmd}` | empty | a command of a participant that waits for a host, or whose turn there has not begun |
 //! | `hub/device/{acc}/{dev}` | [`DeviceRow`](crate::rows::DeviceRow) | a device and the hashes of its credentials |
 //! | `hub/credential/{sha256}` | [`CredentialRow`](crate::rows::CredentialRow) | from the hash of a credential to its device |
 //! | `hub/pairing/{pai}` | [`PairingRow`](crate::rows::PairingRow) | an enrolment under way |
@@ -130,6 +131,18 @@ pub(crate) fn all_held_of(session: SessionId, account: AccountId) -> String {
 
 pub(crate) fn all_held(session: SessionId) -> String {
     format!("hub/held/{session}/")
+}
+
+pub(crate) fn sent(host: DeviceId, account: AccountId, command: CommandId) -> String {
+    format!("hub/sent/{host}/{account}/{command}")
+}
+
+pub(crate) fn all_sent_by(host: DeviceId, account: AccountId) -> String {
+    format!("hub/sent/{host}/{account}/")
+}
+
+pub(crate) fn all_sent(host: DeviceId) -> String {
+    format!("hub/sent/{host}/")
 }
 
 pub(crate) fn device(account: AccountId, device: DeviceId) -> String {
@@ -297,8 +310,8 @@ pub(crate) fn every_row(account: AccountId) -> String {
 }
 
 /// What keys of everything that a host keeps here start with, but for its own row.
-pub(crate) fn all_of_host(host: DeviceId) -> [String; 8] {
-    ["waiting", "leased", "begun", "fence", "note", "news", "urgent", "replica"]
+pub(crate) fn all_of_host(host: DeviceId) -> [String; 9] {
+    ["waiting", "sent", "leased", "begun", "fence", "note", "news", "urgent", "replica"]
         .map(|kind| format!("hub/{kind}/{host}/"))
 }
 

@@ -198,6 +198,9 @@ pub(crate) struct CommandRow {
     /// What it asks for since somebody changed its words; a client that sends it again still sends what it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) edited: Option<CommandBody>,
+    /// When its words were changed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reworded_at_ms: Option<UnixMs>,
     /// Once it was leased to a host that is linked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) handover: Option<Handover>,

@@ -132,6 +132,17 @@ pub const MAX_PARTICIPANTS: usize = 20;
 pub const MAX_HELD_PROMPTS: usize = 20;
 /// Default life of such a prompt, in milliseconds (24 h): its owner looks at the phone once a day.
 pub const HELD_TTL_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long such a prompt is remembered when nobody has let it run, in milliseconds after its end (1 h): it has never run, and its
+/// sender can send as many as it likes.
+pub const HELD_MEMORY_MS: u64 = 60 * 60 * 1000;
+/// Most commands of one participant that wait for one host or whose turns have not begun (W-092): as many as of held ones.
+pub const MAX_SENT_BY_PARTICIPANT: usize = 20;
+/// Most of all participants together, for one host: half of its queue stays for its owner.
+pub const MAX_SENT_BY_PARTICIPANTS: usize = MAX_QUEUED_COMMANDS / 2;
+/// Commands that a participant may send to a session, or change there, at once: a day's worth of what waits for its owner, and some more.
+pub const PARTICIPANT_BURST: u64 = 30;
+/// Time after which it may send or change one more, in milliseconds: people type no faster for long.
+pub const PARTICIPANT_PAUSE_MS: u64 = 10_000;
 /// Most invitations of one hub that nobody has used yet: each wrong code is compared with all of them.
 pub const MAX_INVITATIONS: usize = 100;
 /// Most accounts of one hub.

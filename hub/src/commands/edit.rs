@@ -22,7 +22,7 @@ impl Hub {
     ///
     /// # Errors
     /// `forbidden` without the right that the kind needs; `not_found`; `turn_started` when it is queued no more; `invalid` for words that
-    /// cannot be, or a command that has none; failures of the store.
+    /// cannot be, or a command that has none; `rate_limited` for a participant; failures of the store.
     pub async fn edit_command(
         &self,
         who: &Identity,
@@ -32,7 +32,9 @@ impl Hub {
         let (hub, who) = (self.clone(), who.clone());
         self.whole(async move {
             let result = hub.edit_queued(&who, command, &edit).await;
-            if let Err(problem) = &result {
+            if let Err(problem) = &result
+                && problem.code != ErrorCode::RateLimited
+            {
                 hub.record(hub.entry(Some(&who), "command.edit").about(command).failed(problem.code)).await;
             }
             result
@@ -42,7 +44,7 @@ impl Hub {
 
     async fn edit_queued(&self, who: &Identity, command: CommandId, edit: &CommandEdit) -> Result<CommandAck, Problem> {
         let _one = self.inner.ordering.lock().await;
-        for _ in 0..TRIES {
+        for tries in 0..TRIES {
             let stored = self.queued(who, command).await?;
             let mut row = stored.value.clone();
             // Each state of it has a time of its own, by which it can be told that somebody has seen it.
@@ -52,11 +54,17 @@ impl Hub {
                     .detail("the owner of the session has let it run, or trusts you")
                     .hint("Take it back, if it still waits, and send another."));
             }
+            if row.account != who.account && tries == 0 {
+                self.pace(row.command.session, who.account)?;
+            }
             if let Some(text) = &edit.text {
                 let invalid = |detail: String| Problem::new(ErrorCode::Invalid).detail(detail);
                 let body = row.body().with_text(text).ok_or_else(|| invalid("it has no words to change".to_owned()))?;
                 body.validate().map_err(|error| invalid(error.to_string()))?;
                 row.command.content.text = body.text().map(str::to_owned);
+                if body != *row.body() {
+                    row.reworded_at_ms = Some(at);
+                }
                 row.edited = Some(body);
             }
             if let Some(ttl_ms) = edit.ttl_ms {

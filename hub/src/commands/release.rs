@@ -20,7 +20,8 @@ impl Hub {
     /// Lets a held prompt run: it stands in its host's queue from now on, behind what waits there. A second time is a success without
     /// effect, and so is what nobody holds. Goes on to its end when the caller leaves.
     ///
-    /// Consent is to what was shown: one whose words were changed after it was sent is let run only by whoever says which state of it they saw.
+    /// Consent is to what was shown: one whose words were changed after it was sent is let run only by whoever says a state of it they saw
+    /// that is no older than these words.
     ///
     /// # Errors
     /// `unsupported` where there are no participants; `forbidden`; `not_found`, also for who is not the owner of the session;
@@ -61,7 +62,11 @@ impl Hub {
             }
             let stored = self.queued(who, command).await?;
             let row = &stored.value;
-            let seen = release.updated_at_ms.map_or(row.edited.is_none(), |at| at == row.command.updated_at_ms);
+            // By the words and not by the row: another life of it, which its sender can give it at any time, changes nothing that is read.
+            let words = row.reworded_at_ms.unwrap_or(row.command.created_at_ms);
+            let seen = release
+                .updated_at_ms
+                .map_or(row.reworded_at_ms.is_none(), |at| words <= at && at <= row.command.updated_at_ms);
             if !seen {
                 return Err(Problem::new(ErrorCode::ApprovalChanged)
                     .detail("its words were changed after it was sent")

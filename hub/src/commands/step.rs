@@ -5,7 +5,7 @@ use protocol::command::{CommandError, CommandKind, CommandState, Tried, may_try_
 use protocol::error::ErrorCode;
 use protocol::fact::{FeedFact, Operation};
 use protocol::id::{AuditId, TurnId};
-use protocol::limits::COMMAND_MEMORY_MS;
+use protocol::limits::{COMMAND_MEMORY_MS, HELD_MEMORY_MS};
 use protocol::time::{Clock, UnixMs};
 use store::{Batch, Expected, Put};
 
@@ -129,6 +129,17 @@ const fn waits_in_line(row: &CommandRow, state: CommandState) -> bool {
         && matches!(state, CommandState::Queued | CommandState::Leased | CommandState::Running)
 }
 
+/// Whether a command in this state takes up one of the places that its participant has at its host.
+const fn takes_place(row: &CommandRow, state: CommandState) -> bool {
+    row.command.participant.is_some()
+        && !row.held
+        && (matches!(state, CommandState::Queued | CommandState::Leased) || waits_in_line(row, state))
+}
+
+fn sent(row: &CommandRow) -> String {
+    keys::sent(row.command.host, row.command.sender.account, row.request.id)
+}
+
 /// Where a prompt stands that nobody has let run.
 fn held(row: &CommandRow) -> String {
     keys::held(row.command.session, row.command.sender.account, row.request.id)
@@ -149,6 +160,9 @@ fn unlist(batch: &mut Batch, row: &CommandRow, state: CommandState) {
     if waits_in_line(row, state) {
         batch.push(Put::remove(keys::line(row.command.session, id)));
     }
+    if takes_place(row, state) {
+        batch.push(Put::remove(sent(row)));
+    }
     if matches!(state, CommandState::Queued | CommandState::Leased) {
         batch.push(Put::remove(Due::Expire(id).key(row.command.expires_at_ms)));
     }
@@ -165,12 +179,17 @@ pub(crate) fn list(batch: &mut Batch, row: &CommandRow, now: UnixMs) {
             batch.push(Put::set(keys::begun(row.command.host, row.arrival), id.to_string()));
         }
         state if state.is_final() => {
-            batch.push(Put::set(Due::Forget(id).key(now.plus_ms(COMMAND_MEMORY_MS)), row.account.to_string()));
+            // What was held to its end has never run, so that its id need not be kept from running again.
+            let memory = if row.held { HELD_MEMORY_MS } else { COMMAND_MEMORY_MS };
+            batch.push(Put::set(Due::Forget(id).key(now.plus_ms(memory)), row.account.to_string()));
         }
         _ => {}
     }
     if waits_in_line(row, row.command.state) {
         batch.push(Put::set(keys::line(row.command.session, id), ""));
+    }
+    if takes_place(row, row.command.state) {
+        batch.push(Put::set(sent(row), ""));
     }
     if matches!(row.command.state, CommandState::Queued | CommandState::Leased) {
         batch.push(Put::set(Due::Expire(id).key(row.command.expires_at_ms), ""));

@@ -8,7 +8,7 @@ use protocol::host::Presence;
 use protocol::id::{AccountId, DeviceId, SessionId};
 use protocol::limits::{
     COMMAND_TTL_MS, HELD_TTL_MS, MAX_COMMAND_AGE_MS, MAX_COMMAND_TTL_MS, MAX_HELD_PROMPTS, MAX_QUEUED_COMMANDS,
-    MAX_WAITING_PROMPTS,
+    MAX_SENT_BY_PARTICIPANT, MAX_SENT_BY_PARTICIPANTS, MAX_WAITING_PROMPTS,
 };
 use protocol::time::UnixMs;
 use store::{Batch, Expected, Put};
@@ -34,7 +34,7 @@ impl Hub {
     ///
     /// # Errors
     /// `forbidden`, `invalid`, `not_found` (host or session), `command_conflict`, `command_too_old`, `session_exists`, `queue_full`,
-    /// `shutting_down`; failures of the store, after which nothing is acknowledged.
+    /// `rate_limited` for a participant, `shutting_down`; failures of the store, after which nothing is acknowledged.
     pub async fn submit(&self, who: &Identity, request: CommandRequest) -> Result<CommandAck, Problem> {
         if self.inner.stop.is_cancelled() {
             return Err(Problem::new(ErrorCode::ShuttingDown));
@@ -42,7 +42,9 @@ impl Hub {
         let (hub, who) = (self.clone(), who.clone());
         self.whole(async move {
             let result = hub.take_in(&who, &request).await;
-            if let Err(problem) = &result {
+            if let Err(problem) = &result
+                && problem.code != ErrorCode::RateLimited
+            {
                 hub.record(hub.about_command(&who, &request).failed(problem.code)).await;
             }
             result
@@ -57,7 +59,7 @@ impl Hub {
 
     async fn take_in(&self, who: &Identity, request: &CommandRequest) -> Result<CommandAck, Problem> {
         who.need(request.body.kind().right())?;
-        for _ in 0..TRIES {
+        for tries in 0..TRIES {
             if let Some(found) = self.load::<CommandRow>(&keys::command(request.id)).await? {
                 return match found.value {
                     row if !self.may_see(who.account, &row).await? => Err(Problem::new(ErrorCode::NotFound)),
@@ -68,7 +70,7 @@ impl Hub {
             if let Some(ack) = self.taken_back(who.account, request.id).await? {
                 return Ok(ack);
             }
-            let (_place, row, batch) = match self.draft(who, request).await {
+            let (_place, row, batch) = match self.draft(who, request, tries == 0).await {
                 Ok(draft) => draft,
                 // The same command came in by another connection since the look above: its own session is none that was there before.
                 Err(_) if self.load::<CommandRow>(&keys::command(request.id)).await?.is_some() => continue,
@@ -97,9 +99,19 @@ impl Hub {
         self.inner.due.ring();
     }
 
-    async fn draft(&self, who: &Identity, request: &CommandRequest) -> Result<(Place<'_>, CommandRow, Batch), Problem> {
+    async fn draft(
+        &self,
+        who: &Identity,
+        request: &CommandRequest,
+        first: bool,
+    ) -> Result<(Place<'_>, CommandRow, Batch), Problem> {
         let sending = self.sending(who, &request.body).await?;
+        // Before anything of the host is looked at: its queue is nobody else's to know, or to stand in.
+        let host = self.host_of(sending.owner, request.host).await?;
         if let Some(row) = &sending.participant {
+            if first {
+                self.pace(request.body.session(), who.account)?;
+            }
             let chosen = self.chosen(sending.owner, &request.body).await?;
             may(row.value.about.role, row.value.about.trusted, &request.body, chosen)?;
         }
@@ -107,13 +119,23 @@ impl Hub {
             self.place_among_held(request.host, request.body.session(), who.account).await?
         } else {
             let place = self.place_in_queue(request.host).await?;
+            if sending.participant.is_some() {
+                self.place_of_participant(request.host, who.account, place.coming).await?;
+            }
             if request.body.kind() == CommandKind::SendPrompt {
                 self.place_in_line(request.body.session(), place.coming).await?;
             }
             place
         };
-        let (row, batch) = self.first_batch(who, request, &sending).await?;
+        let (row, batch) = self.first_batch(who, request, &sending, &host).await?;
         Ok((place, row, batch))
+    }
+
+    /// A host of an account.
+    async fn host_of(&self, account: AccountId, host: DeviceId) -> Result<HostRow, Problem> {
+        let found = self.load::<HostRow>(&keys::host(host)).await?.map(|found| found.value);
+        let found = found.filter(|found| found.account == account);
+        found.ok_or_else(|| Problem::new(ErrorCode::NotFound).detail("the account has no such host"))
     }
 
     /// Ends what was queued while its host was being revoked.
@@ -131,6 +153,7 @@ impl Hub {
         who: &Identity,
         request: &CommandRequest,
         sending: &Sending,
+        host: &HostRow,
     ) -> Result<(CommandRow, Batch), Problem> {
         if let Err(invalid) = request.body.validate() {
             return Err(Problem::new(ErrorCode::Invalid).detail(invalid.to_string()));
@@ -139,21 +162,20 @@ impl Hub {
         if self.now() > UnixMs(request.id.minted_at_ms()).plus_ms(MAX_COMMAND_AGE_MS) {
             return Err(Problem::new(ErrorCode::CommandTooOld));
         }
-        let host = self.load::<HostRow>(&keys::host(request.host)).await?;
-        let Some(host) = host.filter(|host| host.value.account == sending.owner) else {
-            return Err(Problem::new(ErrorCode::NotFound).detail("the account has no such host"));
-        };
-        if host.value.host.presence == Presence::Revoked {
+        if host.host.presence == Presence::Revoked {
             return Err(Problem::new(ErrorCode::HostRevoked));
         }
         let mut batch = Batch::new();
         let held = sending.holds(&request.body);
         self.check_session(sending.owner, request, held, &mut batch).await?;
-        self.check_retry(who, request, &mut batch).await?;
+        self.check_retry(who, request, sending.participant.is_some(), &mut batch).await?;
         sending.stay(&mut batch);
         let now = self.now();
         let usual = if held { HELD_TTL_MS } else { COMMAND_TTL_MS };
-        let ttl = request.ttl_ms.unwrap_or(usual).min(MAX_COMMAND_TTL_MS);
+        // What a participant wants of a turn is meant for now, and the owner's queue is not for it to fill.
+        let prompt = request.body.kind() == CommandKind::SendPrompt;
+        let most = if sending.participant.is_some() && !prompt { COMMAND_TTL_MS } else { MAX_COMMAND_TTL_MS };
+        let ttl = request.ttl_ms.unwrap_or(usual).min(most);
         let command = Command {
             v: FACT_VERSION,
             kind: request.body.kind(),
@@ -185,6 +207,7 @@ impl Hub {
             command,
             arrival,
             edited: None,
+            reworded_at_ms: None,
             handover: None,
             retried_by: None,
             held,
@@ -244,13 +267,26 @@ impl Hub {
     }
 
     /// What is tried again is over, and is tried again once, however many devices ask for that at the same time. One that is forgotten here,
-    /// or was never known, cannot be checked; one of another account is the same to whoever asks.
-    async fn check_retry(&self, who: &Identity, request: &CommandRequest, batch: &mut Batch) -> Result<(), Problem> {
+    /// or was never known, cannot be checked; one of another account is the same to whoever asks. What a participant tries again it has
+    /// sent itself: people take the other try for what has become of the first.
+    async fn check_retry(
+        &self,
+        who: &Identity,
+        request: &CommandRequest,
+        participant: bool,
+        batch: &mut Batch,
+    ) -> Result<(), Problem> {
         let Some(old) = request.retry_of else { return Ok(()) };
         let found = self.load::<CommandRow>(&keys::command(old)).await?;
-        let Some(found) = found
-            .filter(|found| found.value.command.sender.account == who.account || found.value.account == who.account)
-        else {
+        let mine = |row: &CommandRow| {
+            row.command.sender.account == who.account || (!participant && row.account == who.account)
+        };
+        let Some(found) = found.filter(|found| mine(&found.value)) else {
+            if participant {
+                let hint = "Send it as a prompt of its own.";
+                let detail = "what is to be tried again is none of yours that is known here";
+                return Err(Problem::new(ErrorCode::Invalid).detail(detail).hint(hint));
+            }
             return Ok(());
         };
         let state = found.value.command.state;
@@ -291,6 +327,36 @@ impl Hub {
             return Err(Problem::new(ErrorCode::QueueFull));
         }
         Ok(place)
+    }
+
+    /// Whether one more command of a participant has a place at a host: so many of each wait there, and of all together so many that the
+    /// owner's own always have theirs.
+    async fn place_of_participant(&self, host: DeviceId, account: AccountId, coming: usize) -> Result<(), Problem> {
+        let theirs = self.scan(keys::all_sent_by(host, account), None, MAX_SENT_BY_PARTICIPANT).await?.len();
+        if theirs + coming > MAX_SENT_BY_PARTICIPANT {
+            return Err(Problem::new(ErrorCode::QueueFull)
+                .detail(format!("{theirs} of your commands wait; at most {MAX_SENT_BY_PARTICIPANT} do"))
+                .hint("Wait until some have begun, or take some back."));
+        }
+        let all = self.scan(keys::all_sent(host), None, MAX_SENT_BY_PARTICIPANTS).await?.len();
+        if all + coming > MAX_SENT_BY_PARTICIPANTS {
+            return Err(Problem::new(ErrorCode::QueueFull)
+                .detail(format!("{all} commands of participants wait for this machine"))
+                .hint("Wait until some have begun."));
+        }
+        Ok(())
+    }
+
+    /// Counts what a participant sends to a session, or changes there.
+    ///
+    /// # Errors
+    /// `rate_limited`, when it is more than people do.
+    pub(super) fn pace(&self, session: SessionId, account: AccountId) -> Result<(), Problem> {
+        lock(&self.inner.paces).ask((session, account), self.now()).map_err(|wait_ms| {
+            Problem::new(ErrorCode::RateLimited)
+                .detail("you send to this session faster than its owner can read")
+                .hint(format!("Wait {} s.", wait_ms.div_ceil(1_000)))
+        })
     }
 
     /// A place among the prompts of a participant that wait for the word of the session's owner.

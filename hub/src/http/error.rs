@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use protocol::error::{ErrorCode, Problem};
+use protocol::limits::PARTICIPANT_PAUSE_MS;
 
 use crate::pairing::ClaimError;
 
@@ -15,7 +16,9 @@ pub struct Refused {
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
-        Self { problem, retry_after_ms: None }
+        // Who is not told when by the place that refuses it may come back after the longest pause between two.
+        let retry_after_ms = (problem.code == ErrorCode::RateLimited).then_some(PARTICIPANT_PAUSE_MS);
+        Self { problem, retry_after_ms }
     }
 }
 
@@ -90,4 +93,16 @@ pub(super) fn write(mut response: Response, problem: &Problem) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     *response.body_mut() = axum::body::Body::from(body);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_too_often_is_told_when_to_come_back() {
+        let told = |code: ErrorCode| Refused::from(code).into_response().headers().get(header::RETRY_AFTER).cloned();
+        assert_eq!(told(ErrorCode::RateLimited), Some(HeaderValue::from_static("10")));
+        assert_eq!(told(ErrorCode::QueueFull), None);
+    }
 }

@@ -174,20 +174,29 @@ pub(crate) fn overdue(hub: &Hub, batch: &mut Batch, stored: &Stored<CommandRow>)
     }
 }
 
+/// Adds that the node which was handed a command is asked to take it back, and that it is not handed over again if it never came there.
+/// False, and nothing is added, when that was asked before.
+pub(crate) fn ask_back(hub: &Hub, batch: &mut Batch, stored: &Stored<CommandRow>, by: DeviceId) -> bool {
+    let handover = stored.value.handover.unwrap_or_default();
+    if handover.cancel_by.is_some() {
+        return false;
+    }
+    let mut asked = stored.clone();
+    asked.value.handover = Some(Handover { cancel_by: Some(by), ..handover });
+    rewrite(batch, &asked, false);
+    let news = LinkNews::Cancelled { command: stored.value.request.id, by };
+    super::news::tell(hub, batch, stored.value.command.host, &news);
+    true
+}
+
 impl Hub {
     /// Asks the node that was handed a command to take it back; who won is the node's to say. A second time changes nothing.
     pub(crate) async fn ask_back(&self, who: &Identity, stored: &Stored<CommandRow>) -> Result<(), Failure> {
-        let handover = stored.value.handover.unwrap_or_default();
-        if handover.cancel_by.is_some() {
+        let (id, host) = (stored.value.request.id, stored.value.command.host);
+        let mut batch = Batch::new();
+        if !ask_back(self, &mut batch, stored, who.device) {
             return Ok(());
         }
-        let (id, host) = (stored.value.request.id, stored.value.command.host);
-        let mut asked = stored.clone();
-        asked.value.handover = Some(Handover { cancel_by: Some(who.device), ..handover });
-        let mut batch = Batch::new();
-        rewrite(&mut batch, &asked, false);
-        let news = LinkNews::Cancelled { command: id, by: who.device };
-        super::news::tell(self, &mut batch, host, &news);
         let entry = self.entry(Some(who), "command.cancel").about(id).on(host);
         audit::push(&mut batch, self.account(), &entry);
         if stored.value.account != who.account {

@@ -40,7 +40,7 @@ use crate::http::Refused;
 use crate::hub::Hub;
 use crate::identity::{Identity, Via};
 
-pub(crate) use mirror::overdue;
+pub(crate) use mirror::{ask_back, overdue};
 pub(crate) use news::tell_device;
 pub(crate) use orphans::end_commands;
 pub(crate) use polled::{Desks, MAX_SAID_BYTES};

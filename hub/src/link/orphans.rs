@@ -2,9 +2,10 @@
 
 use protocol::command::{CommandError, CommandState};
 use protocol::error::ErrorCode;
+use protocol::fact::FeedFact;
 use protocol::host::Presence;
 use protocol::id::{CommandId, DeviceId};
-use store::Batch;
+use store::{Batch, Entry};
 
 use crate::commands::{Step, release, take};
 use crate::failure::Failure;
@@ -32,6 +33,25 @@ pub(crate) async fn end_commands(hub: &Hub, host: DeviceId) -> Result<(), Failur
                 Some(last) if page.len() == PAGE => after = Some(last.key.clone()),
                 _ => break,
             }
+        }
+    }
+    end_held(hub, host).await
+}
+
+/// Ends prompts of participants that nobody has let run: they stand in no queue, and are found in the lists of the host's account.
+async fn end_held(hub: &Hub, host: DeviceId) -> Result<(), Failure> {
+    let Some(row) = hub.load::<HostRow>(&keys::host(host)).await? else { return Ok(()) };
+    let held = |entry: &Entry| match FeedFact::parse(&entry.value) {
+        Ok(FeedFact::Command { value: Some(command), .. }) => Ok(command.host == host
+            && command.state == CommandState::Queued
+            && command.participant.is_some()
+            && command.place.is_none()),
+        _ => Ok(false),
+    };
+    for entry in hub.every(keys::rows(row.value.account, "command"), held).await? {
+        let Some(id) = entry.key.rsplit('/').next().and_then(|id| id.parse::<CommandId>().ok()) else { continue };
+        if !end(hub, host, id).await? {
+            return Ok(());
         }
     }
     Ok(())

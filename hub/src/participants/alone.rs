@@ -1,10 +1,12 @@
 //! Changing who takes part: one at a time, while no other commit is on its way.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use protocol::command::CommandState;
+use protocol::command::{Command, CommandState};
 use protocol::fact::{FeedFact, Operation};
-use protocol::id::{AccountId, CommandId, ParticipantId, SessionId};
+use protocol::id::{AccountId, CommandId, DeviceId, ParticipantId, SessionId};
+use protocol::participant::Participant;
 use store::{Batch, Done, Entry, Expected, Put};
 use tokio::sync::OwnedRwLockWriteGuard;
 
@@ -15,7 +17,8 @@ use crate::failure::Failure;
 use crate::feed;
 use crate::hub::{Hub, decode};
 use crate::keys;
-use crate::rows::{CommandRow, ParticipantRow, SecretRow, ShareRow, Stored};
+use crate::link;
+use crate::rows::{CommandRow, ParticipantRow, ShareRow, Stored};
 
 /// Kinds of rows that an account has of a session of somebody else.
 pub(super) const KINDS: [&str; 5] = ["session", "command", "approval", "participant", "read_mark"];
@@ -36,6 +39,17 @@ pub(crate) struct Draft {
     pub(super) circles: Circles,
     /// Who loses which session.
     cut: Vec<(AccountId, SessionId)>,
+    /// Linked hosts that have to hear of it.
+    rouse: BTreeSet<DeviceId>,
+}
+
+/// What is taken back of that which a participant has sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Back {
+    /// Everything.
+    All,
+    /// What only counts since it was trusted: not what its owner has let run, and not what waits for its owner's word.
+    Trusted,
 }
 
 impl Alone {
@@ -46,7 +60,7 @@ impl Alone {
     }
 
     pub(crate) fn draft(&self) -> Draft {
-        Draft { batch: Batch::new(), circles: Circles::clone(&self.before), cut: Vec::new() }
+        Draft { batch: Batch::new(), circles: Circles::clone(&self.before), cut: Vec::new(), rouse: BTreeSet::new() }
     }
 
     /// Commits; what follows for memory and for what people have open follows before this returns.
@@ -62,49 +76,64 @@ impl Alone {
         for (account, session) in draft.cut {
             self.hub.inner.sharing.cut(account, session);
         }
+        for host in draft.rouse {
+            self.hub.inner.links.rouse(host);
+        }
         Ok(done)
     }
 
-    /// Adds the end of an account's part in a session: it hears that everything of it is gone, unless it hears nothing any more; its
-    /// prompts that no host has taken are taken back.
+    /// Adds the end of an account's part in a session, by whose device: it hears that everything of it is gone, unless it is the end of the
+    /// account, which hears nothing any more; what it sent and no host has begun is taken back.
     pub(super) async fn part(
         &self,
         draft: &mut Draft,
         row: &Stored<ParticipantRow>,
-        hears: bool,
+        by: Option<DeviceId>,
     ) -> Result<(), Failure> {
         let about = &row.value.about;
         let key = keys::participant(about.session, about.account);
         draft.batch.push(Put::remove(key).expecting(Expected::Version(row.version)));
         shared::remove(&mut draft.circles, about.session, about.account);
-        self.withdraw(draft, about.owner, about.session, about.account).await?;
+        self.withdraw(draft, about, Back::All, by).await?;
         let gone = FeedFact::Participant { id: row.value.participant, operation: Operation::Delete, value: None };
         feed::tell(&mut draft.batch, about.owner, &gone);
-        if hears {
+        if by.is_some() {
             self.take_rows(draft, about.account, about.session).await?;
         }
         draft.cut.push((about.account, about.session));
         Ok(())
     }
 
-    /// Adds that what a participant has sent and no host has taken is taken back.
+    /// Adds that what a participant has sent and no host has begun is taken back: what waits here at once. What was handed over to a linked
+    /// host is its host's to say, and it is asked; if it never came there, it is not handed over again. `by` is whose device wants that,
+    /// and the sender's own when nobody does.
     pub(super) async fn withdraw(
         &self,
         draft: &mut Draft,
-        owner: AccountId,
-        session: SessionId,
-        account: AccountId,
+        about: &Participant,
+        back: Back,
+        by: Option<DeviceId>,
     ) -> Result<(), Failure> {
-        let theirs = |entry: &Entry| match FeedFact::parse(&entry.value) {
-            Ok(FeedFact::Command { value: Some(command), .. }) => Ok(command.session == session
-                && command.sender.account == account
-                && command.state == CommandState::Queued),
+        let theirs = |command: &Command| {
+            let trusted = command.participant.as_ref().is_some_and(|by| by.trusted && by.released_by.is_none());
+            command.session == about.session
+                && command.sender.account == about.account
+                && matches!(command.state, CommandState::Queued | CommandState::Leased)
+                && (back == Back::All || trusted)
+        };
+        let wanted = |entry: &Entry| match FeedFact::parse(&entry.value) {
+            Ok(FeedFact::Command { value: Some(command), .. }) => Ok(theirs(&command)),
             _ => Ok(false),
         };
-        for entry in self.hub.every(keys::rows(owner, "command"), theirs).await? {
+        for entry in self.hub.every(keys::rows(about.owner, "command"), wanted).await? {
             let Some(id) = last::<CommandId>(&entry.key) else { continue };
             let stored = self.hub.load::<CommandRow>(&keys::command(id)).await?;
-            if let Some(stored) = stored.filter(|stored| stored.value.command.state == CommandState::Queued) {
+            let Some(stored) = stored.filter(|stored| theirs(&stored.value.command)) else { continue };
+            let Command { state, sender, host, .. } = &stored.value.command;
+            if *state == CommandState::Leased && stored.value.handover.is_some() {
+                link::ask_back(&self.hub, &mut draft.batch, &stored, by.unwrap_or(sender.device));
+                draft.rouse.insert(*host);
+            } else {
                 take(&mut draft.batch, &stored, Step::to(CommandState::Cancelled), &*self.hub.inner.clock);
             }
         }
@@ -142,7 +171,7 @@ impl Alone {
             } else if circle.participants.contains_key(&account) {
                 let row = self.hub.load::<ParticipantRow>(&keys::participant(*session, account)).await?;
                 if let Some(row) = row {
-                    self.part(draft, &row, false).await?;
+                    self.part(draft, &row, None).await?;
                 }
             }
         }
@@ -160,14 +189,6 @@ impl Alone {
             }
         }
         Ok(())
-    }
-
-    /// An invitation by its secret, as it stands; one whose time is over is none.
-    pub(super) async fn invitation(&self, hash: &str) -> Result<Option<(SecretRow, Stored<ShareRow>)>, Failure> {
-        let Some(found) = self.hub.load::<SecretRow>(&keys::secret(hash)).await? else { return Ok(None) };
-        let SecretRow { session, invitation } = found.value;
-        let share = self.hub.load::<ShareRow>(&keys::share(session, invitation)).await?;
-        Ok(share.filter(|share| self.hub.now() < share.value.expires_at_ms).map(|share| (found.value, share)))
     }
 }
 

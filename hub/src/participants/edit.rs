@@ -7,7 +7,7 @@ use protocol::id::{AccountId, SessionId};
 use protocol::participant::{Participant, ParticipantEdit, ParticipantRole};
 use store::{Expected, Put};
 
-use super::alone::Alone;
+use super::alone::{Alone, Back};
 use super::shared;
 use crate::audit::{self, About};
 use crate::feed;
@@ -17,8 +17,9 @@ use crate::keys;
 use crate::rows::{ParticipantRow, Row, Stored};
 
 impl Hub {
-    /// Changes what a participant may do from now on. What it sent before stays what it was, but for what a viewer may not have sent and
-    /// no host has taken: that is taken back. Goes on to its end when the caller leaves.
+    /// Changes what a participant may do from now on. Of what it sent before and no host has begun everything is taken back when it becomes a
+    /// viewer, and when it is trusted no longer what it sent while it was, but for what its owner has let run. Goes on to its end when the
+    /// caller leaves.
     ///
     /// # Errors
     /// `unsupported` where there are no participants; `forbidden`; `not_found`; failures of the store.
@@ -42,6 +43,8 @@ impl Hub {
         account: AccountId,
         edit: &ParticipantEdit,
     ) -> Result<Participant, Problem> {
+        // Looked at before as well, here and below: whoever asks for what is not there keeps nobody from writing.
+        self.own_participant(who.account, session, account).await?;
         let alone = Alone::on(self).await;
         let stored = self.own_participant(who.account, session, account).await?;
         let before = &stored.value.about;
@@ -53,13 +56,16 @@ impl Hub {
         if about == *before {
             return Ok(about);
         }
+        let before_trusted = before.trusted;
         let row = ParticipantRow { about: about.clone(), ..stored.value };
         let mut draft = alone.draft();
         shared::add(&mut draft.circles, &row);
         let put = Put::set(keys::participant(session, account), row.encode());
         draft.batch.push(put.expecting(Expected::Version(stored.version)));
         if about.role == ParticipantRole::Viewer {
-            alone.withdraw(&mut draft, who.account, session, account).await?;
+            alone.withdraw(&mut draft, &about, Back::All, Some(who.device)).await?;
+        } else if before_trusted && !about.trusted {
+            alone.withdraw(&mut draft, &about, Back::Trusted, Some(who.device)).await?;
         }
         let fact = FeedFact::from((row.participant, Operation::Update, row.about));
         feed::tell(&mut draft.batch, who.account, &fact);
@@ -69,7 +75,7 @@ impl Hub {
     }
 
     /// Takes a participant out of a session: the owner anybody, everybody else itself. It sees nothing of the session any more, what it
-    /// has open of it is cut, and what it has sent and no host has taken is taken back. Goes on to its end when the caller leaves.
+    /// has open of it is cut, and what it has sent and no host has begun is taken back. Goes on to its end when the caller leaves.
     ///
     /// # Errors
     /// `unsupported` where there are no participants; `forbidden`; `not_found`; failures of the store.
@@ -93,16 +99,12 @@ impl Hub {
         session: SessionId,
         account: AccountId,
     ) -> Result<(), Problem> {
-        let alone = Alone::on(self).await;
         let leaves = account == who.account;
-        let stored = if leaves {
-            self.load::<ParticipantRow>(&keys::participant(session, account)).await?
-        } else {
-            Some(self.own_participant(who.account, session, account).await?)
-        };
-        let stored = stored.ok_or_else(|| Problem::new(ErrorCode::NotFound))?;
+        self.leaving(who, session, account).await?;
+        let alone = Alone::on(self).await;
+        let stored = self.leaving(who, session, account).await?;
         let mut draft = alone.draft();
-        alone.part(&mut draft, &stored, true).await?;
+        alone.part(&mut draft, &stored, Some(who.device)).await?;
         if leaves {
             let entry = self.entry(Some(who), "participant.leave").about(session);
             audit::push(&mut draft.batch, account, &entry);
@@ -113,6 +115,20 @@ impl Hub {
         }
         alone.commit(draft).await?;
         Ok(())
+    }
+
+    /// A participant that the caller may take out: itself, or one of a session of its own.
+    async fn leaving(
+        &self,
+        who: &Identity,
+        session: SessionId,
+        account: AccountId,
+    ) -> Result<Stored<ParticipantRow>, Problem> {
+        if account != who.account {
+            return self.own_participant(who.account, session, account).await;
+        }
+        let stored = self.load::<ParticipantRow>(&keys::participant(session, account)).await?;
+        stored.ok_or_else(|| Problem::new(ErrorCode::NotFound))
     }
 
     /// A participant of a session of this account's.

@@ -44,6 +44,8 @@ impl Hub {
         session: SessionId,
         new: NewSessionInvitation,
     ) -> Result<InvitationOffer, Problem> {
+        // Looked at before as well: whoever asks for what is not there keeps nobody from writing.
+        self.shareable(who.account, session).await?;
         let alone = Alone::on(self).await;
         self.shareable(who.account, session).await?;
         if self.share_rows(session).await?.len() >= MAX_PARTICIPANTS {
@@ -140,6 +142,14 @@ impl Hub {
 
     pub(super) async fn participant_rows(&self, session: SessionId) -> Result<Vec<Stored<ParticipantRow>>, Failure> {
         self.every(keys::all_participants(session), |_| Ok(true)).await?.iter().map(decode).collect()
+    }
+
+    /// An invitation by its secret, as it stands; one whose time is over is none.
+    pub(super) async fn invitation(&self, hash: &str) -> Result<Option<(SecretRow, Stored<ShareRow>)>, Failure> {
+        let Some(found) = self.load::<SecretRow>(&keys::secret(hash)).await? else { return Ok(None) };
+        let SecretRow { session, invitation } = found.value;
+        let share = self.load::<ShareRow>(&keys::share(session, invitation)).await?;
+        Ok(share.filter(|share| self.now() < share.value.expires_at_ms).map(|share| (found.value, share)))
     }
 
     async fn share_rows(&self, session: SessionId) -> Result<Vec<(InvitationId, ShareRow)>, Failure> {

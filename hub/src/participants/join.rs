@@ -49,8 +49,10 @@ impl Hub {
 
     async fn join_now(&self, who: &Identity, secret: &str) -> Result<JoinedSession, Problem> {
         let missing = || Problem::new(ErrorCode::NotFound).detail("this invitation is used, taken back, or over");
+        // Without the others' waiting first: whoever guesses keeps nobody from writing.
+        self.invitation(secret).await?.ok_or_else(missing)?;
         let alone = Alone::on(self).await;
-        let (found, share) = alone.invitation(secret).await?.ok_or_else(missing)?;
+        let (found, share) = self.invitation(secret).await?.ok_or_else(missing)?;
         let (session, owner) = (found.session, share.value.owner);
         if self.shareable(owner, session).await.is_err() {
             return Err(missing());

@@ -175,7 +175,17 @@ impl Uplink {
             retry_of: handed.retry_of,
             body: handed.body.clone(),
         };
-        CommandRow { account, request, command, arrival, edited: None, handover: None, retried_by: None, held: false }
+        CommandRow {
+            account,
+            request,
+            command,
+            arrival,
+            edited: None,
+            reworded_at_ms: None,
+            handover: None,
+            retried_by: None,
+            held: false,
+        }
     }
 
     /// Where a command stands here; `None` when it is not known.

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use bytes::Bytes;
 use protocol::api::Lists;
 use protocol::approval::ApprovalState;
+use protocol::command::CommandKind;
 use protocol::error::{ErrorCode, Problem};
 use protocol::fact::FeedFact;
 use protocol::id::AccountId;
@@ -27,6 +28,9 @@ const PAGE: usize = 1_000;
 const MOST_SESSIONS: usize = 500;
 /// Commands told although they have ended: the newest ones.
 const MOST_COMMANDS: usize = 100;
+/// Of those, prompts of participants that nobody has let run: they are told beside the others, so that nobody can push an owner's own out
+/// of its lists by sending.
+const MOST_HELD: usize = 20;
 /// Approvals told although they are answered: the newest ones.
 const MOST_APPROVALS: usize = 100;
 /// How often rows are read anew because the feed moved meanwhile, to hand out rows that stand exactly at the offset.
@@ -64,7 +68,7 @@ impl Hub {
 
     async fn rows_of(&self, account: AccountId, kind: &str) -> Result<Vec<Box<RawValue>>, Problem> {
         let mut kept = Vec::new();
-        let mut rest: Vec<(UnixMs, Bytes)> = Vec::new();
+        let mut rest: [Vec<(UnixMs, Bytes)>; 2] = Default::default();
         let most = match kind {
             "session" => MOST_SESSIONS,
             "command" => MOST_COMMANDS,
@@ -77,38 +81,48 @@ impl Hub {
             after = page.last().filter(|_| page.len() == PAGE).map(|entry| entry.key.clone());
             for entry in page {
                 match idle_since(&entry.value) {
-                    Some(at) if most < usize::MAX => rest.push((at, entry.value)),
+                    Some((held, at)) if most < usize::MAX => rest[usize::from(held)].push((at, entry.value)),
                     _ => kept.push(entry.value),
                 }
             }
-            // Cut now and then, so that many old rows are never all in memory.
-            if rest.len() > most.saturating_mul(2) || after.is_none() {
-                rest.sort_by_key(|(at, _)| Reverse(*at));
-                rest.truncate(most);
+            for (rest, most) in rest.iter_mut().zip([most, MOST_HELD]) {
+                // Cut now and then, so that many old rows are never all in memory.
+                if rest.len() > most.saturating_mul(2) || after.is_none() {
+                    rest.sort_by_key(|(at, _)| Reverse(*at));
+                    rest.truncate(most);
+                }
             }
             if after.is_none() {
                 break;
             }
         }
-        kept.extend(rest.into_iter().rev().map(|(_, message)| message));
+        let mut rest = rest.concat();
+        rest.sort_by_key(|(at, _)| *at);
+        kept.extend(rest.into_iter().map(|(_, message)| message));
         kept.iter().map(|message| raw(message)).collect::<Result<_, _>>().map_err(Problem::from)
     }
 }
 
-/// Since when nothing more is to be expected of a row; `None` for one that must be told in any case.
-fn idle_since(message: &[u8]) -> Option<UnixMs> {
-    match FeedFact::parse(message).ok()? {
+/// Since when nothing more is to be expected of a row, and whether it is a prompt that was never let run; `None` for one that must be told
+/// in any case.
+fn idle_since(message: &[u8]) -> Option<(bool, UnixMs)> {
+    let (held, since) = match FeedFact::parse(message).ok()? {
         FeedFact::Session { value: Some(session), .. } => {
             let over =
                 matches!(session.activity, Activity::Idle | Activity::NotLoaded | Activity::Dead | Activity::Archived);
-            (over && session.background_tasks == 0).then_some(session.updated_at_ms)
+            (false, (over && session.background_tasks == 0).then_some(session.updated_at_ms))
         }
-        FeedFact::Command { value: Some(command), .. } => command.state.is_final().then_some(command.updated_at_ms),
+        FeedFact::Command { value: Some(command), .. } => {
+            let held = command.kind == CommandKind::SendPrompt
+                && command.participant.as_ref().is_some_and(|participant| !participant.is_let());
+            (held, command.state.is_final().then_some(command.updated_at_ms))
+        }
         FeedFact::Approval { value: Some(approval), .. } => {
-            (approval.state != ApprovalState::Pending).then_some(approval.created_at_ms)
+            (false, (approval.state != ApprovalState::Pending).then_some(approval.created_at_ms))
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    since.map(|since| (held, since))
 }
 
 /// A message as it stands in a stream.

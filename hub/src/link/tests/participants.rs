@@ -6,7 +6,7 @@ use protocol::command::CommandRequest;
 use protocol::id::ApprovalId;
 use protocol::item::Sender;
 use protocol::link::PARTICIPANTS;
-use protocol::participant::{JoinSession, NewSessionInvitation, ParticipantRole};
+use protocol::participant::{JoinSession, NewSessionInvitation, ParticipantEdit, ParticipantRole};
 
 use super::*;
 use crate::Identity;
@@ -26,6 +26,15 @@ async fn shared(yard: &Yard, machine: &Machine, node: &mut Node, trusted: bool) 
 
 /// A link of a machine that knows participants.
 async fn link(yard: &Yard, machine: &Machine, holds: &[CommandId]) -> Node {
+    let mut node = enter(yard, machine, holds).await;
+    if let Some(news) = node.peek_news().await {
+        node.say(&NodeFrame::Heard { number: news.last().expect("some").0 }).await;
+    }
+    node
+}
+
+/// The same, before it has heard anything.
+async fn enter(yard: &Yard, machine: &Machine, holds: &[CommandId]) -> Node {
     let mut node = yard.dial(machine).await.expect("a socket");
     let mut hello = machine.hello(holds);
     hello.capabilities.push(PARTICIPANTS.to_owned());
@@ -33,9 +42,6 @@ async fn link(yard: &Yard, machine: &Machine, holds: &[CommandId]) -> Node {
     match node.hear().await {
         HubFrame::Welcome { cursor, .. } => node.place = cursor.map_or(0, |cursor| cursor.offset.byte),
         other => panic!("{other:?}"),
-    }
-    if let Some(news) = node.peek_news().await {
-        node.say(&NodeFrame::Heard { number: news.last().expect("some").0 }).await;
     }
     node
 }
@@ -158,4 +164,79 @@ async fn a_session_that_its_machine_deletes_is_gone_for_all() {
     let rows = yard.world.hub.every(crate::keys::rows(guest.account, "session"), |_| Ok(true)).await.expect("a look");
     assert!(rows.is_empty(), "{rows:?}");
     yard.world.hub.may_read(guest.account, &StreamPath::journal(session)).await.unwrap_err();
+}
+
+/// Ways in which a participant loses what it had.
+#[derive(Debug, Clone, Copy)]
+enum Loss {
+    Removed,
+    Left,
+    Viewer,
+    Closed,
+    Untrusted,
+}
+
+const LOSSES: [Loss; 5] = [Loss::Removed, Loss::Left, Loss::Viewer, Loss::Closed, Loss::Untrusted];
+
+impl Loss {
+    async fn happen(self, yard: &Yard, session: SessionId, guest: &Identity) {
+        let (hub, owner) = (&yard.world.hub, &yard.world.owner);
+        let edit = match self {
+            Self::Removed => return hub.remove_participant(owner, session, guest.account).await.expect("it is out"),
+            Self::Left => return hub.remove_participant(guest, session, guest.account).await.expect("it is out"),
+            Self::Closed => return hub.close_account(owner, guest.account).await.expect("it is closed"),
+            Self::Viewer => ParticipantEdit { role: Some(ParticipantRole::Viewer), trusted: None },
+            Self::Untrusted => ParticipantEdit { role: None, trusted: Some(false) },
+        };
+        hub.edit_participant(owner, session, guest.account, edit).await.expect("it is changed");
+    }
+}
+
+/// What is left of a participant's places at a host.
+async fn places(yard: &Yard, machine: &Machine) -> usize {
+    yard.world.hub.scan(crate::keys::all_sent(machine.device), None, 9).await.expect("a look").len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_handed_over_and_never_came_is_not_handed_over_again_once_its_sender_is_out() {
+    for loss in LOSSES {
+        let yard = Yard::of(World::shared().await);
+        let machine = yard.machine().await;
+        let mut node = link(&yard, &machine, &[]).await;
+        let (session, guest) = shared(&yard, &machine, &mut node, true).await;
+        let (theirs, owners) = (prompt(&yard, &machine, session), prompt(&yard, &machine, session));
+        yard.world.hub.submit(&guest, theirs.clone()).await.expect("it is taken in");
+        assert_eq!(node.hear_hand().await[0].command, theirs.id);
+        drop(node);
+        yard.world.hub.submit(&yard.world.owner, owners.clone()).await.expect("it is taken in");
+        loss.happen(&yard, session, &guest).await;
+        let mut node = enter(&yard, &machine, &[]).await;
+        let handed = node.hear_hand().await;
+        assert_eq!(handed.iter().map(|handed| handed.command).collect::<Vec<_>>(), [owners.id], "{loss:?}");
+        assert_eq!(yard.state(theirs.id).await, CommandState::Cancelled, "{loss:?}");
+        assert_eq!(places(&yard, &machine).await, 0, "{loss:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_has_it_is_asked_to_give_it_back() {
+    for loss in LOSSES {
+        let yard = Yard::of(World::shared().await);
+        let machine = yard.machine().await;
+        let mut node = link(&yard, &machine, &[]).await;
+        let (session, guest) = shared(&yard, &machine, &mut node, true).await;
+        let theirs = prompt(&yard, &machine, session);
+        yard.world.hub.submit(&guest, theirs.clone()).await.expect("it is taken in");
+        let handed = node.hear_hand().await;
+        node.take(&handed, CommandState::Leased).await;
+        assert!(node.renewed().await.is_empty());
+        loss.happen(&yard, session, &guest).await;
+        let news = node.hear_news().await;
+        let asked = |news: &LinkNews| matches!(news, LinkNews::Cancelled { command, .. } if *command == theirs.id);
+        assert!(news.iter().any(|(_, news)| asked(news)), "{loss:?}: {news:?}");
+        assert_eq!(yard.state(theirs.id).await, CommandState::Leased, "who won is the machine's to say");
+        let command = yard.command(theirs.id).await;
+        node.store(&[machine.told(&command, theirs.id, CommandState::Cancelled)], Vec::new()).await;
+        assert_eq!((yard.state(theirs.id).await, places(&yard, &machine).await), (CommandState::Cancelled, 0));
+    }
 }

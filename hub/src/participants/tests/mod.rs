@@ -2,6 +2,7 @@
 
 mod changing;
 mod facts;
+mod limits;
 mod prompts;
 mod roles;
 

@@ -9,6 +9,8 @@ use protocol::limits::{HELD_TTL_MS, MAX_HELD_PROMPTS};
 use protocol::participant::ParticipantEdit;
 use protocol::participant::ParticipantRole::{Editor, Viewer};
 
+use protocol::command::CommandBody;
+
 use super::*;
 
 fn words(text: &str) -> CommandEdit {
@@ -127,4 +129,33 @@ async fn who_is_taken_out_or_may_only_read_has_nothing_waiting_any_more() {
         }
         assert!(shared.waiting().await.is_empty());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn trust_that_is_taken_back_takes_back_what_it_sent() {
+    let shared = Shared::new().await;
+    let hub = &shared.world.hub;
+    let (guest, _) = shared.guest(Editor, false).await;
+    let (held, let_run) = (shared.prompt("held"), shared.prompt("let run"));
+    for request in [&held, &let_run] {
+        hub.submit(&guest, request.clone()).await.unwrap();
+    }
+    hub.release_command(&shared.owner, let_run.id, CommandRelease::default()).await.unwrap();
+    let edit = |trusted| ParticipantEdit { trusted: Some(trusted), role: None };
+    hub.edit_participant(&shared.owner, shared.session, guest.account, edit(true)).await.unwrap();
+    let options =
+        CommandBody::SetOptions { session: shared.session, model: Some("large".to_owned()), mode: None, effort: None };
+    let (prompt, options) = (shared.prompt("trusted"), CommandRequest { body: options, ..shared.prompt("") });
+    for request in [&prompt, &options] {
+        hub.submit(&guest, request.clone()).await.unwrap();
+    }
+    let owners = shared.prompt("the owner's");
+    hub.submit(&shared.owner, owners.clone()).await.unwrap();
+    hub.edit_participant(&shared.owner, shared.session, guest.account, edit(false)).await.unwrap();
+    for id in [prompt.id, options.id] {
+        assert_eq!(shared.command(id).await.state, CommandState::Cancelled);
+    }
+    // What the owner has let run stays so, and what waits for its word waits.
+    assert_eq!(shared.waiting().await, [let_run.id.to_string(), owners.id.to_string()]);
+    assert_eq!(shared.command(held.id).await.state, CommandState::Queued);
 }
