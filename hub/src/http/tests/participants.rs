@@ -119,7 +119,10 @@ fn case(table: &Table, route: &Route) -> Option<(Seen, String, Value)> {
         ("POST", "/v1/pairings") => (Seen::Own(200), path.to_owned(), json!({"once": false})),
         ("POST", "/v1/uploads") => (Seen::Own(200), path.to_owned(), upload),
         ("POST", "/v1/pairings/accept") => (Seen::Own(403), path.to_owned(), json!({"code": "AAAA-AAAA"})),
-        ("GET", "/v1/link") => (Seen::Own(403), path.to_owned(), Value::Null),
+        ("GET", "/v1/link") | ("POST", "/v1/link/polled") => (Seen::Own(403), path.to_owned(), Value::Null),
+        ("POST", "/v1/link/polled/{connection}/say" | "/v1/link/polled/{connection}/hear") => {
+            (Seen::Own(403), with("connection", &id("con_")), json!({}))
+        }
         ("POST", "/v1/logout") => (Seen::Own(204), path.to_owned(), Value::Null),
         // Its frames have tests of their own.
         ("GET", "/v1/connect") => (Seen::Own(400), path.to_owned(), Value::Null),
