@@ -85,6 +85,8 @@ async fn what_was_never_let_run_pushes_nothing_out_of_the_lists_and_is_soon_forg
     let owners = shared.prompt("the owner's");
     hub.submit(&shared.owner, owners.clone()).await.unwrap();
     hub.cancel(&shared.owner, owners.id).await.unwrap();
+    // All that follows is newer.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let (guest, _) = shared.guest(Editor, false).await;
     let mut last = None;
     for n in 0..110 {
