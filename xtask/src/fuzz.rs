@@ -31,6 +31,7 @@ const TARGETS: &[Target] = &[
     target("client-frames", "protocol", "fuzz_client_frames"),
     target("server-frames", "protocol", "fuzz_server_frames"),
     target("link-frames", "protocol", "fuzz_link_frames"),
+    target("polled-links", "protocol", "fuzz_polled_links"),
     target("commands", "protocol", "fuzz_commands"),
     target("http-bodies", "protocol", "fuzz_bodies"),
     target("ids", "protocol", "fuzz_ids"),
