@@ -33,8 +33,7 @@ export async function openSharing(owner: Page): Promise<Locator> {
 
 /** Closes it, and the details below it. */
 export async function closeSharing(owner: Page): Promise<void> {
-  // By the keyboard: a link that was just used goes from above the button, which would move away under a mouse.
-  await owner.getByRole("dialog").getByRole("button", { name: words.close, exact: true }).press("Enter");
+  await owner.getByRole("dialog").getByRole("button", { name: words.close, exact: true }).click();
   await expect(owner.getByRole("dialog")).toHaveCount(0);
   const details = owner.getByRole("complementary", { name: words.details.title });
   if (await details.isVisible()) await details.getByRole("button", { name: words.close, exact: true }).click();

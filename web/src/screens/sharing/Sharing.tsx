@@ -34,8 +34,9 @@ export function Sharing({ id }: { id: string }) {
   const owns = seat.role === "owner";
   const session = rows.session.get(id);
   const host = rows.host.get(session?.host ?? "")?.content.name ?? "";
+  // The end of a question that stands in it is told to it, too.
   return (
-    <dialog ref={dialog} className="sheet sharing" aria-labelledby={heading} onClose={() => sharing.set(null)} onClick={(event) => (event.target === dialog.current ? dialog.current?.close() : undefined)}>
+    <dialog ref={dialog} className="sheet sharing" aria-labelledby={heading} onClose={(event) => (event.target === dialog.current ? sharing.set(null) : undefined)} onClick={(event) => (event.target === dialog.current ? dialog.current?.close() : undefined)}>
       <div className="sheet-body">
         <h2 id={heading} tabIndex={-1} className="sheet-title">
           {words.sharing.title(session?.content.title || words.sessions.untitled)}
