@@ -32,6 +32,8 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
   const following = useRef(true);
   /** What is held on to: where it stood on the screen, and how far the box was scrolled then. */
   const anchor = useRef<{ element: Element; top: number; scrolled: number } | null>(null);
+  /** How far the box was scrolled when that was looked at last. */
+  const scrolled = useRef(0);
   const [atEnd, setAtEnd] = useState(true);
   /** What the top of the screen is in, and the place of the line there. */
   const top = useRef<{ piece: Element | null; place: number | null }>({ piece: null, place: null });
@@ -41,6 +43,7 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
   const remember = useCallback((): void => {
     const [frame, lines] = [box.current, list.current];
     if (!frame || !lines) return;
+    scrolled.current = frame.scrollTop;
     const edge = frame.getBoundingClientRect().top;
     let element = firstBelow(lines.children, edge);
     // What stands above the first line stays there when older lines come in below it: it is nothing to hold on to.
@@ -76,6 +79,8 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
   const onScroll = useCallback((): void => {
     const frame = box.current;
     if (!frame) return;
+    // What grew since the box was put at its end, and before its event came, has taken nobody away from there: whoever leaves goes up.
+    if (following.current && frame.scrollTop >= scrolled.current && !isAtEnd(frame)) return settle();
     const end = isAtEnd(frame);
     following.current = end;
     setAtEnd(end);
@@ -86,7 +91,7 @@ export function useScroll(version: unknown, shown: boolean, wantOlder: () => voi
     else if (place !== null && (around.get() === null || piece !== told.current || piece?.matches(".undrawn"))) around.set(place);
     told.current = piece;
     if (frame.scrollTop < EARLY && frame.scrollHeight > frame.clientHeight) wantOlder();
-  }, [remember, wantOlder, around]);
+  }, [remember, settle, wantOlder, around]);
 
   const toEnd = useCallback((): void => {
     following.current = true;
