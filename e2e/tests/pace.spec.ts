@@ -8,7 +8,7 @@ import { serveLongChat } from "../support/long-chat.ts";
 import * as screen from "../support/screen.ts";
 
 /** What is bounded must be so at either size; the larger one takes minutes, and is for `cargo xtask e2e --all`. */
-const ITEMS = Number(process.env.PACE_ITEMS ?? (process.env.E2E_ALL ? 10_000 : 4_000));
+const ITEMS = Number(process.env.PACE_ITEMS ?? (process.env.E2E_ALL ? 10_000 : 2_500));
 const SLOWER = 6;
 /** From the address to words that can be read and a box that can be written into, in milliseconds; generous, because it is a time. */
 const USABLE_LIMIT_MS = 15_000;
