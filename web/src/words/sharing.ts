@@ -31,7 +31,7 @@ export const sharing = {
     trustedAbout: "Sends messages that run at once, and stops turns.",
     trust: "Trusted: runs without asking me",
     trustLabel: (name: string): string => `Trust ${somebody(name)}`,
-    trustAbout: (host: string): string => `What they send runs at once${host === "" ? "" : ` on ${host}`}, with your files and your agent's logins (a vendor's plan may be for you alone), and they may allow once what the agent asks. They can never allow “always”, and choose no mode that asks nothing.`,
+    trustAbout: (host: string): string => `What they send runs at once${host === "" ? "" : ` on ${host}`}, with your files and your agent's logins (a vendor's plan may be for you alone), and they may allow once what the agent asks. They can never allow “always”, and how far the agent asks stays yours to choose.`,
     remove: "Remove",
     removeLabel: (name: string): string => `Remove ${somebody(name)}`,
     removeTitle: (name: string): string => `Remove ${somebody(name)}?`,
